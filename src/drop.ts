@@ -1,0 +1,199 @@
+/**
+ * Why a packet ended. One closed table: codes are dense and only ever appended,
+ * so they index a node's counters. `linux` is the suffix of SKB_DROP_REASON_ in
+ * include/net/dropreason-core.h (v6.1 and later) where the kernel has the same
+ * notion, and empty where it has not.
+ */
+
+export const Drop = {
+  None: 0,
+  EthernetShort: 1,
+  EthernetType: 2,
+  OtherHost: 3,
+  ArpShort: 4,
+  ArpFormat: 5,
+  ArpIgnored: 6,
+  Ipv4Short: 7,
+  Ipv4Version: 8,
+  Ipv4HeaderLength: 9,
+  Ipv4TotalLength: 10,
+  Ipv4Checksum: 11,
+  MartianSource: 12,
+  UnicastInGroupFrame: 13,
+  RouteMissing: 14,
+  RouteBlackhole: 15,
+  RouteUnreachable: 16,
+  RouteProhibit: 17,
+  ForwardingOff: 18,
+  TtlExpired: 19,
+  PacketTooBig: 20,
+  FragmentationNeeded: 21,
+  FragmentReceived: 22,
+  NeighbourFailed: 23,
+  NeighbourQueue: 24,
+  FdbMissing: 25,
+  TunnelLoop: 26,
+  TunnelOff: 27,
+  EcnCorrupt: 28,
+  UdpShort: 29,
+  UdpLength: 30,
+  UdpChecksum: 31,
+  VxlanShort: 32,
+  VxlanFlags: 33,
+  VxlanVni: 34,
+  VxlanLoop: 35,
+  TcpShort: 36,
+  TcpHeaderLength: 37,
+  IcmpShort: 38,
+  WireguardLength: 39,
+  WireguardType: 40,
+  ProtocolUnknown: 41,
+  DeviceDown: 42,
+  LinkNowhere: 43,
+  LinkMtu: 44,
+  SrcDstCheck: 45,
+  GroupDestination: 46,
+  HopBudget: 47,
+  SlotsExhausted: 48,
+  OptionsUnsupported: 49,
+} as const;
+export type Drop = (typeof Drop)[keyof typeof Drop];
+
+export interface DropInfo {
+  /** Stable name, as `--json` prints it. */
+  readonly name: string;
+  readonly meaning: string;
+  /** SKB_DROP_REASON_ suffix, or empty. */
+  readonly linux: string;
+}
+
+const info = (name: string, meaning: string, linux = ''): DropInfo => ({ name, meaning, linux });
+
+export const dropInfo: { readonly [D in Drop]: DropInfo } = {
+  [Drop.None]: info('none', 'the packet was not dropped', 'NOT_DROPPED_YET'),
+  [Drop.EthernetShort]: info('ethernet-short', 'the frame is shorter than an Ethernet header'),
+  [Drop.EthernetType]: info(
+    'ethernet-type',
+    'no protocol here handles this EtherType',
+    'UNHANDLED_PROTO',
+  ),
+  [Drop.OtherHost]: info(
+    'other-host',
+    'the destination MAC is not this device’s, and not broadcast',
+    'OTHERHOST',
+  ),
+  [Drop.ArpShort]: info('arp-short', 'the ARP message is cut'),
+  [Drop.ArpFormat]: info('arp-format', 'the ARP message is not IPv4 over Ethernet'),
+  [Drop.ArpIgnored]: info('arp-ignored', 'an ARP message that asks for no answer from this node'),
+  [Drop.Ipv4Short]: info('ipv4-short', 'the packet is shorter than an IPv4 header', 'IP_INHDR'),
+  [Drop.Ipv4Version]: info('ipv4-version', 'the IP version is not 4', 'IP_INHDR'),
+  [Drop.Ipv4HeaderLength]: info(
+    'ipv4-header-length',
+    'the IPv4 header length is below 20 or beyond the packet',
+    'IP_INHDR',
+  ),
+  [Drop.Ipv4TotalLength]: info(
+    'ipv4-total-length',
+    'the IPv4 total length is beyond the frame or below the header',
+    'PKT_TOO_SMALL',
+  ),
+  [Drop.Ipv4Checksum]: info('ipv4-checksum', 'the IPv4 header checksum is wrong', 'IP_CSUM'),
+  [Drop.MartianSource]: info(
+    'martian-source',
+    'the source address cannot come from this device',
+    'IP_RPFILTER',
+  ),
+  [Drop.UnicastInGroupFrame]: info(
+    'unicast-in-group-frame',
+    'a unicast packet in a broadcast or multicast frame is not forwarded',
+    'UNICAST_IN_L2_MULTICAST',
+  ),
+  [Drop.RouteMissing]: info('no-route', 'no route to the destination', 'IP_INNOROUTES'),
+  [Drop.RouteBlackhole]: info('blackhole', 'a blackhole route won', 'IP_INNOROUTES'),
+  [Drop.RouteUnreachable]: info('unreachable', 'an unreachable route won', 'IP_INNOROUTES'),
+  [Drop.RouteProhibit]: info('prohibit', 'a prohibit route won', 'IP_INNOROUTES'),
+  [Drop.ForwardingOff]: info(
+    'forwarding-off',
+    'the packet is for another host and forwarding is off here',
+    'IP_INADDRERRORS',
+  ),
+  [Drop.TtlExpired]: info('ttl-expired', 'the TTL ran out at this hop', 'IP_INHDR'),
+  [Drop.PacketTooBig]: info(
+    'packet-too-big',
+    'the packet exceeds the MTU and must not be fragmented (DF)',
+    'PKT_TOO_BIG',
+  ),
+  [Drop.FragmentationNeeded]: info(
+    'fragmentation-needed',
+    'the packet exceeds the MTU without DF; Linux would fragment it, this version does not yet',
+  ),
+  [Drop.FragmentReceived]: info(
+    'fragment-received',
+    'a fragment for this node itself; this version does not reassemble yet',
+  ),
+  [Drop.NeighbourFailed]: info(
+    'neighbour-failed',
+    'nobody answered the ARP requests for the next hop',
+    'NEIGH_FAILED',
+  ),
+  [Drop.NeighbourQueue]: info(
+    'neighbour-queue',
+    'too many packets wait for one unresolved neighbour',
+    'NEIGH_QUEUEFULL',
+  ),
+  [Drop.FdbMissing]: info('fdb-missing', 'no FDB entry for the inner destination MAC'),
+  [Drop.TunnelLoop]: info(
+    'tunnel-loop',
+    'the packet was encapsulated too often, or the tunnel’s own route leads into the tunnel',
+    'RECURSION_LIMIT',
+  ),
+  [Drop.TunnelOff]: info('tunnel-off', 'a tunnelled packet, but no tunnel of that kind is here'),
+  [Drop.EcnCorrupt]: info(
+    'ecn-corrupt',
+    'the outer header is marked CE over an inner packet without ECN (RFC 6040)',
+  ),
+  [Drop.UdpShort]: info('udp-short', 'the packet is shorter than a UDP header', 'UDP_CSUM'),
+  [Drop.UdpLength]: info('udp-length', 'the UDP length is beyond the packet', 'UDP_CSUM'),
+  [Drop.UdpChecksum]: info('udp-checksum', 'the UDP checksum is wrong', 'UDP_CSUM'),
+  [Drop.VxlanShort]: info('vxlan-short', 'the VXLAN header is cut'),
+  [Drop.VxlanFlags]: info(
+    'vxlan-flags',
+    'the VNI flag is clear or a reserved bit is set',
+    'VXLAN_INVALID_HDR',
+  ),
+  [Drop.VxlanVni]: info('vxlan-vni', 'no VXLAN device has this VNI', 'VXLAN_VNI_NOT_FOUND'),
+  [Drop.VxlanLoop]: info('vxlan-loop', 'the inner source MAC is this device’s own', 'LOCAL_MAC'),
+  [Drop.TcpShort]: info('tcp-short', 'the packet is shorter than a TCP header'),
+  [Drop.TcpHeaderLength]: info(
+    'tcp-header-length',
+    'the TCP header length is below 20 or beyond the packet',
+  ),
+  [Drop.IcmpShort]: info('icmp-short', 'the packet is shorter than an ICMP header'),
+  [Drop.WireguardLength]: info('wireguard-length', 'the length is wrong for the message type'),
+  [Drop.WireguardType]: info('wireguard-type', 'the message type is unknown'),
+  [Drop.ProtocolUnknown]: info(
+    'protocol-unknown',
+    'nothing on this node handles the IP protocol',
+    'IP_NOPROTO',
+  ),
+  [Drop.DeviceDown]: info('device-down', 'the device is not up', 'DEV_READY'),
+  [Drop.LinkNowhere]: info('link-nowhere', 'nobody on the link has the destination MAC'),
+  [Drop.LinkMtu]: info('link-mtu', 'the frame is longer than the link carries'),
+  [Drop.SrcDstCheck]: info(
+    'underlay-src-dst-check',
+    'the fabric drops frames whose IP source or destination is not the NIC’s own',
+  ),
+  [Drop.GroupDestination]: info(
+    'group-destination',
+    'multicast and broadcast destinations are not forwarded',
+    'IP_INADDRERRORS',
+  ),
+  [Drop.HopBudget]: info('hop-budget', 'the packet crossed more namespaces than any TTL allows'),
+  [Drop.SlotsExhausted]: info('slots-exhausted', 'no packet slot was free', 'NOMEM'),
+  [Drop.OptionsUnsupported]: info(
+    'options-unsupported',
+    'IP options that need rewriting on the way; this version does not do it yet',
+  ),
+};
+
+export const DROP_COUNT: number = Object.keys(dropInfo).length;
