@@ -1,0 +1,277 @@
+/**
+ * Captures from outside, record by record: files, standard input and bytes in
+ * memory (`openCapture`), or any stream of Buffers (`readCapture`). Memory does
+ * not depend on the size of the capture, nor on what its lengths claim.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { found, PodwireError } from '../errors.ts';
+import { fileError, readBytes } from './descriptor.ts';
+import { CaptureParser, type ParserOptions } from './parser.ts';
+import type { CaptureHeader } from './pcap.ts';
+
+/** One read(2); larger gains nothing (the page cache copies at the same speed). */
+const CHUNK_LEN = 1 << 20;
+
+const STDIN = 'stdin';
+
+export interface CaptureOptions extends ParserOptions {
+  /** A capture cut in the middle of a record just ends there, as `truncated` tells. */
+  readonly lenient?: boolean;
+}
+
+/** A packet and when it was captured. */
+export interface CaptureRecord {
+  /** Since 1970; at most 2^32-1 but for a carried fraction, see `Capture.seconds`. */
+  readonly seconds: number;
+  /** 0 to 999,999,999. */
+  readonly nanoseconds: number;
+  /**
+   * A view, not a copy: unless the capture was opened from a Buffer, it is
+   * overwritten when the next record is asked for.
+   */
+  readonly bytes: Buffer;
+  /** Bytes of the packet on the wire; more than `bytes` where the capture cut it. */
+  readonly originalLength: number;
+  /** Of the record's header in the file, counted from 0. */
+  readonly offset: number;
+}
+
+/**
+ * Opens a pcap file and reads its header. `source` is a path, `-` for standard
+ * input, or the bytes of the whole file.
+ *
+ * Throws ERR_FILE where nothing can be read, ERR_CAPTURE_FORMAT where it is no
+ * pcap, ERR_CAPTURE_TRUNCATED where it ends within the file header.
+ */
+export function openCapture(source: string | Buffer, options: CaptureOptions = {}): Capture {
+  if (typeof source !== 'string') {
+    const name = options.name ?? 'capture';
+    return new Capture(bufferOf(source, name), name, options);
+  }
+  const name = options.name ?? source;
+  if (source === '-') return new Capture(STDIN, name, options);
+  let fd: number;
+  try {
+    fd = openSync(source, 'r');
+  } catch (cause) {
+    throw fileError('a readable file', cause, name);
+  }
+  return new Capture(fd, name, options);
+}
+
+export class Capture {
+  /** What messages call the capture: its path, `-`, or the name given. */
+  readonly name: string;
+  /** LINKTYPE_ number, 1 for Ethernet. */
+  readonly linkType: number;
+  /** Bytes of frame check sequence at the end of each frame; 0 where the file does not say. */
+  readonly fcsLength: number;
+  /** As the file states it, bytes. Records may be longer all the same; see `overlong`. */
+  readonly snapLength: number;
+  /** The file counts nanoseconds, not microseconds. */
+  readonly nanosecond: boolean;
+  readonly bigEndian: boolean;
+  /** The fault a lenient capture ended with. */
+  truncated: PodwireError | undefined = undefined;
+
+  readonly #parser: CaptureParser;
+  readonly #lenient: boolean;
+  #fd = -1;
+  readonly #owned: boolean;
+  #chunk: Buffer | undefined = undefined;
+  #closed = false;
+
+  /** Use `openCapture`. A number is a file descriptor, closed with the capture. */
+  constructor(source: number | typeof STDIN | Buffer, name: string, options: CaptureOptions) {
+    this.name = name;
+    this.#lenient = options.lenient ?? false;
+    this.#owned = typeof source === 'number';
+    if (typeof source === 'number') this.#fd = source;
+    if (source === STDIN) this.#fd = 0;
+    try {
+      this.#parser = new CaptureParser({ ...options, name });
+      if (Buffer.isBuffer(source)) this.#parser.push(source);
+      while (!this.#parser.readHeader()) {
+        if (!this.#fill()) throw this.#parser.truncation();
+      }
+    } catch (fault) {
+      this.close();
+      throw fault;
+    }
+    const header = this.#parser.header!;
+    this.linkType = header.linkType;
+    this.fcsLength = header.fcsLength;
+    this.snapLength = header.snapLength;
+    this.nanosecond = header.nanosecond;
+    this.bigEndian = header.bigEndian;
+  }
+
+  /**
+   * Goes to the next record and allocates nothing; false at the end. Throws
+   * ERR_CAPTURE_TRUNCATED or ERR_CAPTURE_LENGTH once, after all sound records,
+   * or ERR_FILE; then the capture is at its end.
+   */
+  advance(): boolean {
+    if (this.#closed) return false;
+    try {
+      do {
+        if (this.#parser.advance()) return true;
+      } while (this.#fill());
+    } catch (fault) {
+      this.close();
+      throw fault;
+    }
+    this.close();
+    const fault = this.#parser.truncation();
+    if (fault === undefined) return false;
+    if (!this.#lenient) throw fault;
+    this.truncated = fault;
+    return false;
+  }
+
+  /**
+   * Seconds since 1970 of the present record, unsigned. A file may claim a
+   * fraction of a second or more: its whole seconds are added here, so such
+   * records alone can exceed 2^32-1.
+   */
+  get seconds(): number {
+    return this.#parser.seconds;
+  }
+
+  /** 0 to 999,999,999. */
+  get nanoseconds(): number {
+    return this.#parser.nanoseconds;
+  }
+
+  /** The present packet is `bytes[start..end)`, until `advance` is called again. */
+  get bytes(): Buffer {
+    return this.#parser.bytes;
+  }
+
+  get start(): number {
+    return this.#parser.start;
+  }
+
+  get end(): number {
+    return this.#parser.end;
+  }
+
+  /** Bytes of the present packet on the wire. */
+  get originalLength(): number {
+    return this.#parser.originalLength;
+  }
+
+  /** Of the present record's header in the file, counted from 0. */
+  get offset(): number {
+    return this.#parser.offset;
+  }
+
+  /** Records so far that were longer than `snapLength`; their bytes are all kept. */
+  get overlong(): number {
+    return this.#parser.overlong;
+  }
+
+  /** The remaining records. Leaving the loop closes the capture. */
+  *[Symbol.iterator](): Generator<CaptureRecord, void, undefined> {
+    try {
+      while (this.advance()) yield recordOf(this.#parser);
+    } finally {
+      this.close();
+    }
+  }
+
+  /** May be called twice, and at any moment. */
+  close(): void {
+    this.#closed = true;
+    this.#chunk = undefined;
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd >= 0 && this.#owned) closeSync(fd);
+  }
+
+  /** False at the end of the input. */
+  #fill(): boolean {
+    if (this.#fd < 0) return false;
+    this.#chunk ??= Buffer.allocUnsafeSlow(CHUNK_LEN);
+    let length: number;
+    try {
+      length = readBytes(this.#fd, this.#chunk);
+    } catch (cause) {
+      throw fileError('a capture to read', cause, this.name);
+    }
+    if (length > 0) this.#parser.push(this.#chunk.subarray(0, length));
+    return length > 0;
+  }
+}
+
+export interface StreamOptions extends CaptureOptions {
+  /** Called before the first record. */
+  readonly onHeader?: (header: CaptureHeader) => void;
+  /** Called where a lenient reading ends within a record. */
+  readonly onTruncated?: (fault: PodwireError) => void;
+}
+
+/**
+ * Records of a capture that arrives in pieces, such as a Node stream. Bytes of
+ * a record are valid until the next one is asked for. Rejects as `openCapture`
+ * and `Capture.advance` throw; a failure of the stream itself is ERR_FILE.
+ */
+export async function* readCapture(
+  stream: AsyncIterable<Buffer>,
+  options: StreamOptions = {},
+): AsyncGenerator<CaptureRecord, void, undefined> {
+  const name = options.name ?? 'stream';
+  const parser = new CaptureParser({ ...options, name });
+  let announced = false;
+  for await (const piece of piecesOf(stream, name)) {
+    parser.push(piece);
+    if (!announced && parser.readHeader()) {
+      announced = true;
+      options.onHeader?.(parser.header!);
+    }
+    while (parser.advance()) yield recordOf(parser);
+  }
+  const fault = parser.truncation();
+  if (fault === undefined) return;
+  if (!options.lenient || !announced) throw fault;
+  options.onTruncated?.(fault);
+}
+
+/** The stream's own failures, told apart from those of whoever takes the records. */
+async function* piecesOf(stream: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
+  const pieces = stream[Symbol.asyncIterator]();
+  let done: boolean | undefined = false;
+  try {
+    for (;;) {
+      let piece: unknown;
+      try {
+        ({ done, value: piece } = await pieces.next());
+      } catch (cause) {
+        done = true;
+        throw fileError('a stream to read', cause, name);
+      }
+      if (done) return;
+      yield bufferOf(piece, name);
+    }
+  } finally {
+    if (!done) await pieces.return?.();
+  }
+}
+
+function bufferOf(piece: unknown, source: string): Buffer {
+  if (Buffer.isBuffer(piece)) return piece;
+  if (piece instanceof Uint8Array) {
+    return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+  }
+  throw new PodwireError('ERR_USAGE', `expected a Buffer, found ${found(piece)}`, {
+    source,
+  });
+}
+
+const recordOf = (at: CaptureParser): CaptureRecord => ({
+  seconds: at.seconds,
+  nanoseconds: at.nanoseconds,
+  bytes: at.bytes.subarray(at.start, at.end),
+  originalLength: at.originalLength,
+  offset: at.offset,
+});
