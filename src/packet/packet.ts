@@ -1,0 +1,106 @@
+/**
+ * A packet as the kernel's sk_buff keeps it: offsets into a slot of the arena.
+ *
+ *   head           data                                    tail         end
+ *    |   headroom   | header | header | payload . . . . . . |  tailroom  |
+ *                    ^ l3: the IPv4 header the walk is working on
+ *
+ * Encapsulation moves `data` back and writes the new header; decapsulation moves
+ * it forward. Nothing is copied inside the cluster.
+ */
+import { Drop } from '../drop.ts';
+import { HEADROOM, slotSize, slotStart } from './arena.ts';
+
+/** For whom the Ethernet frame was: PACKET_HOST and its kin of linux/if_packet.h. */
+export const FrameType = { Host: 0, Broadcast: 1, Multicast: 2, OtherHost: 3 } as const;
+export type FrameType = (typeof FrameType)[keyof typeof FrameType];
+
+export class Packet {
+  readonly slot: number;
+  readonly head: number;
+  readonly end: number;
+  data = 0;
+  tail = 0;
+  /** Arena offset of the IPv4 header in work; -1 before one is known. */
+  l3 = -1;
+  /** Position in the node's device list: where it came in; -1 for a packet born here. */
+  input = -1;
+  /** Where it goes out; -1 before a route is known. */
+  output = -1;
+  /** Route that won, as an index into the node's route table. */
+  route = -1;
+  /** Next hop, signed 32-bit address. */
+  nextHop = 0;
+  frameType: FrameType = FrameType.Host;
+  /** The L4 checksum still is the pseudo-header sum: CHECKSUM_PARTIAL. */
+  partial = false;
+  /** Tunnels entered and not left. */
+  wraps = 0;
+  /** Device of the last encapsulation, against a tunnel routed into itself. */
+  tunnel = -1;
+  /** Links crossed. */
+  hops = 0;
+  /** Position of the last namespace in the cluster's list. */
+  at = 0;
+  drop: Drop = Drop.None;
+  /** What the last room found, for the trace; meaning per room. */
+  noteA = 0;
+  noteB = 0;
+  /** Recorded by the trace when not 0. */
+  traced = 0;
+  /** The next in whatever list holds this packet. */
+  next: Packet | null = null;
+
+  constructor(slot: number) {
+    this.slot = slot;
+    this.head = slotStart(slot);
+    this.end = this.head + slotSize(slot);
+  }
+
+  /** As new, with `length` bytes of data after the usual headroom. */
+  reset(length: number): void {
+    this.data = this.head + HEADROOM;
+    this.tail = this.data + length;
+    this.l3 = -1;
+    this.input = -1;
+    this.output = -1;
+    this.route = -1;
+    this.nextHop = 0;
+    this.frameType = FrameType.Host;
+    this.partial = false;
+    this.wraps = 0;
+    this.tunnel = -1;
+    this.hops = 0;
+    this.at = 0;
+    this.drop = Drop.None;
+    this.noteA = 0;
+    this.noteB = 0;
+    this.traced = 0;
+    this.next = null;
+  }
+
+  /** Moves `data` back over `length` bytes of headroom. The caller has asked `room`. */
+  push(length: number): number {
+    this.data -= length;
+    if (this.data < this.head) throw new RangeError('packet headroom exhausted');
+    return this.data;
+  }
+
+  pull(length: number): void {
+    this.data += length;
+  }
+
+  /** Cuts everything beyond `length` bytes after `data`. */
+  trim(length: number): void {
+    this.tail = this.data + length;
+  }
+
+  get length(): number {
+    return this.tail - this.data;
+  }
+
+  /** Bytes of headroom left. */
+  get headroom(): number {
+    return this.data - this.head;
+  }
+}

@@ -1,0 +1,120 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PodwireError } from '../../src/errors.ts';
+import { Fib } from '../../src/tables/fib.ts';
+import { slowLookup } from '../../src/testing/index.ts';
+import { netmask, parseIp4 } from '../../src/wire/address.ts';
+
+const ip = (text: string): number => parseIp4(text);
+
+const route = fc.record({
+  // Few distinct prefixes, so that they nest, meet and repeat.
+  address: fc.oneof(
+    fc.integer(),
+    fc.nat(0xffff).map((low) => 0x0a020000 | low),
+    fc.constantFrom(0, -1, 0x7fffffff, -0x80000000),
+  ),
+  length: fc.integer({ min: 0, max: 32 }),
+  metric: fc.constantFrom(0, 100, 1024),
+  value: fc.nat(40_000),
+});
+
+describe('Fib', () => {
+  it('is empty at first', () => {
+    const fib = new Fib();
+    expect(fib.lookup(ip('10.0.0.1'))).toBe(-1);
+    expect(fib.size).toBe(0);
+  });
+
+  it('takes the longest prefix of every length', () => {
+    const fib = new Fib();
+    const address = ip('10.2.36.71');
+    for (let length = 0; length <= 32; length++) {
+      expect(fib.insert(address, length, length)).toBe(true);
+      expect(fib.lookup(address)).toBe(length);
+    }
+    for (let length = 32; length >= 0; length--) {
+      expect(fib.lookup(address)).toBe(length);
+      expect(fib.remove(address, length)).toBe(true);
+    }
+    expect(fib.lookup(address)).toBe(-1);
+  });
+
+  it('gives equal prefixes to the lower metric, and refuses the same twice', () => {
+    const fib = new Fib();
+    expect(fib.insert(ip('10.0.0.0'), 8, 1, 100)).toBe(true);
+    expect(fib.insert(ip('10.0.0.0'), 8, 2, 50)).toBe(true);
+    expect(fib.insert(ip('10.0.0.0'), 8, 3, 50)).toBe(false);
+    expect(fib.lookup(ip('10.9.9.9'))).toBe(2);
+    expect(fib.remove(ip('10.0.0.0'), 8, 50)).toBe(true);
+    expect(fib.lookup(ip('10.9.9.9'))).toBe(1);
+  });
+
+  it('answers as a linear scan does, for any routes and any churn', () => {
+    const change = fc.record({ route, remove: fc.boolean() });
+    fc.assert(
+      fc.property(
+        fc.array(change, { maxLength: 60 }),
+        fc.array(fc.integer()),
+        (changes, probes) => {
+          const fib = new Fib();
+          const twin: { address: number; length: number; metric: number; value: number }[] = [];
+          for (const { route: r, remove } of changes) {
+            const address = r.address & netmask(r.length);
+            const same = twin.findIndex(
+              (e) => e.address === address && e.length === r.length && e.metric === r.metric,
+            );
+            if (remove) {
+              expect(fib.remove(r.address, r.length, r.metric)).toBe(same >= 0);
+              if (same >= 0) twin.splice(same, 1);
+            } else {
+              expect(fib.insert(r.address, r.length, r.value, r.metric)).toBe(same < 0);
+              if (same < 0) twin.push({ ...r, address });
+            }
+            const edges = twin.flatMap((e) => [
+              e.address,
+              e.address | ~netmask(e.length),
+              e.address - 1,
+            ]);
+            for (const probe of [...edges, ...probes]) {
+              expect(fib.lookup(probe | 0)).toBe(slowLookup(twin, probe | 0)?.value ?? -1);
+            }
+          }
+          expect(fib.size).toBe(twin.length);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('holds values beyond 16 bits', () => {
+    const fib = new Fib();
+    fib.insert(ip('10.0.0.0'), 8, 1_000_000);
+    fib.insert(ip('10.1.0.0'), 26, 2 ** 30 - 1);
+    expect(fib.lookup(ip('10.200.0.1'))).toBe(1_000_000);
+    expect(fib.lookup(ip('10.1.0.5'))).toBe(2 ** 30 - 1);
+  });
+
+  it('keeps a node of 5,000 blocks below 40 KiB', () => {
+    const fib = new Fib();
+    for (let i = 0; i < 5000; i++) fib.insert((ip('10.0.0.0') + i * 64) | 0, 26, i);
+    expect(fib.lookup((ip('10.0.0.0') + 4321 * 64 + 17) | 0)).toBe(4321);
+    expect(fib.memory()).toBeLessThan(40 * 1024);
+  });
+
+  it('lists routes as `ip route` dumps them', () => {
+    const fib = new Fib();
+    fib.insert(ip('198.19.22.128'), 26, 0);
+    fib.insert(ip('198.19.22.128'), 32, 1);
+    fib.insert(0, 0, 2, 100);
+    fib.insert(0, 0, 3, 50);
+    expect([...fib].map((e) => e.value)).toEqual([3, 2, 1, 0]);
+  });
+
+  it('refuses lengths and values that fit no table', () => {
+    const fib = new Fib();
+    expect(() => fib.insert(0, 33, 0)).toThrow(PodwireError);
+    expect(() => fib.insert(0, 8, -1)).toThrow(/value/);
+    expect(() => fib.insert(0, 1.5, 0)).toThrow(/length/);
+  });
+});
