@@ -1,0 +1,196 @@
+/**
+ * A cluster as plain readonly data: every namespace with its devices and tables,
+ * and the links between them. YAML, pasted tables and hand-written tests all end
+ * here; the emulator and the printers of command output all start here.
+ *
+ * Addresses are numbers (wire/address.ts), device names are text as `ip link`
+ * prints them, MTUs are bytes of an IP packet.
+ */
+import type { InterfaceAddress, Ip4, Mac, Prefix } from '../wire/address.ts';
+
+export type Role = 'node' | 'pod' | 'router' | 'host';
+
+export type DeviceKind = 'loopback' | 'nic' | 'veth' | 'vxlan' | 'ipip';
+
+export interface DeviceAddress extends InterfaceAddress {
+  /** The `brd` word of `ip addr`, where it is set. */
+  readonly broadcast?: Ip4;
+  readonly scope: 'global' | 'link' | 'host';
+}
+
+export interface VxlanSettings {
+  readonly vni: number;
+  /** UDP destination port. */
+  readonly port: number;
+  /** Source address of the outer header. */
+  readonly local: Ip4;
+  /** Name of the device that carries the outer packets. */
+  readonly parent: string;
+}
+
+export interface DevicePlan {
+  readonly name: string;
+  /** ifindex; unique in its namespace. */
+  readonly index: number;
+  readonly kind: DeviceKind;
+  /** Absent for tunl0 and lo. */
+  readonly mac?: Mac;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly addresses: readonly DeviceAddress[];
+  /** net.ipv4.conf.DEV.proxy_arp */
+  readonly proxyArp: boolean;
+  /** A veth's other end. */
+  readonly peer?: { readonly namespace: string; readonly device: string };
+  readonly vxlan?: VxlanSettings;
+  /** `qlen` of `ip link`; 0 prints nothing. */
+  readonly queueLength: number;
+  /** `qdisc` of `ip link`. */
+  readonly qdisc: string;
+  /**
+   * Leaves TCP and UDP checksums of its own namespace's packets to the hardware,
+   * so that a capture here shows the pseudo-header sum only.
+   */
+  readonly checksumOffload: boolean;
+}
+
+export type RouteType =
+  | 'unicast'
+  | 'blackhole'
+  | 'unreachable'
+  | 'prohibit'
+  | 'throw'
+  | 'local'
+  | 'broadcast';
+
+export interface NextHop {
+  readonly via?: Ip4;
+  readonly device: string;
+  readonly weight: number;
+  readonly onlink: boolean;
+}
+
+export interface RoutePlan {
+  readonly type: RouteType;
+  readonly destination: Prefix;
+  readonly via?: Ip4;
+  /** Absent for blackhole and its kin, and for multipath routes. */
+  readonly device?: string;
+  readonly table: 'main' | 'local' | number;
+  /** Name or number as `ip route` prints it: kernel, boot, static, bird, 80 … */
+  readonly protocol: string;
+  readonly scope: 'global' | 'link' | 'host';
+  /** The `src` word: source of the node's own packets. */
+  readonly source?: Ip4;
+  readonly metric: number;
+  readonly onlink: boolean;
+  readonly mtu?: number;
+  /** More than one next hop; then `via` and `device` are absent. */
+  readonly nextHops?: readonly NextHop[];
+  /** Who programs it on a real node: kernel, CNI, Felix, BIRD, admin. */
+  readonly origin: 'kernel' | 'cni' | 'felix' | 'bird' | 'admin';
+}
+
+export type NeighbourState =
+  | 'PERMANENT'
+  | 'NOARP'
+  | 'REACHABLE'
+  | 'STALE'
+  | 'DELAY'
+  | 'PROBE'
+  | 'INCOMPLETE'
+  | 'FAILED';
+
+export interface NeighbourPlan {
+  readonly device: string;
+  readonly address: Ip4;
+  /** Absent while INCOMPLETE or FAILED. */
+  readonly mac?: Mac;
+  readonly state: NeighbourState;
+}
+
+export interface FdbPlan {
+  readonly device: string;
+  readonly mac: Mac;
+  /** Address of the remote VTEP. */
+  readonly destination?: Ip4;
+  readonly state: 'permanent' | 'static' | 'reachable';
+}
+
+export interface NamespacePlan {
+  /** A node's, router's or host's name, or `namespace/pod`. */
+  readonly name: string;
+  readonly role: Role;
+  /** For a pod: the node it runs on. */
+  readonly node?: string;
+  /** net.ipv4.ip_forward */
+  readonly forwarding: boolean;
+  readonly devices: readonly DevicePlan[];
+  /**
+   * All tables but `local`, which follows from the devices' addresses.
+   * In the order of insertion; printers sort.
+   */
+  readonly routes: readonly RoutePlan[];
+  readonly neighbours: readonly NeighbourPlan[];
+  readonly fdb: readonly FdbPlan[];
+}
+
+export interface SegmentMember {
+  readonly namespace: string;
+  readonly device: string;
+}
+
+/** One L2 broadcast domain: a switch that knows where every member's MAC is. */
+export interface SegmentPlan {
+  readonly name: string;
+  /** Longest IP packet it carries, bytes. */
+  readonly mtu: number;
+  readonly members: readonly SegmentMember[];
+  /** Drops frames whose IP source or destination is not the member's own (routers exempt). */
+  readonly srcDstCheck: boolean;
+}
+
+/** A pool as the dataplane sees it: for natOutgoing and for messages. */
+export interface PoolPlan {
+  readonly name: string;
+  readonly cidr: Prefix;
+  readonly natOutgoing: boolean;
+  readonly disabled: boolean;
+}
+
+export interface ClusterPlan {
+  readonly namespaces: readonly NamespacePlan[];
+  readonly segments: readonly SegmentPlan[];
+  readonly pools: readonly PoolPlan[];
+  readonly free: FreeInputs;
+  /** What was derived by a rule of podwire's own because the input was silent. */
+  readonly assumptions: readonly string[];
+  /** Resources that were read and not used, as `Kind xN`. */
+  readonly ignored: readonly string[];
+}
+
+/**
+ * The bytes that no table can tell: a kernel draws them at random or from its
+ * history. Undeclared, they come from the seed.
+ */
+export interface FreeInputs {
+  /** The next IPv4 identification a node gives to packets of this triple; then +1 each. */
+  readonly identifications: readonly {
+    readonly node: string;
+    readonly source: Ip4;
+    readonly destination: Ip4;
+    readonly protocol: number;
+    readonly next: number;
+  }[];
+  /** Outer UDP source port for one inner flow, as the node's hash secret would give it. */
+  readonly vxlanSourcePorts: readonly {
+    readonly node: string;
+    readonly source: Ip4;
+    readonly destination: Ip4;
+    readonly protocol: number;
+    /** 0 and 0 for a protocol without ports. */
+    readonly sourcePort: number;
+    readonly destinationPort: number;
+    readonly port: number;
+  }[];
+}

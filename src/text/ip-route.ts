@@ -1,0 +1,136 @@
+/**
+ * `ip route`: a namespace's routes in iproute2's words and in the kernel's order
+ * (ip/iproute.c print_route; net/ipv4/fib_trie.c fib_table_dump).
+ */
+import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
+import { compareIp4, formatIp4, formatPrefix, type Prefix } from '../wire/address.ts';
+import { localRoutes } from './local-table.ts';
+import { type RouteTable, tableName, tableNumber, tableOf } from './route-name.ts';
+
+export { localRoutes } from './local-table.ts';
+export { parseIpRoute } from './route-reader.ts';
+
+export interface RouteFormat {
+  /** `-d`: also the words that say what is so by default. */
+  readonly details?: boolean | undefined;
+  /** Name the table, where it is not `main`; so does `table all`. */
+  readonly showTable?: boolean | undefined;
+  /** A listing filtered by device leaves the word out. */
+  readonly omitDevice?: boolean | undefined;
+  /** A listing filtered by protocol leaves the word out. */
+  readonly omitProtocol?: boolean | undefined;
+}
+
+export interface RouteListing {
+  /** `main` unless told otherwise. */
+  readonly table?: RouteTable | 'all' | undefined;
+  readonly details?: boolean | undefined;
+  /** Only routes out of this device; multipath routes are then left out, as in iproute2. */
+  readonly device?: string | undefined;
+  /** Only routes of this protocol. */
+  readonly protocol?: string | undefined;
+  /** Only routes to exactly this prefix. */
+  readonly destination?: Prefix | undefined;
+}
+
+/** `default`, a bare address for a /32, else a prefix. */
+export function formatDestination(destination: Prefix): string {
+  if (destination.length === 0) return 'default';
+  return destination.length === 32 ? formatIp4(destination.address) : formatPrefix(destination);
+}
+
+/**
+ * The text of one route without the final newline, ending in the blank that
+ * iproute2 prints. A multipath route has further lines, each after a tab.
+ */
+export function formatRoute(route: RoutePlan, options: RouteFormat = {}): string {
+  const hops = (route.nextHops ?? []).map((hop) => `\n\t${words(hopWords(hop))}`);
+  return words(routeWords(route, options)) + hops.join('');
+}
+
+/** The route for a message: one line, no blank at the end, the table if it is not `main`. */
+export function routeEntry(route: RoutePlan): string {
+  return formatRoute(route, { showTable: true }).replace(/\n\t/g, '').trimEnd();
+}
+
+const words = (list: readonly string[]): string => list.map((word) => `${word} `).join('');
+
+function routeWords(route: RoutePlan, options: RouteFormat): string[] {
+  const all = options.details === true;
+  const list: string[] = [];
+  if (route.type !== 'unicast' || all) list.push(route.type);
+  list.push(formatDestination(route.destination));
+  if (route.via !== undefined) list.push('via', formatIp4(route.via));
+  if (route.device !== undefined && !options.omitDevice) list.push('dev', route.device);
+  if (options.showTable && (route.table !== 'main' || all)) {
+    list.push('table', tableName(route.table));
+  }
+  if ((route.protocol !== 'boot' || all) && !options.omitProtocol) {
+    list.push('proto', route.protocol);
+  }
+  if (route.scope !== 'global' || all) list.push('scope', route.scope);
+  if (route.source !== undefined) list.push('src', formatIp4(route.source));
+  if (route.metric !== 0) list.push('metric', String(route.metric));
+  if (route.onlink) list.push('onlink');
+  if (route.mtu !== undefined) list.push('mtu', String(route.mtu));
+  return list;
+}
+
+function hopWords(hop: NonNullable<RoutePlan['nextHops']>[number]): string[] {
+  const via = hop.via === undefined ? [] : ['via', formatIp4(hop.via)];
+  const onlink = hop.onlink ? ['onlink'] : [];
+  return ['nexthop', ...via, 'dev', hop.device, 'weight', String(hop.weight), ...onlink];
+}
+
+/** `ip route show [table T]`. */
+export function printIpRoute(ns: NamespacePlan, options: RouteListing = {}): string {
+  const { table = 'main', details, device, protocol, destination } = options;
+  const format: RouteFormat = {
+    details,
+    showTable: table === 'all',
+    omitDevice: device !== undefined,
+    omitProtocol: protocol !== undefined,
+  };
+  const routes = table === 'all' ? allTables(ns) : tableRoutes(ns, table);
+  return routes
+    .filter((route) => device === undefined || route.device === device)
+    .filter((route) => protocol === undefined || route.protocol === protocol)
+    .filter((route) => destination === undefined || samePrefix(route.destination, destination))
+    .map((route) => `${formatRoute(route, format)}\n`)
+    .join('');
+}
+
+const samePrefix = (a: Prefix, b: Prefix): boolean =>
+  a.address === b.address && a.length === b.length;
+
+/** One table's routes in dump order; `local` joins the derived routes with those of the plan. */
+export function tableRoutes(ns: NamespacePlan, table: RouteTable): RoutePlan[] {
+  const number = tableNumber(table);
+  const own = ns.routes.filter((route) => tableNumber(route.table) === number);
+  if (tableOf(number) !== 'local') return dumpOrder(own);
+  const derived = localRoutes(ns);
+  const known = new Set(derived.map((route) => formatRoute(route)));
+  return dumpOrder([...derived, ...own.filter((route) => !known.has(formatRoute(route)))]);
+}
+
+/**
+ * The kernel walks 256 buckets of tables by the low byte of their number, the
+ * newest of a bucket first (net/ipv4/fib_frontend.c inet_dump_fib).
+ */
+function allTables(ns: NamespacePlan): RoutePlan[] {
+  // Every namespace starts with local and main (fib4_rules_init, fib_net_init).
+  const numbers = new Set([255, 254, ...ns.routes.map((route) => tableNumber(route.table))]);
+  return [...numbers]
+    .reverse()
+    .sort((a, b) => (a & 255) - (b & 255))
+    .flatMap((number) => tableRoutes(ns, tableOf(number)));
+}
+
+/** By address, then the longer prefix, then the lower metric; equals stay in order. */
+const dumpOrder = (routes: readonly RoutePlan[]): RoutePlan[] =>
+  [...routes].sort(
+    (a, b) =>
+      compareIp4(a.destination.address, b.destination.address) ||
+      b.destination.length - a.destination.length ||
+      a.metric - b.metric,
+  );
