@@ -1,0 +1,127 @@
+/** Pod and WorkloadEndpoint: what runs where, with which address. */
+import { formatIp4, type Ip4, type Mac, tryInterfaceAddress } from '../wire/address.ts';
+import { type Field, type Given, given } from './field.ts';
+import { podMac, vethName } from './names.ts';
+
+/** What one resource says of a pod; the other may fill the gaps. */
+export interface Workload {
+  /** `namespace/pod` */
+  readonly key: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly node: Given<string>;
+  readonly address: Given<Ip4> | undefined;
+  /** MAC of eth0 in the pod, where it is stated. */
+  readonly mac: Mac | undefined;
+  /** MAC in the endpoint itself: Felix makes it a PERMANENT neighbour (endpoint_mgr.go). */
+  readonly endpointMac: Mac | undefined;
+  /** The veth on the node, where it is stated. */
+  readonly device: string | undefined;
+  readonly at: Field;
+}
+
+/** Why a pod has no place on the network: counted, not an error. */
+export type Skipped = 'host network' | 'finished' | 'no node';
+
+/** A Pod as kubectl prints it. */
+export function readPod(key: PodName, resource: Field): Workload | Skipped {
+  const annotations = resource.entry('metadata').entry('annotations');
+  const spec = resource.entry('spec');
+  const status = resource.entry('status');
+  if (spec.entry('hostNetwork').optional((f) => f.boolean())) return 'host network';
+  const phase = status.entry('phase').optional((f) => f.text());
+  if (phase === 'Succeeded' || phase === 'Failed') return 'finished';
+  const node = given(spec.entry('nodeName'), (f) => f.name());
+  if (node === undefined) return 'no node';
+  return {
+    ...key,
+    node,
+    address: podAddress(status, annotations),
+    mac: annotations.entry('cni.projectcalico.org/hwAddr').optional((f) => f.mac()),
+    endpointMac: undefined,
+    device: undefined,
+    at: resource,
+  };
+}
+
+/** A WorkloadEndpoint as calicoctl prints it. */
+export function readEndpoint(key: PodName, resource: Field): Workload {
+  const spec = resource.entry('spec');
+  const at = spec.entry('node');
+  const mac = spec.entry('mac').optional((f) => f.mac());
+  const networks = spec.entry('ipNetworks').items();
+  return {
+    ...key,
+    node: { value: at.name(), at },
+    address: firstIp4(networks),
+    mac,
+    endpointMac: mac,
+    device: spec.entry('interfaceName').optional((f) => f.deviceName()),
+    at: resource,
+  };
+}
+
+export interface PodName {
+  readonly key: string;
+  readonly namespace: string;
+  readonly pod: string;
+}
+
+export const podName = (namespace: string, pod: string): PodName => ({
+  key: `${namespace}/${pod}`,
+  namespace,
+  pod,
+});
+
+/** A pod from its Pod and its WorkloadEndpoint; the endpoint's interface and MAC win. */
+export function mergeWorkload(pod: Workload, endpoint: Workload): Workload {
+  if (pod.node.value !== endpoint.node.value) {
+    throw endpoint.node.at.conflict(
+      `node ${pod.node.value} as ${pod.node.at.where} says`,
+      endpoint.node.value,
+    );
+  }
+  const [a, b] = [pod.address, endpoint.address];
+  if (a !== undefined && b !== undefined && a.value !== b.value) {
+    throw b.at.conflict(`${formatIp4(a.value)} as ${a.at.where} says`, formatIp4(b.value));
+  }
+  return {
+    ...pod,
+    address: a ?? b,
+    mac: endpoint.mac ?? pod.mac,
+    endpointMac: endpoint.endpointMac,
+    device: endpoint.device,
+  };
+}
+
+export const workloadMac = ({ mac, namespace, pod }: Workload): Mac =>
+  mac ?? podMac(namespace, pod);
+
+export const workloadDevice = ({ device, namespace, pod }: Workload): string =>
+  device ?? vethName(namespace, pod);
+
+function podAddress(status: Field, annotations: Field): Given<Ip4> | undefined {
+  const listed = status.entry('podIPs').items();
+  const reported = firstIp4([status.entry('podIP'), ...listed.map((f) => f.entry('ip'))]);
+  return (
+    reported ??
+    firstIp4([
+      annotations.entry('cni.projectcalico.org/podIP'),
+      annotations.entry('cni.projectcalico.org/podIPs'),
+    ])
+  );
+}
+
+/** The first IPv4 address of several fields, each of which may hold a comma-joined list. */
+function firstIp4(fields: readonly Field[]): Given<Ip4> | undefined {
+  for (const at of fields) {
+    for (const text of at.optional((f) => f.text('an IPv4 address'))?.split(',') ?? []) {
+      // IPv6 of a dual-stack pod, or an empty text before the CNI plugin has run.
+      if (text === '' || text.includes(':')) continue;
+      const address = tryInterfaceAddress(text.trim());
+      if (address?.length !== 32) throw at.refuse('an IPv4 address');
+      return { value: address.address, at };
+    }
+  }
+  return undefined;
+}
