@@ -1,0 +1,192 @@
+/** From a plan to living namespaces and the links between them. */
+import { found, PodwireError } from '../errors.ts';
+import { Device } from '../node/device.ts';
+import { mix } from '../node/flow-hash.ts';
+import { Identifications } from '../node/identification.ts';
+import { Node, type World } from '../node/node.ts';
+import { SourcePorts } from '../node/source-port.ts';
+import type { Packet } from '../packet/packet.ts';
+import type {
+  ClusterPlan,
+  NamespacePlan,
+  NeighbourState,
+  RoutePlan,
+  RouteType,
+} from '../plan/plan.ts';
+import { Fib } from '../tables/fib.ts';
+import { Neighbours, Nud } from '../tables/neighbours.ts';
+import { RouteKind, Routes } from '../tables/routes.ts';
+import { localRoutes } from '../text/ip-route.ts';
+import { type Ip4, macHigh, macLow } from '../wire/address.ts';
+import { type Link, Segment, Veth } from './links.ts';
+
+const kindOf: { readonly [T in RouteType]: RouteKind } = {
+  unicast: RouteKind.Unicast,
+  local: RouteKind.Local,
+  broadcast: RouteKind.Broadcast,
+  blackhole: RouteKind.Blackhole,
+  unreachable: RouteKind.Unreachable,
+  prohibit: RouteKind.Prohibit,
+  throw: RouteKind.Throw,
+};
+
+export const nudOf: { readonly [S in NeighbourState]: Nud } = {
+  PERMANENT: Nud.Permanent,
+  NOARP: Nud.NoArp,
+  REACHABLE: Nud.Reachable,
+  STALE: Nud.Stale,
+  DELAY: Nud.Delay,
+  PROBE: Nud.Probe,
+  INCOMPLETE: Nud.Failed,
+  FAILED: Nud.Failed,
+};
+
+/** `seed` decides every byte that is random on a real node and not declared. */
+export function buildNodes(plan: ClusterPlan, world: World, seed: number): Node[] {
+  const nodes = plan.namespaces.map((ns, position) => buildNode(ns, position, world, seed));
+  const named = new Map(nodes.map((node) => [node.name, node]));
+  for (const { node, source, destination, protocol, next } of plan.free.identifications) {
+    declaredAt(named, node).identifications.declare(source, destination, protocol, next);
+  }
+  for (const { node, ...flow } of plan.free.vxlanSourcePorts) {
+    declaredAt(named, node).sourcePorts.declare(flow);
+  }
+  return nodes;
+}
+
+function declaredAt(named: ReadonlyMap<string, Node>, name: string): Node {
+  const node = named.get(name);
+  if (node !== undefined) return node;
+  throw new PodwireError(
+    'ERR_NAME',
+    `free inputs: expected a node of the cluster, found ${found(name)}`,
+  );
+}
+
+function buildNode(plan: NamespacePlan, position: number, world: World, seed: number): Node {
+  const devices = plan.devices.map((device, i) => new Device(device, i));
+  const positions = new Map(devices.map((device) => [device.name, device.position]));
+  const routes = new Routes<RoutePlan>();
+  const main = new Fib();
+  const own = mix(seed, position + 1);
+  const node = new Node({
+    plan,
+    position,
+    world,
+    devices,
+    tables: [main],
+    routes,
+    identifications: new Identifications(own),
+    sourcePorts: new SourcePorts(mix(own, 0x5eed)),
+  });
+  const add = (fib: Fib, route: RoutePlan): void => {
+    const hop = route.nextHops?.[0];
+    const name = hop?.device ?? route.device;
+    const device = name === undefined ? -1 : (positions.get(name) ?? unknownDevice(plan, name));
+    const gateway = hop?.via ?? route.via ?? 0;
+    const source = route.source ?? (0 as Ip4);
+    const fields = { kind: kindOf[route.type], gateway, device, mtu: route.mtu ?? 0, source };
+    const { address, length } = route.destination;
+    fib.insert(address, length, routes.add(fields, route), route.metric);
+  };
+  for (const route of localRoutes(plan)) add(node.local, route);
+  for (const route of plan.routes) {
+    if (route.table === 'main') add(main, route);
+    if (route.table === 'local') add(node.local, route);
+  }
+  for (const { device: name, address, mac, state } of plan.neighbours) {
+    const device = positions.get(name) ?? unknownDevice(plan, name);
+    const nud = mac === undefined ? Nud.Failed : nudOf[state];
+    node.neighbours.set(device, address, macHigh(mac ?? 0), macLow(mac ?? 0), nud);
+  }
+  for (const { device: name, mac, destination } of plan.fdb) {
+    const device = positions.get(name) ?? unknownDevice(plan, name);
+    if (destination !== undefined) node.fdb.set(device, macHigh(mac), macLow(mac), destination);
+  }
+  return node;
+}
+
+function unknownDevice(plan: NamespacePlan, name: string): never {
+  throw new PodwireError(
+    'ERR_NAME',
+    `${plan.name}: expected a device of this namespace, found ${found(name)}`,
+  );
+}
+
+/** Connects the devices; each learns the position of its link. */
+export function buildLinks(plan: ClusterPlan, nodes: readonly Node[]): Link[] {
+  const named = new Map(nodes.map((node) => [node.name, node]));
+  const deviceOf = (name: string, device: string): { node: Node; device: Device } => {
+    const node = named.get(name);
+    const end = node?.devices.find((d) => d.name === device);
+    if (node === undefined || end === undefined) {
+      throw new PodwireError(
+        'ERR_NAME',
+        `link: expected a device, found ${found(`${name}:${device}`)}`,
+      );
+    }
+    return { node, device: end };
+  };
+  const links: Link[] = [];
+  for (const node of nodes) {
+    for (const device of node.devices) {
+      const peer = device.plan.peer;
+      if (peer === undefined || device.link >= 0) continue;
+      const other = deviceOf(peer.namespace, peer.device);
+      device.link = links.length;
+      other.device.link = links.length;
+      links.push(new Veth({ node, device }, other));
+    }
+  }
+  for (const { members, mtu, srcDstCheck } of plan.segments) {
+    const ends = members.map((m) => deviceOf(m.namespace, m.device));
+    for (const { device } of ends) device.link = links.length;
+    links.push(new Segment(ends, mtu, srcDstCheck));
+  }
+  return links;
+}
+
+/**
+ * Fills in what ARP has long learned in a cluster that is in use: every member of
+ * a segment knows the others, a pod knows 169.254.1.1, its node knows the pod. A
+ * pod knows its gateway only where the node would answer for it.
+ */
+export function warm(plan: ClusterPlan, nodes: readonly Node[]): void {
+  const named = new Map(nodes.map((node) => [node.name, node]));
+  for (const { members } of plan.segments) {
+    const learned = new Neighbours<Packet>();
+    for (const { namespace, device: name } of members) {
+      const device = named.get(namespace)?.devices.find((d) => d.name === name);
+      if (device === undefined) continue;
+      device.learned = learned;
+      for (const address of device.addresses) {
+        learned.set(0, address, device.macHigh, device.macLow, Nud.Reachable);
+      }
+    }
+  }
+  for (const node of nodes) {
+    for (const device of node.devices) {
+      const peer = device.plan.peer;
+      const other = peer && named.get(peer.namespace);
+      const end = other?.devices.find((d) => d.name === peer?.device);
+      if (other === undefined || end === undefined) continue;
+      for (const address of end.addresses) know(node, device, address, end);
+      if (node.plan.role === 'pod') learnGateways(node, device, other, end);
+    }
+  }
+}
+
+function know(node: Node, device: Device, address: number, end: Device): void {
+  if (node.neighbours.find(device.position, address) >= 0) return;
+  node.neighbours.set(device.position, address, end.macHigh, end.macLow, Nud.Reachable);
+}
+
+/** The gateways of a pod's routes that its node answers for as a proxy (node/arp.ts). */
+function learnGateways(pod: Node, device: Device, node: Node, end: Device): void {
+  for (const { via, device: name } of pod.plan.routes) {
+    if (via === undefined || name !== device.name || !end.proxyArp) continue;
+    const route = node.lookup(via);
+    if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) continue;
+    if (node.routes.device(route) !== end.position) know(pod, device, via, end);
+  }
+}

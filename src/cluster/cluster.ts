@@ -1,0 +1,281 @@
+/**
+ * A living cluster: namespaces, links, a virtual clock. What happens in it is a
+ * pure function of the plan, the frames that are sent, and the seed.
+ */
+import { planCluster } from '../calico/cluster-plan.ts';
+import { DROP_COUNT, Drop, dropInfo } from '../drop.ts';
+import { PodwireError } from '../errors.ts';
+import type { Device, Tap } from '../node/device.ts';
+import { neighbourTimer } from '../node/neighbour.ts';
+import type { Node, World } from '../node/node.ts';
+import { End, Room } from '../node/room.ts';
+import { walk, walkTraced } from '../node/walk.ts';
+import type { Packet } from '../packet/packet.ts';
+import { enter, give, MAX_FRAME, take } from '../packet/slab.ts';
+import type { ClusterPlan, NamespacePlan } from '../plan/plan.ts';
+import { runCommand } from '../text/command.ts';
+import { peersOf } from '../text/link-peer.ts';
+import { DROPPED, type TraceRing } from '../trace/ring.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { buildLinks, buildNodes, warm } from './build.ts';
+import { dump } from './dump.ts';
+import { Fifo, isBefore, later, type Moment, Timers } from './events.ts';
+import type { Link } from './links.ts';
+import { Names } from './names.ts';
+import { type SendOptions, send, type Trace } from './send.ts';
+
+export interface ClusterOptions {
+  /** Decides every byte that a kernel draws at random and that is not declared. Default 1. */
+  readonly seed?: number;
+  /** `warm` (default): ARP has learned what a cluster in use knows. `cold`: nothing yet. */
+  readonly neighbours?: 'warm' | 'cold';
+}
+
+/** A device of a namespace. */
+export interface Port {
+  readonly node: Node;
+  readonly device: Device;
+}
+
+/** Where packets went: entered + born = delivered + dropped + consumed + waiting. */
+export interface Counts {
+  /** Sent or injected from outside. */
+  entered: number;
+  /** Made inside: ARP messages, copies of flooded frames. */
+  born: number;
+  delivered: number;
+  dropped: number;
+  /** ARP messages that did their work. */
+  consumed: number;
+}
+
+/** Told of every end of a packet, before its slot is freed. */
+export interface Witness {
+  delivered(node: Node, packet: Packet): void;
+  dropped(node: Node, packet: Packet): void;
+}
+
+export class Cluster implements World {
+  readonly plan: ClusterPlan;
+  readonly nodes: readonly Node[];
+  readonly names: Names;
+  readonly counts: Counts = { entered: 0, born: 0, delivered: 0, dropped: 0, consumed: 0 };
+  /** Virtual time: whole seconds since the epoch, and nanoseconds. It never goes back. */
+  now: Moment = { seconds: 0, nanoseconds: 0 };
+  observer: Tap | null = null;
+  witness: Witness | null = null;
+  private ring: TraceRing | null = null;
+  private readonly links: readonly Link[];
+  private readonly ready = new Fifo();
+  private readonly timers = new Timers();
+  private carrier: Node | null = null;
+
+  constructor(plan: ClusterPlan, options: ClusterOptions = {}) {
+    this.plan = plan;
+    this.nodes = buildNodes(plan, this, options.seed ?? 1);
+    this.links = buildLinks(plan, this.nodes);
+    if (options.neighbours !== 'cold') warm(plan, this.nodes);
+    this.names = new Names(this.nodes);
+  }
+
+  /** From manifests as calicoctl and kubectl print them. `source` names the text in errors. */
+  static fromYaml(text: string, source = 'cluster', options: ClusterOptions = {}): Cluster {
+    return new Cluster(planCluster([{ text, source }]), options);
+  }
+
+  /** From a plan made or changed by the caller. */
+  static fromPlan(plan: ClusterPlan, options: ClusterOptions = {}): Cluster {
+    return new Cluster(plan, options);
+  }
+
+  /** Follows one packet from a pod (or node) to an address, until nothing more happens. */
+  send(options: SendOptions): Trace {
+    return send(this, options);
+  }
+
+  /** The tables of a namespace as they are now. */
+  tables(name: string): NamespacePlan {
+    return dump(this.names.find(name));
+  }
+
+  /** What a command prints in a namespace: `['ip', 'route']`, `['bridge', 'fdb', 'show']` … */
+  exec(name: string, argv: readonly string[]): string {
+    return runCommand(this.tables(name), argv, { peers: peersOf(this.plan) });
+  }
+
+  /** Dropped packets by reason, over all namespaces; indexed by drop code. */
+  drops(): Uint32Array {
+    const sum = new Uint32Array(DROP_COUNT);
+    for (const node of this.nodes) {
+      for (let code = 0; code < DROP_COUNT; code++) sum[code] = sum[code]! + node.drops[code]!;
+    }
+    return sum;
+  }
+
+  /** Packets held back: on a queue, or waiting for a neighbour. */
+  waiting(): number {
+    const { entered, born, delivered, dropped, consumed } = this.counts;
+    return entered + born - delivered - dropped - consumed;
+  }
+
+  /** A frame comes in on a device, as from its link. Copied once. */
+  arrive({ node, device }: Port, frame: Buffer, start = 0, end = frame.length): void {
+    const p = this.enter(frame, start, end);
+    if (p === null) return;
+    p.input = device.position;
+    this.ready.push(node, p, Room.Ingress);
+    this.settle();
+  }
+
+  /** A finished frame leaves by a device, as from a packet socket. Copied once. */
+  depart({ node, device }: Port, frame: Buffer, start = 0, end = frame.length): void {
+    const p = this.enter(frame, start, end);
+    if (p === null) return;
+    p.output = device.position;
+    this.ready.push(node, p, Room.Transmit);
+    this.settle();
+  }
+
+  /**
+   * An IPv4 packet is sent by a namespace itself, header complete and sound.
+   * `traced` marks it for a recording.
+   */
+  originate(node: Node, packet: Buffer, traced = 0): void {
+    const wrong = ipv4.check(packet, 0, packet.length);
+    if (wrong !== Drop.None) {
+      throw new PodwireError(
+        'ERR_FRAME',
+        `expected an IPv4 packet, found ${dropInfo[wrong].meaning}`,
+      );
+    }
+    const p = this.enter(packet, 0, ipv4.totalLength(packet, 0));
+    if (p === null) return;
+    p.l3 = p.data;
+    p.traced = traced;
+    this.ready.push(node, p, Room.Route);
+    this.settle();
+  }
+
+  /** Moves the clock on to a moment, firing the timers on the way. Earlier moments change nothing. */
+  advance(to: Moment): void {
+    for (;;) {
+      const timer = this.timers.first;
+      if (timer === undefined || !isBefore(timer.when, to)) break;
+      this.fireNext();
+    }
+    if (isBefore(this.now, to)) this.now = to;
+  }
+
+  /** Lets everything happen that is still to happen. */
+  run(): void {
+    this.settle();
+    while (this.timers.first !== undefined) this.fireNext();
+  }
+
+  /** Runs `action` with every step of traced packets written to `ring`. */
+  recording<T>(ring: TraceRing, action: () => T): T {
+    this.ring = ring;
+    try {
+      return action();
+    } finally {
+      this.ring = null;
+    }
+  }
+
+  enqueue(node: Node, packet: Packet, room: Room): void {
+    this.ready.push(node, packet, room);
+  }
+
+  create(length: number): Packet | null {
+    const p = take(length);
+    if (p !== null) this.adopt();
+    return p;
+  }
+
+  adopt(): void {
+    this.counts.born++;
+  }
+
+  armNeighbour(node: Node, id: number, milliseconds: number): void {
+    this.timers.add(later(this.now, milliseconds), () => neighbourTimer(node, id));
+  }
+
+  discard(node: Node, p: Packet): void {
+    node.drops[p.drop]!++;
+    if (p.traced !== 0 && this.ring !== null) {
+      const told = DROPPED - p.drop;
+      const { input, output, noteA, noteB } = p;
+      this.ring.mark(p.traced, node.position, Room.Neighbour, input, output, told, noteA, noteB);
+    }
+    this.end(node, p);
+  }
+
+  private enter(frame: Buffer, start: number, end: number): Packet | null {
+    if (end - start > MAX_FRAME) {
+      const message = `expected a frame of at most ${MAX_FRAME} bytes, found ${end - start}`;
+      throw new PodwireError('ERR_FRAME', message);
+    }
+    this.counts.entered++;
+    const p = enter(frame, start, end);
+    if (p !== null) return p;
+    this.counts.dropped++;
+    this.nodes[0]!.drops[Drop.SlotsExhausted]!++;
+    return null;
+  }
+
+  private fireNext(): void {
+    const timer = this.timers.shift()!;
+    if (isBefore(this.now, timer.when)) this.now = timer.when;
+    timer.fire();
+    this.settle();
+  }
+
+  /** Walks every packet that may go on, until none is left. */
+  private settle(): void {
+    const { ready } = this;
+    while (ready.shift()) {
+      const { node, packet, room } = ready;
+      const ring = packet.traced === 0 ? null : this.ring;
+      const end = ring === null ? walk(node, packet, room) : walkTraced(node, packet, room, ring);
+      if (end === End.Sent) this.carry(node, packet);
+      else if (end === End.Delivered) this.deliver(node, packet);
+      else if (end === End.Dropped) this.end(node, packet);
+      else if (end === End.Consumed) this.consume(packet);
+    }
+  }
+
+  private carry(node: Node, p: Packet): void {
+    const device = node.devices[p.output]!;
+    this.carrier = node;
+    if (device.link < 0) this.lose(p, Drop.LinkNowhere);
+    else this.links[device.link]!.carry(node, device, p, this.lose);
+  }
+
+  /** A link could not carry a frame: the sender's loss. */
+  private readonly lose = (p: Packet, why: Drop): void => {
+    const node = this.carrier!;
+    p.drop = why;
+    node.drops[why]!++;
+    if (p.traced !== 0 && this.ring !== null) {
+      this.ring.mark(p.traced, node.position, Room.Transmit, -1, p.output, DROPPED - why, 0, 0);
+    }
+    this.end(node, p);
+  };
+
+  private deliver(node: Node, p: Packet): void {
+    this.counts.delivered++;
+    this.witness?.delivered(node, p);
+    give(p);
+  }
+
+  private end(node: Node, p: Packet): void {
+    this.counts.dropped++;
+    this.witness?.dropped(node, p);
+    give(p);
+  }
+
+  private consume(p: Packet): void {
+    this.counts.consumed++;
+    give(p);
+  }
+}

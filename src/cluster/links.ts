@@ -1,0 +1,113 @@
+/** The cables: veth pairs, and segments with a switch that knows every member's MAC. */
+import { Drop } from '../drop.ts';
+import type { Device } from '../node/device.ts';
+import type { Node } from '../node/node.ts';
+import { Room } from '../node/room.ts';
+import { bytes } from '../packet/arena.ts';
+import type { Packet } from '../packet/packet.ts';
+import { duplicate } from '../packet/slab.ts';
+import { PairIndex } from '../tables/pair-index.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+
+/** Links one packet may cross: more than any TTL allows on any path of this model. */
+const MAX_HOPS = 1024;
+
+export interface End {
+  readonly node: Node;
+  readonly device: Device;
+}
+
+/** Takes a frame off the sender's hands: to the other ends, or to `lose` with a reason. */
+export interface Link {
+  carry(from: Node, device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void;
+}
+
+/** A frame has left one namespace and arrives in another: tunnels of the first are behind it. */
+function arrive(end: End, p: Packet, lose: (p: Packet, why: Drop) => void): void {
+  if (++p.hops > MAX_HOPS) {
+    lose(p, Drop.HopBudget);
+    return;
+  }
+  p.input = end.device.position;
+  p.output = -1;
+  p.tunnel = -1;
+  p.wraps = 0;
+  end.node.world.enqueue(end.node, p, Room.Ingress);
+}
+
+export class Veth implements Link {
+  private readonly a: End;
+  private readonly b: End;
+
+  constructor(a: End, b: End) {
+    this.a = a;
+    this.b = b;
+  }
+
+  carry(_from: Node, device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void {
+    arrive(device === this.a.device ? this.b : this.a, p, lose);
+  }
+}
+
+export class Segment implements Link {
+  private readonly ends: readonly End[];
+  private readonly byMac = new PairIndex();
+  private readonly mtu: number;
+  private readonly srcDstCheck: boolean;
+
+  constructor(ends: readonly End[], mtu: number, srcDstCheck: boolean) {
+    this.ends = ends;
+    this.mtu = mtu;
+    this.srcDstCheck = srcDstCheck;
+    for (const [i, { device }] of ends.entries()) {
+      this.byMac.set(device.macHigh, device.macLow, i);
+    }
+  }
+
+  carry(from: Node, device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void {
+    if (p.length - ethernet.HEADER_LEN > this.mtu) {
+      lose(p, Drop.LinkMtu);
+      return;
+    }
+    if (ethernet.isGroup(bytes, p.data)) {
+      this.flood(device, p, lose);
+      return;
+    }
+    const at = this.byMac.get(
+      ethernet.destinationHigh(bytes, p.data),
+      ethernet.destinationLow(bytes, p.data),
+    );
+    const end = at < 0 ? undefined : this.ends[at];
+    if (end === undefined || end.device === device) lose(p, Drop.LinkNowhere);
+    else if (this.srcDstCheck && !passes({ node: from, device }, end, p)) lose(p, Drop.SrcDstCheck);
+    else arrive(end, p, lose);
+  }
+
+  private flood(device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void {
+    const others = this.ends.filter((end) => end.device !== device);
+    const last = others.pop();
+    for (const end of others) {
+      const twin = duplicate(p);
+      if (twin === null) {
+        lose(p, Drop.SlotsExhausted);
+        return;
+      }
+      end.node.world.adopt();
+      arrive(end, twin, lose);
+    }
+    if (last === undefined) lose(p, Drop.LinkNowhere);
+    else arrive(last, p, lose);
+  }
+}
+
+/** A fabric knows its instances' addresses; routers are part of the fabric. */
+function passes(from: End, to: End, p: Packet): boolean {
+  const l3 = p.data + ethernet.HEADER_LEN;
+  if (ethernet.type(bytes, p.data) !== ethernet.TYPE_IPV4) return true;
+  if (p.tail - l3 < ipv4.HEADER_LEN) return true;
+  return owns(from, ipv4.source(bytes, l3)) && owns(to, ipv4.destination(bytes, l3));
+}
+
+const owns = ({ node, device }: End, address: number): boolean =>
+  node.plan.role === 'router' || device.addresses.includes(address);

@@ -1,0 +1,55 @@
+/** A cluster from files: one YAML file, a folder of them, or standard input. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { planCluster } from '../calico/cluster-plan.ts';
+import type { ManifestFile } from '../calico/manifest.ts';
+import { PodwireError, printable } from '../errors.ts';
+import { Cluster, type ClusterOptions } from './cluster.ts';
+
+const YAML = /\.(ya?ml|json)$/i;
+
+/**
+ * `path`: a file, `-` for standard input, or a folder, of which every `.yaml`,
+ * `.yml` and `.json` file directly inside is read, in name order.
+ */
+export function readManifests(path: string): ManifestFile[] {
+  if (path === '-') return [{ text: read(0, '-'), source: '-' }];
+  let folder: boolean;
+  try {
+    folder = statSync(path).isDirectory();
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+  if (!folder) return [{ text: read(path, path), source: path }];
+  const names = readdirSync(path)
+    .filter((name) => YAML.test(name))
+    .sort();
+  if (names.length === 0) {
+    throw new PodwireError('ERR_FILE', 'expected .yaml files in the folder, found none', {
+      source: path,
+    });
+  }
+  return names.map((name) => {
+    const source = join(path, name);
+    return { text: read(source, source), source };
+  });
+}
+
+export function loadCluster(path: string, options: ClusterOptions = {}): Cluster {
+  return Cluster.fromPlan(planCluster(readManifests(path)), options);
+}
+
+function read(file: string | number, source: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw unreadable(source, cause);
+  }
+}
+
+function unreadable(source: string, cause: unknown): PodwireError {
+  const why = cause instanceof Error ? printable(cause.message) : 'an error';
+  return new PodwireError('ERR_FILE', `expected a readable file or folder, found ${why}`, {
+    source,
+  });
+}

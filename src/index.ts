@@ -1,0 +1,53 @@
+/** podwire: everything a program may use. Named exports only. */
+
+export { planCluster } from './calico/cluster-plan.ts';
+export type { ManifestFile } from './calico/manifest.ts';
+export { captureAt, type FrameSink } from './cluster/capture-tap.ts';
+export { Cluster, type ClusterOptions, type Counts, type Port } from './cluster/cluster.ts';
+export type { Moment } from './cluster/events.ts';
+export type { Step } from './cluster/explain.ts';
+export { loadCluster, readManifests } from './cluster/load.ts';
+export type { SeenFrame, SendOptions, SendProtocol, Trace } from './cluster/send.ts';
+export { Drop, type DropInfo, dropInfo } from './drop.ts';
+export { type ErrorCode, type Place, PodwireError } from './errors.ts';
+export { buildFrame } from './frame/build.ts';
+export {
+  type ConversationPacket,
+  type ConversationSegment,
+  type ConversationSide,
+  conversationPackets,
+  type TcpConversation,
+} from './frame/conversation.ts';
+export { type Dissection, type DissectOptions, dissect } from './frame/dissect.ts';
+export type { ChecksumState, DissectedLayer, Layer } from './frame/layer.ts';
+export {
+  Capture,
+  type CaptureOptions,
+  type CaptureRecord,
+  openCapture,
+  readCapture,
+} from './pcap/capture.ts';
+export { CaptureWriter, type WriterOptions } from './pcap/writer.ts';
+export type * from './plan/plan.ts';
+export { type ReplayInput, type ReplayOutput, type ReplayReport, replay } from './replay/replay.ts';
+export {
+  readScenarios,
+  runScenario,
+  type Scenario,
+  type ScenarioResult,
+} from './replay/scenario.ts';
+export { formatDissection } from './report/dissection-text.ts';
+export { formatSteps, formatTrace, type TraceTextOptions } from './report/trace-text.ts';
+export { Fib, type FibEntry } from './tables/fib.ts';
+export { runCommand } from './text/command.ts';
+export {
+  formatIp4,
+  formatMac,
+  formatPrefix,
+  type Ip4,
+  type Mac,
+  type Prefix,
+  parseIp4,
+  parseMac,
+  parsePrefix,
+} from './wire/address.ts';

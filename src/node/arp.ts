@@ -1,0 +1,108 @@
+/** ARP: ask, answer, learn. arp_process and arp_solicit of net/ipv4/arp.c. */
+import { Drop } from '../drop.ts';
+import { bytes } from '../packet/arena.ts';
+import type { Packet } from '../packet/packet.ts';
+import { Nud } from '../tables/neighbours.ts';
+import { RouteKind } from '../tables/routes.ts';
+import * as arp from '../wire/arp.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import type { Device } from './device.ts';
+import { dropped } from './drop-packet.ts';
+import { release } from './neighbour.ts';
+import type { Node } from './node.ts';
+import { End, type Next, Room } from './room.ts';
+import { selectSource } from './source.ts';
+
+const MESSAGE_LEN = ethernet.HEADER_LEN + arp.LEN;
+
+/** Notes: A the operation, B 1 for an answer given. */
+export function receiveArp(node: Node, p: Packet): Next {
+  const device = node.devices[p.input]!;
+  const wrong = device.ethernet ? arp.check(bytes, p.data, p.tail) : Drop.ArpIgnored;
+  if (wrong !== Drop.None) return dropped(p, wrong);
+  const at = p.data;
+  const from = arp.senderIp(bytes, at);
+  const target = arp.targetIp(bytes, at);
+  p.noteA = arp.operation(bytes, at);
+  p.noteB = 0;
+
+  if (p.noteA === arp.REQUEST) {
+    const answers = from === 0 ? isOwn(node, target) : answersFor(node, device, from, target);
+    if (from !== 0) learn(node, device, at, from, Nud.Stale, answers);
+    if (answers) reply(node, device, at, target, from);
+    p.noteB = +answers;
+  } else if (p.noteA === arp.REPLY) {
+    learn(node, device, at, from, Nud.Reachable, false);
+  }
+  return End.Consumed;
+}
+
+const isOwn = (node: Node, address: number): boolean => {
+  const route = node.local.lookup(address);
+  return route >= 0 && node.routes.kind(route) === RouteKind.Local;
+};
+
+/**
+ * For an own address, or as a proxy: only where the route to the target is
+ * unicast and leaves by another device (arp_fwd_proxy). That is why a node
+ * without a default route does not answer for 169.254.1.1.
+ */
+function answersFor(node: Node, device: Device, from: number, target: number): boolean {
+  if (isOwn(node, from)) return false;
+  if (isOwn(node, target)) return true;
+  if (!node.forwarding || !device.proxyArp) return false;
+  const route = node.lookup(target);
+  if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) return false;
+  return node.routes.device(route) !== device.position;
+}
+
+/** Takes over the sender's MAC; only a request addressed to us may make a new entry. */
+function learn(
+  node: Node,
+  device: Device,
+  at: number,
+  from: number,
+  state: Nud,
+  create: boolean,
+): void {
+  const known = node.neighbours.find(device.position, from);
+  if (known < 0 && !create) return;
+  if (known >= 0 && node.neighbours.state(known) === Nud.Permanent) return;
+  const high = arp.senderMacHigh(bytes, at);
+  const low = arp.senderMacLow(bytes, at);
+  release(node, node.neighbours.set(device.position, from, high, low, state));
+}
+
+function reply(node: Node, device: Device, at: number, own: number, to: number): void {
+  const p = node.world.create(MESSAGE_LEN);
+  if (p === null) return;
+  const { macHigh, macLow } = device;
+  const toHigh = arp.senderMacHigh(bytes, at);
+  const toLow = arp.senderMacLow(bytes, at);
+  ethernet.emit(bytes, p.data, toHigh, toLow, macHigh, macLow, ethernet.TYPE_ARP);
+  const body = p.data + ethernet.HEADER_LEN;
+  arp.emit(bytes, body, arp.REPLY, macHigh, macLow, own, toHigh, toLow, to);
+  p.output = device.position;
+  node.world.enqueue(node, p, Room.Transmit);
+}
+
+/**
+ * A broadcast request. The sender is the source of the packet that waits where
+ * that is one of our addresses (arp_announce 0), else chosen by device.
+ */
+export function sendRequest(
+  node: Node,
+  position: number,
+  target: number,
+  packetSource: number,
+): void {
+  const p = node.world.create(MESSAGE_LEN);
+  if (p === null) return;
+  const { macHigh, macLow } = node.devices[position]!;
+  const from = isOwn(node, packetSource) ? packetSource : selectSource(node, position, target);
+  ethernet.emit(bytes, p.data, 0xffff, -1, macHigh, macLow, ethernet.TYPE_ARP);
+  const body = p.data + ethernet.HEADER_LEN;
+  arp.emit(bytes, body, arp.REQUEST, macHigh, macLow, from, 0, 0, target);
+  p.output = position;
+  node.world.enqueue(node, p, Room.Transmit);
+}

@@ -1,0 +1,75 @@
+/** A network device of a namespace, as the packet path sees it. */
+import type { Packet } from '../packet/packet.ts';
+import type { DevicePlan } from '../plan/plan.ts';
+import type { Neighbours } from '../tables/neighbours.ts';
+import { type Mac, macHigh, macLow } from '../wire/address.ts';
+import type { Node } from './node.ts';
+
+/** How frames leave a device, and whether they carry an Ethernet header. */
+export const DeviceKind = { Loopback: 0, Nic: 1, Veth: 2, Vxlan: 3, Ipip: 4 } as const;
+export type DeviceKind = (typeof DeviceKind)[keyof typeof DeviceKind];
+
+const kindOf: { readonly [K in DevicePlan['kind']]: DeviceKind } = {
+  loopback: DeviceKind.Loopback,
+  nic: DeviceKind.Nic,
+  veth: DeviceKind.Veth,
+  vxlan: DeviceKind.Vxlan,
+  ipip: DeviceKind.Ipip,
+};
+
+/** Sees every frame that enters or leaves a device, as a packet socket does. */
+export interface Tap {
+  /** Frame bytes are `bytes[packet.data, packet.tail)` of the arena, valid during the call. */
+  see(node: Node, device: Device, packet: Packet, outgoing: boolean): void;
+}
+
+export class Device {
+  readonly plan: DevicePlan;
+  readonly name: string;
+  /** Position in the node's device list (not the ifindex). */
+  readonly position: number;
+  readonly kind: DeviceKind;
+  /** Frames on it start with an Ethernet header. */
+  readonly ethernet: boolean;
+  readonly macHigh: number;
+  readonly macLow: number;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly proxyArp: boolean;
+  readonly checksumOffload: boolean;
+  /** VXLAN settings; 0 on other devices. Addresses are signed. */
+  readonly vni: number;
+  readonly port: number;
+  readonly local: number;
+  /** Addresses and prefix lengths in the order of `ip addr`. */
+  readonly addresses: readonly number[];
+  readonly lengths: readonly number[];
+  /** Whether an address of this device has link or host scope only. */
+  readonly narrow: readonly boolean[];
+  /** Position of the link's end in the cluster; see cluster/links.ts. -1: no cable. */
+  link = -1;
+  tap: Tap | null = null;
+  /** What ARP had learned on this link before the run began; shared by its members. */
+  learned: Neighbours<Packet> | null = null;
+
+  constructor(plan: DevicePlan, position: number) {
+    this.plan = plan;
+    this.name = plan.name;
+    this.position = position;
+    this.kind = kindOf[plan.kind];
+    this.ethernet = this.kind !== DeviceKind.Loopback && this.kind !== DeviceKind.Ipip;
+    const mac = plan.mac ?? (0 as Mac);
+    this.macHigh = macHigh(mac);
+    this.macLow = macLow(mac);
+    this.mtu = plan.mtu;
+    this.up = plan.up;
+    this.proxyArp = plan.proxyArp;
+    this.checksumOffload = plan.checksumOffload;
+    this.vni = plan.vxlan?.vni ?? 0;
+    this.port = plan.vxlan?.port ?? 0;
+    this.local = plan.vxlan?.local ?? 0;
+    this.addresses = plan.addresses.map((a) => a.address);
+    this.lengths = plan.addresses.map((a) => a.length);
+    this.narrow = plan.addresses.map((a) => a.scope !== 'global');
+  }
+}

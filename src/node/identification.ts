@@ -1,0 +1,52 @@
+/**
+ * IPv4 identifications of the packets a namespace makes without a TCP socket:
+ * tunnel headers above all. Linux keeps 2,048 counters, chosen by a keyed hash of
+ * source, destination and protocol, each starting at random and going up by one
+ * a packet (ip_idents_reserve; its jumps after idle time are not modelled).
+ * The start comes from the seed, or is declared: no table can tell it.
+ */
+import { mix } from './flow-hash.ts';
+
+const BUCKETS = 2048;
+
+interface Declared {
+  readonly source: number;
+  readonly destination: number;
+  readonly protocol: number;
+  next: number;
+}
+
+export class Identifications {
+  private readonly seed: number;
+  private readonly declared: Declared[] = [];
+  private buckets: Uint16Array | null = null;
+
+  constructor(seed: number) {
+    this.seed = seed;
+  }
+
+  /** The identification the next packet of this triple gets; then one more each. */
+  declare(source: number, destination: number, protocol: number, next: number): void {
+    this.declared.push({ source: source | 0, destination: destination | 0, protocol, next });
+  }
+
+  /** Never 0, which the kernel keeps for packets that need no identification. */
+  next(source: number, destination: number, protocol: number): number {
+    for (let i = 0; i < this.declared.length; i++) {
+      const d = this.declared[i]!;
+      if (d.source !== source || d.destination !== destination || d.protocol !== protocol) continue;
+      const id = d.next;
+      d.next = (id + 1) & 0xffff;
+      return id;
+    }
+    this.buckets ??= this.start();
+    const bucket = mix(mix(mix(this.seed, source), destination), protocol) & (BUCKETS - 1);
+    const id = this.buckets[bucket]! || 1;
+    this.buckets[bucket] = id + 1;
+    return id;
+  }
+
+  private start(): Uint16Array {
+    return Uint16Array.from({ length: BUCKETS }, (_, i) => mix(this.seed ^ 0x1d5eed, i) & 0xffff);
+  }
+}

@@ -1,0 +1,44 @@
+/** A frame arrives on a device: __netif_receive_skb_core and eth_type_trans. */
+import { Drop } from '../drop.ts';
+import { bytes } from '../packet/arena.ts';
+import { FrameType, type Packet } from '../packet/packet.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import type { Device } from './device.ts';
+import { dropped } from './drop-packet.ts';
+import type { Node } from './node.ts';
+import { type Next, Room } from './room.ts';
+import { tap } from './tap.ts';
+
+/** Notes: A the frame type. */
+export function ingress(node: Node, p: Packet): Next {
+  const device = node.devices[p.input]!;
+  if (!device.up) return dropped(p, Drop.DeviceDown);
+  tap(node, device, p, false);
+  p.output = -1;
+  p.route = -1;
+  p.frameType = FrameType.Host;
+  if (!device.ethernet) return Room.IpInput;
+
+  const short = ethernet.check(bytes, p.data, p.tail);
+  if (short !== Drop.None) return dropped(p, short);
+  p.frameType = frameType(device, p.data);
+  p.noteA = p.frameType;
+  if (p.frameType === FrameType.OtherHost) return dropped(p, Drop.OtherHost);
+  const type = ethernet.type(bytes, p.data);
+  if (type !== ethernet.TYPE_IPV4 && type !== ethernet.TYPE_ARP) {
+    return dropped(p, Drop.EthernetType);
+  }
+  p.pull(ethernet.HEADER_LEN);
+  return type === ethernet.TYPE_ARP ? Room.Arp : Room.IpInput;
+}
+
+function frameType(device: Device, at: number): FrameType {
+  if (
+    ethernet.destinationLow(bytes, at) === device.macLow &&
+    ethernet.destinationHigh(bytes, at) === device.macHigh
+  ) {
+    return FrameType.Host;
+  }
+  if (!ethernet.isGroup(bytes, at)) return FrameType.OtherHost;
+  return ethernet.isBroadcast(bytes, at) ? FrameType.Broadcast : FrameType.Multicast;
+}

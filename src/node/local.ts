@@ -1,0 +1,33 @@
+/** Addressed to this namespace: ip_local_deliver. A tunnel's packet goes back in, unwrapped. */
+import { Drop } from '../drop.ts';
+import { bytes } from '../packet/arena.ts';
+import type { Packet } from '../packet/packet.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as udp from '../wire/udp.ts';
+import { dropped } from './drop-packet.ts';
+import type { Node } from './node.ts';
+import { End, type Next, Room } from './room.ts';
+
+/** Notes: A the IP protocol, B the UDP destination port or 0. */
+export function local(node: Node, p: Packet): Next {
+  const protocol = ipv4.protocol(bytes, p.l3);
+  p.noteA = protocol;
+  p.noteB = 0;
+  if (ipv4.isFragment(bytes, p.l3)) return dropped(p, Drop.FragmentReceived);
+  if (protocol === ipv4.PROTO_IPIP) {
+    if (node.ipip < 0 || !node.devices[node.ipip]!.up) return dropped(p, Drop.TunnelOff);
+    return Room.IpipIn;
+  }
+  if (protocol === ipv4.PROTO_UDP) {
+    const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
+    const wrong = udp.check(bytes, l4, p.tail);
+    if (wrong !== Drop.None) return dropped(p, wrong);
+    p.noteB = udp.destinationPort(bytes, l4);
+    return isVxlan(node, p.noteB) ? Room.VxlanIn : End.Delivered;
+  }
+  const known = protocol === ipv4.PROTO_TCP || protocol === ipv4.PROTO_ICMP;
+  return known ? End.Delivered : dropped(p, Drop.ProtocolUnknown);
+}
+
+const isVxlan = (node: Node, port: number): boolean =>
+  node.vxlan >= 0 && node.devices[node.vxlan]!.up && node.devices[node.vxlan]!.port === port;

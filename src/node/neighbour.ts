@@ -1,0 +1,104 @@
+/**
+ * Next hop to MAC, or wait for ARP: neigh_resolve_output and the timers of
+ * net/core/neighbour.c. An entry that is known is used at once, also when stale;
+ * an unknown one is asked for three times, a second apart, then fails.
+ */
+import { Drop } from '../drop.ts';
+import { bytes } from '../packet/arena.ts';
+import type { Packet } from '../packet/packet.ts';
+import { isValid, Nud } from '../tables/neighbours.ts';
+import { RouteKind } from '../tables/routes.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { sendRequest } from './arp.ts';
+import type { Device } from './device.ts';
+import type { Node } from './node.ts';
+import { End, type Next, Room } from './room.ts';
+
+/** net.ipv4.neigh.*: retrans_time_ms, mcast_solicit, and unres_qlen in full-sized packets. */
+const RETRANSMIT_MS = 1000;
+const MAX_PROBES = 3;
+const QUEUE_LIMIT = 101;
+
+/** Notes: A the entry that answered, or the one waited for. B 1 for a broadcast. */
+export function neighbour(node: Node, p: Packet): Next {
+  const device = node.devices[p.output]!;
+  p.noteB = 0;
+  if (p.route >= 0 && node.routes.kind(p.route) === RouteKind.Broadcast) {
+    p.noteB = 1;
+    frame(p, device, 0xffff, -1);
+    return Room.Transmit;
+  }
+  const id = resolve(node, device, p.nextHop);
+  p.noteA = id;
+  if (isValid(node.neighbours.state(id))) {
+    frame(p, device, node.neighbours.macHigh(id), node.neighbours.macLow(id));
+    return Room.Transmit;
+  }
+  const waiting = node.neighbours.park(id, p);
+  if (waiting > QUEUE_LIMIT) {
+    const oldest = node.neighbours.unparkOldest(id)!;
+    oldest.drop = Drop.NeighbourQueue;
+    node.world.discard(node, oldest);
+  }
+  if (node.neighbours.state(id) !== Nud.Incomplete) {
+    node.neighbours.set(device.position, p.nextHop, 0, 0, Nud.Incomplete);
+    probe(node, id, ipv4.source(bytes, p.l3));
+  }
+  return End.Parked;
+}
+
+/** The entry for an address: the node's own, else what the link had learned, else a new one. */
+function resolve(node: Node, device: Device, address: number): number {
+  const own = node.neighbours.find(device.position, address);
+  if (own >= 0) return own;
+  if (device.learned !== null) {
+    const known = device.learned.find(0, address);
+    if (known >= 0) {
+      const high = device.learned.macHigh(known);
+      const low = device.learned.macLow(known);
+      return node.neighbours.set(device.position, address, high, low, Nud.Reachable);
+    }
+  }
+  return node.neighbours.set(device.position, address, 0, 0, Nud.Failed);
+}
+
+function frame(p: Packet, device: Device, toHigh: number, toLow: number): void {
+  const at = p.push(ethernet.HEADER_LEN);
+  const { macHigh, macLow } = device;
+  ethernet.emit(bytes, at, toHigh, toLow, macHigh, macLow, ethernet.TYPE_IPV4);
+}
+
+/** One more request, and the timer for the next. `packetSource`: see arp_announce 0. */
+function probe(node: Node, id: number, packetSource: number): void {
+  node.neighbours.countProbe(id);
+  sendRequest(node, node.neighbours.device(id), node.neighbours.address(id), packetSource);
+  node.world.armNeighbour(node, id, RETRANSMIT_MS);
+}
+
+/** The timer of an entry that was asked for: ask again, or give up and end who waits. */
+export function neighbourTimer(node: Node, id: number): void {
+  if (node.neighbours.state(id) !== Nud.Incomplete) return;
+  const oldest = node.neighbours.oldest(id);
+  if (oldest !== null && node.neighbours.probes(id) < MAX_PROBES) {
+    probe(node, id, ipv4.source(bytes, oldest.l3));
+    return;
+  }
+  node.neighbours.setState(id, Nud.Failed);
+  for (let p = node.neighbours.unpark(id); p !== null; ) {
+    const next: Packet | null = p.next;
+    p.drop = Drop.NeighbourFailed;
+    node.world.discard(node, p);
+    p = next;
+  }
+}
+
+/** An answer came: everybody who waited goes on, in order. */
+export function release(node: Node, id: number): void {
+  for (let p = node.neighbours.unpark(id); p !== null; ) {
+    const next: Packet | null = p.next;
+    p.next = null;
+    node.world.enqueue(node, p, Room.Neighbour);
+    p = next;
+  }
+}

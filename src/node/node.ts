@@ -1,0 +1,87 @@
+/** One network namespace: a node, a pod, a router or a host. State only; rooms act on it. */
+import { DROP_COUNT } from '../drop.ts';
+import type { Packet } from '../packet/packet.ts';
+import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
+import { Fdb } from '../tables/fdb.ts';
+import { Fib } from '../tables/fib.ts';
+import { Neighbours } from '../tables/neighbours.ts';
+import { RouteKind, type Routes } from '../tables/routes.ts';
+import type { Device, Tap } from './device.ts';
+import type { Identifications } from './identification.ts';
+import type { Room } from './room.ts';
+import type { SourcePorts } from './source-port.ts';
+
+/** What a namespace may ask of the cluster around it. */
+export interface World {
+  /** A slot for a packet this node makes, or null where none is free. */
+  create(length: number): Packet | null;
+  /** Counts a packet that a link copied. */
+  adopt(): void;
+  /** Lets a packet that this node made or held back start at a room, after the present one. */
+  enqueue(node: Node, packet: Packet, room: Room): void;
+  /** Calls the node's neighbour timer for this entry after `milliseconds` of virtual time. */
+  armNeighbour(node: Node, id: number, milliseconds: number): void;
+  /** Ends a packet this node held back: counts the reason and frees the slot. */
+  discard(node: Node, packet: Packet): void;
+  /** Sees the frames of all devices of all namespaces, while somebody wants to. */
+  readonly observer: Tap | null;
+}
+
+export class Node {
+  readonly plan: NamespacePlan;
+  readonly name: string;
+  /** Position in the cluster's list of namespaces. */
+  readonly position: number;
+  readonly world: World;
+  readonly devices: readonly Device[];
+  readonly forwarding: boolean;
+  /** Table 255: this namespace's own addresses. Looked up first, as rule 0 says. */
+  readonly local = new Fib();
+  /** The tables of the other rules, in order. */
+  readonly tables: readonly Fib[];
+  readonly routes: Routes<RoutePlan>;
+  readonly neighbours = new Neighbours<Packet>();
+  readonly fdb = new Fdb();
+  readonly identifications: Identifications;
+  readonly sourcePorts: SourcePorts;
+  /** Position of the VXLAN and the IPIP device; -1 where there is none. */
+  readonly vxlan: number;
+  readonly ipip: number;
+  /** Dropped packets by reason. */
+  readonly drops = new Uint32Array(DROP_COUNT);
+
+  constructor(parts: {
+    plan: NamespacePlan;
+    position: number;
+    world: World;
+    devices: readonly Device[];
+    tables: readonly Fib[];
+    routes: Routes<RoutePlan>;
+    identifications: Identifications;
+    sourcePorts: SourcePorts;
+  }) {
+    this.plan = parts.plan;
+    this.name = parts.plan.name;
+    this.position = parts.position;
+    this.world = parts.world;
+    this.devices = parts.devices;
+    this.forwarding = parts.plan.forwarding;
+    this.tables = parts.tables;
+    this.routes = parts.routes;
+    this.identifications = parts.identifications;
+    this.sourcePorts = parts.sourcePorts;
+    this.vxlan = parts.plan.devices.findIndex((d) => d.kind === 'vxlan');
+    this.ipip = parts.plan.devices.findIndex((d) => d.kind === 'ipip');
+  }
+
+  /** The route for an address, or -1: fib_lookup over the rules, `throw` goes on to the next. */
+  lookup(address: number): number {
+    const own = this.local.lookup(address);
+    if (own >= 0) return own;
+    for (let i = 0; i < this.tables.length; i++) {
+      const route = this.tables[i]!.lookup(address);
+      if (route >= 0 && this.routes.kind(route) !== RouteKind.Throw) return route;
+    }
+    return -1;
+  }
+}

@@ -1,0 +1,33 @@
+/** Next hop and device are known: ip_output, and the loop guards of the tunnels. */
+import { Drop } from '../drop.ts';
+import { bytes } from '../packet/arena.ts';
+import type { Packet } from '../packet/packet.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { dropped } from './drop-packet.ts';
+import { leaveChecksum } from './l4-checksum.ts';
+import type { Node } from './node.ts';
+import { type Next, Room } from './room.ts';
+
+/** Bytes an IP packet may have on this packet's route: its mtu metric, else the device's MTU. */
+export const routeMtu = (node: Node, p: Packet): number =>
+  node.routes.mtu(p.route) || node.devices[p.output]!.mtu;
+
+/** Notes: A the next hop, B the MTU. */
+export function output(node: Node, p: Packet): Next {
+  const device = node.devices[p.output]!;
+  const mtu = routeMtu(node, p);
+  p.noteA = p.nextHop;
+  p.noteB = mtu;
+  if (!device.up) return dropped(p, Drop.DeviceDown);
+  // A tunnel whose own packets are routed back into it (ip_tunnel_xmit: collisions; vxlan: -ELOOP).
+  if (p.tunnel === p.output) return dropped(p, Drop.TunnelLoop);
+  if (p.length > mtu) {
+    return dropped(
+      p,
+      ipv4.dontFragment(bytes, p.l3) ? Drop.PacketTooBig : Drop.FragmentationNeeded,
+    );
+  }
+  // Born here, and the hardware is to finish the checksum: it leaves unfinished.
+  if (device.checksumOffload && p.input < 0 && p.wraps === 0) leaveChecksum(p);
+  return device.ethernet ? Room.Neighbour : Room.Transmit;
+}

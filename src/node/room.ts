@@ -1,0 +1,63 @@
+/**
+ * The rooms of the dataplane and the ends of a walk. A room returns the next
+ * room (positive) or an end (negative); walk.ts is the only file that knows
+ * which function a room is.
+ */
+export const Room = {
+  /** A frame from a link or out of a tunnel: for me? ARP or IPv4? */
+  Ingress: 1,
+  /** ARP: answer, learn. */
+  Arp: 2,
+  /** IPv4 header checks, padding cut. */
+  IpInput: 3,
+  /** FIB lookup. */
+  Route: 4,
+  /** TTL and size rules of a router. */
+  Forward: 5,
+  /** Next hop and device are known: sizes of what is born here, tunnel loops. */
+  Output: 6,
+  /** Next hop to MAC, or wait for ARP. */
+  Neighbour: 7,
+  /** Onto the device. */
+  Transmit: 8,
+  /** Addressed to this namespace. */
+  Local: 9,
+  VxlanOut: 10,
+  VxlanIn: 11,
+  IpipOut: 12,
+  IpipIn: 13,
+} as const;
+export type Room = (typeof Room)[keyof typeof Room];
+
+/** Who owns the packet's slot after the walk. */
+export const End = {
+  /** The link of the output device. */
+  Sent: -1,
+  /** This namespace: a socket would have it. */
+  Delivered: -2,
+  /** The queue of an unresolved neighbour. */
+  Parked: -3,
+  /** Nobody; the reason is in `packet.drop`. */
+  Dropped: -4,
+  /** Nobody: an ARP message that did its work. */
+  Consumed: -5,
+} as const;
+export type End = (typeof End)[keyof typeof End];
+
+export type Next = Room | End;
+
+export const roomName: { readonly [R in Room]: string } = {
+  [Room.Ingress]: 'ingress',
+  [Room.Arp]: 'arp',
+  [Room.IpInput]: 'ip-input',
+  [Room.Route]: 'route',
+  [Room.Forward]: 'forward',
+  [Room.Output]: 'output',
+  [Room.Neighbour]: 'neighbour',
+  [Room.Transmit]: 'transmit',
+  [Room.Local]: 'local',
+  [Room.VxlanOut]: 'vxlan-out',
+  [Room.VxlanIn]: 'vxlan-in',
+  [Room.IpipOut]: 'ipip-out',
+  [Room.IpipIn]: 'ipip-in',
+};

@@ -1,0 +1,16 @@
+/** Onto the device: dev_queue_xmit, and each kind's ndo_start_xmit. */
+import type { Packet } from '../packet/packet.ts';
+import { DeviceKind } from './device.ts';
+import { completeChecksum } from './l4-checksum.ts';
+import type { Node } from './node.ts';
+import { End, type Next, Room } from './room.ts';
+import { tap } from './tap.ts';
+
+export function transmit(node: Node, p: Packet): Next {
+  const device = node.devices[p.output]!;
+  if (p.partial && device.kind === DeviceKind.Nic && !device.checksumOffload) completeChecksum(p);
+  tap(node, device, p, true);
+  if (device.kind === DeviceKind.Vxlan) return Room.VxlanOut;
+  if (device.kind === DeviceKind.Ipip) return Room.IpipOut;
+  return End.Sent;
+}

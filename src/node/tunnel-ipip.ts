@@ -1,0 +1,89 @@
+/**
+ * tunl0, both directions: ip_tunnel_xmit and ip_tunnel_rcv. The device has no
+ * remote address, so the outer destination is the route's next hop; TTL and DF
+ * are inherited from the inner packet, of its TOS only the ECN bits.
+ *
+ *   before:            | IPv4 | ...          after: | IPv4, protocol 4 | IPv4 | ...
+ */
+import { Drop } from '../drop.ts';
+import { bytes } from '../packet/arena.ts';
+import { FrameType, type Packet } from '../packet/packet.ts';
+import { RouteKind } from '../tables/routes.ts';
+import { innerEcn, outerTos } from '../wire/ipip.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { dropped } from './drop-packet.ts';
+import { completeChecksum } from './l4-checksum.ts';
+import type { Node } from './node.ts';
+import { type Next, Room } from './room.ts';
+import { routeSource } from './source.ts';
+import { tap } from './tap.ts';
+
+/** Deepest nesting of tunnels one packet may enter: XMIT_RECURSION_LIMIT of the kernel is 8, 4 here. */
+export const MAX_WRAPS = 4;
+
+/** Notes: A outer source, B outer destination. */
+export function ipipOut(node: Node, p: Packet): Next {
+  const outer = p.nextHop;
+  p.noteB = outer;
+  if (p.wraps >= MAX_WRAPS || p.headroom < ipv4.HEADER_LEN * 2) return dropped(p, Drop.TunnelLoop);
+  const way = node.lookup(outer);
+  if (way < 0) return dropped(p, Drop.RouteMissing);
+  const kind = node.routes.kind(way);
+  if (kind !== RouteKind.Unicast && kind !== RouteKind.Local) return dropped(p, Drop.RouteMissing);
+  if (p.partial) completeChecksum(p);
+
+  const from = kind === RouteKind.Local ? outer : routeSource(node, way, outer);
+  p.noteA = from;
+  const inner = p.l3;
+  const length = p.length + ipv4.HEADER_LEN;
+  const at = p.push(ipv4.HEADER_LEN);
+  ipv4.emit(
+    bytes,
+    at,
+    outerTos(ipv4.tos(bytes, inner)),
+    length,
+    node.identifications.next(from, outer, ipv4.PROTO_IPIP),
+    ipv4.dontFragment(bytes, inner) ? ipv4.FLAG_DF : 0,
+    ipv4.ttl(bytes, inner),
+    ipv4.PROTO_IPIP,
+    from,
+    outer,
+  );
+  p.l3 = at;
+  p.tunnel = p.output;
+  p.wraps++;
+  p.input = -1;
+  return Room.Route;
+}
+
+/** Notes: A the outer source. */
+export function ipipIn(node: Node, p: Packet): Next {
+  const outer = p.l3;
+  p.noteA = ipv4.source(bytes, outer);
+  p.pull(ipv4.headerLength(bytes, outer));
+  const wrong = ipv4.check(bytes, p.data, p.tail);
+  if (wrong !== Drop.None) return dropped(p, wrong);
+  if (!acceptEcn(outer, p.data)) return dropped(p, Drop.EcnCorrupt);
+  p.input = node.ipip;
+  p.frameType = FrameType.Host;
+  p.output = -1;
+  unwrapped(p);
+  tap(node, node.devices[p.input]!, p, false);
+  return Room.IpInput;
+}
+
+/** After a tunnel has been left: the packet may enter one again. */
+export function unwrapped(p: Packet): void {
+  p.tunnel = -1;
+  p.l3 = -1;
+  if (p.wraps > 0) p.wraps--;
+}
+
+/** Carries the outer congestion mark inside, or refuses: false means drop. */
+export function acceptEcn(outer: number, inner: number): boolean {
+  const before = ipv4.tos(bytes, inner);
+  const ecn = innerEcn(ipv4.tos(bytes, outer), before);
+  if (ecn < 0) return false;
+  if (ecn !== (before & ipv4.ECN_MASK)) ipv4.setEcn(bytes, inner, ecn);
+  return true;
+}

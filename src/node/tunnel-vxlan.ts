@@ -1,0 +1,117 @@
+/**
+ * vxlan.calico, both directions: vxlan_xmit_one and vxlan_rcv. The inner frame's
+ * destination MAC names the remote VTEP in the FDB. Outer TTL 64, never DF; of the
+ * inner TOS only the ECN bits go outside.
+ *
+ *   before:                         | Ethernet | IPv4 | ...
+ *   after:   | IPv4 | UDP | VXLAN   | Ethernet | IPv4 | ...
+ */
+import { Drop } from '../drop.ts';
+import { bytes } from '../packet/arena.ts';
+import type { Packet } from '../packet/packet.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import { outerTos } from '../wire/ipip.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as udp from '../wire/udp.ts';
+import * as vxlan from '../wire/vxlan.ts';
+import { dropped } from './drop-packet.ts';
+import { hasPorts } from './flow-hash.ts';
+import { completeChecksum } from './l4-checksum.ts';
+import type { Node } from './node.ts';
+import { type Next, Room } from './room.ts';
+import { acceptEcn, MAX_WRAPS, unwrapped } from './tunnel-ipip.ts';
+
+const OUTER_LEN = ipv4.HEADER_LEN + udp.HEADER_LEN + vxlan.HEADER_LEN;
+/** net.ipv4.ip_default_ttl */
+const TTL = 64;
+
+/** Notes: A the FDB entry, B the outer source port. */
+export function vxlanOut(node: Node, p: Packet): Next {
+  const device = node.devices[p.output]!;
+  const frame = p.data;
+  const high = ethernet.destinationHigh(bytes, frame);
+  const low = ethernet.destinationLow(bytes, frame);
+  const entry = node.fdb.find(device.position, high, low);
+  p.noteA = entry;
+  if (entry < 0) return dropped(p, Drop.FdbMissing);
+  if (p.wraps >= MAX_WRAPS || p.headroom < OUTER_LEN + ethernet.HEADER_LEN) {
+    return dropped(p, Drop.TunnelLoop);
+  }
+  if (p.partial) completeChecksum(p);
+
+  const isIp = ethernet.type(bytes, frame) === ethernet.TYPE_IPV4;
+  const remote = node.fdb.destination(entry);
+  const tos = isIp ? outerTos(ipv4.tos(bytes, frame + ethernet.HEADER_LEN)) : 0;
+  const port = isIp
+    ? sourcePort(node, frame + ethernet.HEADER_LEN)
+    : node.sourcePorts.port(0, 0, 0, 0, 0);
+  p.noteB = port;
+
+  const length = p.length + OUTER_LEN;
+  const at = p.push(OUTER_LEN);
+  const udpAt = at + ipv4.HEADER_LEN;
+  const id = node.identifications.next(device.local, remote, ipv4.PROTO_UDP);
+  ipv4.emit(bytes, at, tos, length, id, 0, TTL, ipv4.PROTO_UDP, device.local, remote);
+  udp.emit(bytes, udpAt, port, device.port, length - ipv4.HEADER_LEN);
+  vxlan.emit(bytes, udpAt + udp.HEADER_LEN, device.vni);
+  udp.fillChecksum(bytes, udpAt, at + ipv4.field.source);
+  p.l3 = at;
+  p.tunnel = p.output;
+  p.wraps++;
+  p.input = -1;
+  return Room.Route;
+}
+
+function sourcePort(node: Node, l3: number): number {
+  const protocol = ipv4.protocol(bytes, l3);
+  const from = ipv4.source(bytes, l3);
+  const to = ipv4.destination(bytes, l3);
+  if (!hasPorts(protocol) || ipv4.isFragment(bytes, l3)) {
+    return node.sourcePorts.port(from, to, protocol, 0, 0);
+  }
+  const l4 = l3 + ipv4.headerLength(bytes, l3);
+  // TCP's ports stand where UDP's do.
+  return node.sourcePorts.port(
+    from,
+    to,
+    protocol,
+    udp.sourcePort(bytes, l4),
+    udp.destinationPort(bytes, l4),
+  );
+}
+
+/** Notes: A the VNI, B the outer source. */
+export function vxlanIn(node: Node, p: Packet): Next {
+  const device = node.devices[node.vxlan]!;
+  const outer = p.l3;
+  const udpAt = outer + ipv4.headerLength(bytes, outer);
+  p.noteB = ipv4.source(bytes, outer);
+  p.noteA = -1;
+  if (!udp.checksumOk(bytes, udpAt, outer + ipv4.field.source)) return dropped(p, Drop.UdpChecksum);
+  const end = udpAt + udp.length(bytes, udpAt);
+  const header = udpAt + udp.HEADER_LEN;
+  const wrong = vxlan.check(bytes, header, end);
+  if (wrong !== Drop.None) return dropped(p, wrong);
+  p.noteA = vxlan.vni(bytes, header);
+  if (p.noteA !== device.vni) return dropped(p, Drop.VxlanVni);
+
+  const frame = header + vxlan.HEADER_LEN;
+  const short = ethernet.check(bytes, frame, end);
+  if (short !== Drop.None) return dropped(p, short);
+  if (
+    ethernet.sourceLow(bytes, frame) === device.macLow &&
+    ethernet.sourceHigh(bytes, frame) === device.macHigh
+  ) {
+    return dropped(p, Drop.VxlanLoop);
+  }
+  p.data = frame;
+  p.tail = end;
+  const inner = frame + ethernet.HEADER_LEN;
+  const sound =
+    ethernet.type(bytes, frame) === ethernet.TYPE_IPV4 &&
+    ipv4.check(bytes, inner, end) === Drop.None;
+  if (sound && !acceptEcn(outer, inner)) return dropped(p, Drop.EcnCorrupt);
+  p.input = device.position;
+  unwrapped(p);
+  return Room.Ingress;
+}

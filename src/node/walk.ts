@@ -1,0 +1,90 @@
+/**
+ * THE MAP. A packet walks through the rooms of one namespace: each room does one
+ * thing and names the next, or an end. Rooms do not know each other; only this
+ * file knows which function is which room.
+ *
+ *   link ─► Ingress ─► IpInput ─► Route ─┬─► Forward ─► Output ─► Neighbour ─► Transmit ─► link
+ *              │                    ▲ ▲  │                 │                    │  │
+ *              └─► Arp      born ───┘ │  └─► Local ─► delivered                 │  │
+ *                   here              │        │                                │  │
+ *                                     │        └─► IpipIn ─► IpInput            │  │
+ *                                     │        └─► VxlanIn ─► Ingress           │  │
+ *                                     └── VxlanOut ◄── (inner frame) ───────────┘  │
+ *                                     └── IpipOut  ◄── (inner packet) ─────────────┘
+ *
+ * Where netfilter's hooks will stand: prerouting between IpInput and Route, input
+ * before Local, forward after Forward, output where packets are born, postrouting
+ * before Neighbour. Nothing is filtered, translated or answered by ICMP yet.
+ */
+import type { Packet } from '../packet/packet.ts';
+import { DROPPED, type TraceRing } from '../trace/ring.ts';
+import { receiveArp } from './arp.ts';
+import { forward } from './forward.ts';
+import { ingress } from './ingress.ts';
+import { ipInput } from './ip-input.ts';
+import { local } from './local.ts';
+import { neighbour } from './neighbour.ts';
+import type { Node } from './node.ts';
+import { output } from './output.ts';
+import { End, type Next, Room } from './room.ts';
+import { route } from './route.ts';
+import { transmit } from './transmit.ts';
+import { ipipIn, ipipOut } from './tunnel-ipip.ts';
+import { vxlanIn, vxlanOut } from './tunnel-vxlan.ts';
+
+function step(node: Node, p: Packet, room: Room): Next {
+  switch (room) {
+    case Room.Ingress:
+      return ingress(node, p); //    ► Arp, IpInput
+    case Room.Arp:
+      return receiveArp(node, p); // ends
+    case Room.IpInput:
+      return ipInput(node, p); //    ► Route
+    case Room.Route:
+      return route(node, p); //      ► Local, Forward (transit), Output (born here)
+    case Room.Forward:
+      return forward(node, p); //    ► Output
+    case Room.Output:
+      return output(node, p); //     ► Neighbour, Transmit (no Ethernet)
+    case Room.Neighbour:
+      return neighbour(node, p); //  ► Transmit, or parked
+    case Room.Transmit:
+      return transmit(node, p); //   ► VxlanOut, IpipOut, or sent
+    case Room.Local:
+      return local(node, p); //      ► VxlanIn, IpipIn, or delivered
+    case Room.VxlanOut:
+      return vxlanOut(node, p); //   ► Route
+    case Room.VxlanIn:
+      return vxlanIn(node, p); //    ► Ingress
+    case Room.IpipOut:
+      return ipipOut(node, p); //    ► Route
+    case Room.IpipIn:
+      return ipipIn(node, p); //     ► IpInput
+    default:
+      return room satisfies never;
+  }
+}
+
+/** From a room to an end. Drops are counted here and nowhere else. */
+export function walk(node: Node, p: Packet, from: Room): End {
+  let next: Next = from;
+  while (next > 0) next = step(node, p, next as Room);
+  if (next === End.Dropped) node.drops[p.drop]!++;
+  return next as End;
+}
+
+/** The same, writing down each room with what it found. */
+export function walkTraced(node: Node, p: Packet, from: Room, ring: TraceRing): End {
+  let next: Next = from;
+  while (next > 0) {
+    const room = next as Room;
+    const input = p.input;
+    p.noteA = 0;
+    p.noteB = 0;
+    next = step(node, p, room);
+    const told = next === End.Dropped ? DROPPED - p.drop : next;
+    ring.mark(p.traced, node.position, room, input, p.output, told, p.noteA, p.noteB);
+  }
+  if (next === End.Dropped) node.drops[p.drop]!++;
+  return next as End;
+}

@@ -1,0 +1,186 @@
+/**
+ * Captures in, captures out: recorded frames arrive on devices at their recorded
+ * times, and the traffic of any device can be written down.
+ */
+import { captureAt, type FrameSink } from '../cluster/capture-tap.ts';
+import type { Cluster, Port } from '../cluster/cluster.ts';
+import { isBefore } from '../cluster/events.ts';
+import { DROP_COUNT, Drop, dropInfo } from '../drop.ts';
+import { PodwireError } from '../errors.ts';
+import type { Device } from '../node/device.ts';
+import type { Node } from '../node/node.ts';
+import type { Capture } from '../pcap/capture.ts';
+import { LINKTYPE_ETHERNET, LINKTYPE_IPV4, LINKTYPE_RAW } from '../pcap/pcap.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+
+/** DLT_RAW as BSDs and old files number it. */
+const RAW_KINDS = [LINKTYPE_RAW, LINKTYPE_IPV4, 12, 14];
+
+export interface ReplayInput {
+  /** `NAME:DEVICE`. */
+  readonly at: string;
+  readonly capture: Capture;
+}
+
+export interface ReplayOutput {
+  /** `NAME:DEVICE`. */
+  readonly at: string;
+  /** A `CaptureWriter`, or anything that takes frames. */
+  readonly sink: FrameSink;
+}
+
+export interface ReplayReport {
+  /** Frames that entered the cluster. */
+  readonly injected: number;
+  /** Packets that reached a socket of a pod, node or host. */
+  readonly delivered: number;
+  readonly dropped: number;
+  /** Drop reasons by name, those that occurred. */
+  readonly drops: Readonly<Record<string, number>>;
+  /** Still held when nothing more could happen. */
+  readonly waiting: number;
+}
+
+/**
+ * Replays captures into a cluster until nothing more happens. Records enter in
+ * the order of their times; a time before the virtual clock's counts as now.
+ *
+ * A frame arrives on its device, as from the link. On a pod's or host's device
+ * the packets it sent itself leave instead: a frame with the device's own source
+ * MAC as it is, another with an own source address as an IP packet of that
+ * namespace, by its own routes and neighbours.
+ *
+ * A damaged capture: everything before the fault is replayed, then its error is
+ * thrown.
+ */
+export function replay(
+  cluster: Cluster,
+  inputs: readonly ReplayInput[],
+  outputs: readonly ReplayOutput[] = [],
+): ReplayReport {
+  const feeds = inputs.map(({ at, capture }) => new Feed(cluster, cluster.names.port(at), capture));
+  const stops = outputs.map(({ at, sink }) => captureAt(cluster, cluster.names.port(at), sink));
+  const before = cluster.drops();
+  const { entered, delivered, dropped } = cluster.counts;
+  let fault: unknown;
+  try {
+    while (true) {
+      const next = earliest(feeds);
+      if (next === undefined) break;
+      next.inject();
+    }
+  } catch (error) {
+    fault = error;
+  }
+  cluster.run();
+  for (const stop of stops) stop();
+  if (fault !== undefined) throw fault;
+  return {
+    injected: cluster.counts.entered - entered,
+    delivered: cluster.counts.delivered - delivered,
+    dropped: cluster.counts.dropped - dropped,
+    drops: named(cluster.drops(), before),
+    waiting: cluster.waiting(),
+  };
+}
+
+function named(now: Uint32Array, before: Uint32Array): Record<string, number> {
+  const drops: Record<string, number> = {};
+  for (let code = 0; code < DROP_COUNT; code++) {
+    const count = now[code]! - before[code]!;
+    if (count > 0) drops[dropInfo[code as Drop].name] = count;
+  }
+  return drops;
+}
+
+/** The feed whose next record is first; of equals, the one named first. */
+function earliest(feeds: readonly Feed[]): Feed | undefined {
+  let first: Feed | undefined;
+  for (const feed of feeds) {
+    if (!feed.ready()) continue;
+    if (first === undefined || isBefore(feed.capture, first.capture)) first = feed;
+  }
+  return first;
+}
+
+/** One capture on its way into one device. */
+class Feed {
+  readonly capture: Capture;
+  private readonly cluster: Cluster;
+  private readonly port: Port;
+  private readonly ethernet: boolean;
+  private held = false;
+  private over = false;
+
+  constructor(cluster: Cluster, port: Port, capture: Capture) {
+    this.cluster = cluster;
+    this.port = port;
+    this.capture = capture;
+    this.ethernet = capture.linkType === LINKTYPE_ETHERNET;
+    if (!this.ethernet && !RAW_KINDS.includes(capture.linkType)) {
+      throw new PodwireError(
+        'ERR_CAPTURE_FORMAT',
+        `link type: expected 1 (Ethernet) or 101 (raw IP), found ${capture.linkType}`,
+        { source: capture.name },
+      );
+    }
+  }
+
+  /** Whether a record is at hand; reads the next one where needed. */
+  ready(): boolean {
+    if (!this.held && !this.over) {
+      this.held = this.capture.advance();
+      this.over = !this.held;
+    }
+    return this.held;
+  }
+
+  inject(): void {
+    const { cluster, port, capture } = this;
+    const { bytes, start, end } = capture;
+    this.held = false;
+    cluster.advance({ seconds: capture.seconds, nanoseconds: capture.nanoseconds });
+    const { node, device } = port;
+    const own = node.plan.role === 'pod' || node.plan.role === 'host';
+    if (this.ethernet && device.ethernet) {
+      if (own && isFrom(device, bytes, start, end)) {
+        cluster.depart(port, bytes, start, end);
+        return;
+      }
+      const l3 = start + ethernet.HEADER_LEN;
+      const ip =
+        end - start > ethernet.HEADER_LEN && ethernet.type(bytes, start) === ethernet.TYPE_IPV4;
+      if (own && ip && isSentBy(node, bytes, l3, end)) {
+        cluster.originate(node, bytes.subarray(l3, end));
+      } else cluster.arrive(port, bytes, start, end);
+    } else if (this.ethernet) {
+      cluster.arrive(port, bytes, Math.min(start + ethernet.HEADER_LEN, end), end);
+    } else if (own && isSentBy(node, bytes, start, end)) {
+      cluster.originate(node, bytes.subarray(start, end));
+    } else if (device.ethernet) {
+      cluster.arrive(port, framed(device, bytes.subarray(start, end)));
+    } else {
+      cluster.arrive(port, bytes, start, end);
+    }
+  }
+}
+
+const isFrom = (device: Device, b: Buffer, start: number, end: number): boolean =>
+  end - start >= ethernet.HEADER_LEN &&
+  ethernet.sourceHigh(b, start) === device.macHigh &&
+  ethernet.sourceLow(b, start) === device.macLow;
+
+/** A sound IPv4 packet from one of the namespace's own addresses. */
+const isSentBy = (node: Node, b: Buffer, l3: number, end: number): boolean =>
+  ipv4.check(b, l3, end) === Drop.None &&
+  node.devices.some((device) => device.addresses.includes(ipv4.source(b, l3)));
+
+/** A bare IP packet as a frame for this device. The source MAC is of no consequence. */
+function framed(device: Device, packet: Buffer): Buffer {
+  const frame = Buffer.alloc(ethernet.HEADER_LEN + packet.length);
+  const { macHigh, macLow } = device;
+  ethernet.emit(frame, 0, macHigh, macLow, 0, 0, ethernet.TYPE_IPV4);
+  packet.copy(frame, ethernet.HEADER_LEN);
+  return frame;
+}

@@ -1,0 +1,36 @@
+/** A trace as people read it: one block per namespace, one line per decision. */
+import type { Step } from '../cluster/explain.ts';
+import type { Trace } from '../cluster/send.ts';
+
+export interface TraceTextOptions {
+  /** Every room, not only those that decided something. Default false. */
+  readonly verbose?: boolean;
+}
+
+/** Rooms that always do the same; they are left out unless something ends there. */
+const ROUTINE = new Set(['ingress', 'ip-input', 'output', 'transmit']);
+
+/** Lines without a final newline. */
+export function formatSteps(steps: readonly Step[], options: TraceTextOptions = {}): string {
+  const lines: string[] = [];
+  let node = '';
+  for (const step of steps) {
+    const ended = step.note.startsWith('dropped:') || step.note.includes('ARP asks');
+    if (!options.verbose && ROUTINE.has(step.room) && !ended) continue;
+    if (step.node !== node) lines.push(step.node);
+    node = step.node;
+    lines.push(`  ${step.room.padEnd(10)} ${stepText(step)}`);
+  }
+  return lines.join('\n');
+}
+
+const stepText = ({ entry, note }: Step): string =>
+  entry === undefined ? note : `${entry}\n${' '.repeat(13)}└ ${note}`;
+
+export function formatTrace(trace: Trace, options: TraceTextOptions = {}): string {
+  const outcome =
+    trace.outcome === 'delivered'
+      ? `delivered at ${trace.at}`
+      : `dropped at ${trace.at}: ${trace.reason ?? 'unknown'}`;
+  return `${formatSteps(trace.steps, options)}\n${outcome}`;
+}
