@@ -1,0 +1,83 @@
+/** `podwire dissect`: every layer of every frame of a capture. */
+import type { Command } from 'commander';
+import { type Capture, type Dissection, dissect, formatDissection, openCapture } from '../index.ts';
+import { integer } from './options.ts';
+import { print } from './terminal.ts';
+
+interface Flags {
+  readonly json?: boolean;
+  readonly lenient?: boolean;
+  readonly vxlanPort?: number;
+}
+
+export function addDissect(program: Command): void {
+  program
+    .command('dissect')
+    .description('every layer of every frame, with each checksum valid, partial or wrong')
+    .argument('<file>', 'a pcap file, or - for standard input')
+    .option('--vxlan-port <port>', 'UDP port that carries VXLAN', integer(1, 65535))
+    .option('--lenient', 'a cut file ends quietly')
+    .option('--json', 'a JSON array with one object per frame')
+    .addHelpText('after', NOTES)
+    .action((file: string, flags: Flags) => {
+      const capture = openCapture(file, { lenient: flags.lenient === true });
+      if (flags.json === true) printFramesJson(capture, flags);
+      else printFrames(capture, flags);
+    });
+}
+
+const NOTES = `
+A checksum is "partial" where the field holds only the pseudo-header sum: the sender
+left the rest to its hardware, and the capture was taken before that.
+
+Example:
+  podwire dissect out/calico-bgp.pcap`;
+
+interface Frame extends Dissection {
+  readonly frame: number;
+  /** Seconds since 1970, as text: a number would lose digits. */
+  readonly time: string;
+  readonly length: number;
+  readonly originalLength: number;
+}
+
+function* frames(capture: Capture, { vxlanPort }: Flags): Generator<Frame> {
+  const options = {
+    linkType: capture.linkType,
+    ...(vxlanPort === undefined ? {} : { vxlanPorts: [vxlanPort] }),
+  };
+  let frame = 0;
+  for (const { bytes, seconds, nanoseconds, originalLength } of capture) {
+    const digits = capture.nanosecond ? 9 : 6;
+    const fraction = String(nanoseconds).padStart(9, '0').slice(0, digits);
+    yield {
+      frame: ++frame,
+      time: `${seconds}.${fraction}`,
+      length: bytes.length,
+      originalLength,
+      ...dissect(bytes, { ...options, originalLength }),
+    };
+  }
+}
+
+function printFrames(capture: Capture, flags: Flags): void {
+  for (const frame of frames(capture, flags)) {
+    const cut = frame.originalLength > frame.length ? ` of ${frame.originalLength}` : '';
+    print(
+      `frame ${frame.frame}, ${frame.time}, ${frame.length}${cut} bytes\n${formatDissection(frame)}\n`,
+    );
+  }
+}
+
+/** One element a line, so that a large capture streams; closed also before an error. */
+function printFramesJson(capture: Capture, flags: Flags): void {
+  let separator = '[\n';
+  try {
+    for (const frame of frames(capture, flags)) {
+      print(`${separator}${JSON.stringify(frame)}`);
+      separator = ',\n';
+    }
+  } finally {
+    print(separator === '[\n' ? '[]\n' : '\n]\n');
+  }
+}

@@ -1,0 +1,42 @@
+/** The command line. Exit codes: 0 fine, 1 the answer is no, 2 usage or bad input. */
+import { Command, CommanderError } from 'commander';
+import manifest from '../../package.json' with { type: 'json' };
+import { PodwireError } from '../index.ts';
+import { addDissect } from './dissect.ts';
+import { addReplay } from './replay.ts';
+import { addRun } from './run.ts';
+import { addTables } from './tables.ts';
+import { ReaderGone, tell } from './terminal.ts';
+import { addTrace } from './trace.ts';
+
+const program = new Command('podwire')
+  .description(manifest.description)
+  .version(manifest.version, '--version')
+  .showSuggestionAfterError()
+  .exitOverride()
+  .configureOutput({ writeErr: (text) => tell(text.replace(/^error: /, 'podwire: ')) });
+
+for (const add of [addTrace, addReplay, addTables, addDissect, addRun]) add(program);
+for (const command of program.commands) command.exitOverride();
+
+try {
+  program.parse();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof ReaderGone) return 0;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof PodwireError) {
+    tell(`podwire: ${error.message}\n`);
+    return 2;
+  }
+  if (error instanceof Error && 'code' in error && 'syscall' in error) {
+    tell(`podwire: ${error.message}\n`);
+    return 2;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  tell(`podwire: this is a fault in podwire, please report it\n${text}\n`);
+  return 70;
+}

@@ -1,0 +1,100 @@
+/** `podwire run`: scenarios regenerated, compared with what a real cluster gave. */
+import { closeSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import {
+  formatSteps,
+  loadCluster,
+  PodwireError,
+  readManifests,
+  readScenarios,
+  runScenario,
+  type Scenario,
+  type ScenarioResult,
+} from '../index.ts';
+import { print, printJson } from './terminal.ts';
+
+interface Flags {
+  readonly out: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+interface Outcome {
+  readonly scenario: Scenario;
+  readonly file: string;
+  readonly result: ScenarioResult;
+}
+
+export function addRun(program: Command): void {
+  program
+    .command('run')
+    .description('send the exchanges of scenarios through their clusters and write the captures')
+    .argument('<folder...>', 'folders with a cluster and a Scenario')
+    .option('--out <dir>', 'where the captures go', 'out')
+    .option('--json', 'the outcome as JSON')
+    .option('-q, --quiet', 'only the summary')
+    .addHelpText('after', NOTES)
+    .action((folders: string[], flags: Flags) => {
+      process.exitCode = run(folders, flags);
+    });
+}
+
+const NOTES = `
+Exit code: 0 every capture equals the real one where its digest is known, 1 one does not.
+
+Example:
+  podwire run fixtures/calico-ipip fixtures/calico-vxlan --out out`;
+
+function run(folders: readonly string[], flags: Flags): number {
+  mkdirSync(flags.out, { recursive: true });
+  const outcomes = folders.flatMap((folder) => {
+    const files = readManifests(folder);
+    const scenarios = readScenarios(files);
+    if (scenarios.length === 0) {
+      throw new PodwireError('ERR_CONFIG_VALUE', 'expected a Scenario, found none', {
+        source: folder,
+      });
+    }
+    return scenarios.map((scenario) => {
+      const outcome = regenerate(folder, scenario, flags.out);
+      if (flags.json !== true && flags.quiet !== true) explainFirst(outcome);
+      return outcome;
+    });
+  });
+  if (flags.json === true) {
+    printJson(
+      outcomes.map(({ scenario, file, result }) => ({ name: scenario.name, file, ...result })),
+    );
+  } else print(outcomes.map(summary).join(''));
+  return outcomes.some(({ result }) => result.equal === false) ? 1 : 0;
+}
+
+function regenerate(folder: string, scenario: Scenario, out: string): Outcome {
+  const file = join(out, scenario.capture.file);
+  const partial = `${file}.partial`;
+  const fd = openSync(partial, 'w');
+  try {
+    const result = runScenario(loadCluster(folder), scenario, (chunk) => {
+      for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
+    });
+    renameSync(partial, file);
+    return { scenario, file, result };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function explainFirst({ scenario, result }: Outcome): void {
+  print(`${scenario.name}: the first packet, hop by hop\n\n${formatSteps(result.steps)}\n\n`);
+}
+
+function summary({ scenario, file, result }: Outcome): string {
+  const verdict =
+    result.equal === undefined
+      ? 'no digest to compare with'
+      : result.equal
+        ? 'equal to the real capture, byte for byte'
+        : `NOT equal to the real capture (expected ${scenario.capture.sha256})`;
+  return `${file}  ${result.frames} packets, ${result.bytes} bytes\n  sha256 ${result.sha256}\n  ${verdict}\n`;
+}

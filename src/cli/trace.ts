@@ -1,0 +1,72 @@
+/** `podwire trace`: one packet through every namespace. */
+import { type Command, Option } from 'commander';
+import { formatTrace, type SendProtocol } from '../index.ts';
+import { type ClusterFlags, clusterOf, integer } from './options.ts';
+import { print, printJson } from './terminal.ts';
+
+interface Flags extends ClusterFlags {
+  readonly from: string;
+  readonly to: string;
+  readonly proto: SendProtocol;
+  readonly sport?: number;
+  readonly dport?: number;
+  readonly size?: number;
+  readonly df?: boolean;
+  readonly ttl?: number;
+  readonly json?: boolean;
+  readonly verbose?: boolean;
+}
+
+export function addTrace(program: Command): void {
+  program
+    .command('trace')
+    .description('follow one packet and name the table entry that won at each decision')
+    .argument('<cluster>', 'YAML file, folder of YAML files, or - for standard input')
+    .requiredOption('--from <pod>', 'sender: namespace/pod, a bare pod name, or a node')
+    .requiredOption('--to <pod|ip>', 'destination: a name as for --from, or an IPv4 address')
+    .addOption(
+      new Option('--proto <protocol>', 'what to send')
+        .choices(['tcp', 'udp', 'icmp'])
+        .default('icmp'),
+    )
+    .option('--sport <port>', 'source port (default 40000)', integer(0, 65535))
+    .option(
+      '--dport <port>',
+      'destination port (default 80 for tcp, 53 for udp)',
+      integer(0, 65535),
+    )
+    .option('--size <bytes>', 'bytes of the whole IPv4 packet', integer(28, 65535))
+    .option('--df', 'set Don’t Fragment (TCP always has it)')
+    .option('--ttl <hops>', 'initial TTL (default 64)', integer(0, 255))
+    .option('--cold', 'nobody has learned a MAC yet: ARP happens')
+    .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
+    .option('-v, --verbose', 'every step, not only the decisions')
+    .option('--json', 'the trace as JSON')
+    .addHelpText('after', EXAMPLE)
+    .action((cluster: string, flags: Flags) => {
+      process.exitCode = trace(cluster, flags);
+    });
+}
+
+const EXAMPLE = `
+Exit code: 0 delivered, 1 dropped, 2 bad input.
+
+Example:
+  podwire trace fixtures/calico-vxlan --from kubia-d278t --to client --proto tcp --dport 80`;
+
+function trace(path: string, flags: Flags): number {
+  const cluster = clusterOf(path, flags);
+  const result = cluster.send({
+    from: flags.from,
+    to: flags.to,
+    protocol: flags.proto,
+    ...(flags.sport === undefined ? {} : { sourcePort: flags.sport }),
+    ...(flags.dport === undefined ? {} : { destinationPort: flags.dport }),
+    ...(flags.size === undefined ? {} : { size: flags.size }),
+    ...(flags.df === undefined ? {} : { dontFragment: flags.df }),
+    ...(flags.ttl === undefined ? {} : { ttl: flags.ttl }),
+  });
+  if (flags.json === true) printJson(result);
+  else print(`${formatTrace(result, { verbose: flags.verbose === true })}\n`);
+  return result.outcome === 'delivered' ? 0 : 1;
+}
