@@ -3,6 +3,7 @@ import { type Drop, dropInfo } from '../drop.ts';
 import { found, PodwireError } from '../errors.ts';
 import { buildFrame } from '../frame/build.ts';
 import type { Layer } from '../frame/layer.ts';
+import type { TcpOption } from '../frame/tcp-options.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import { routeSource } from '../node/source.ts';
@@ -54,8 +55,19 @@ export interface Trace {
 }
 
 const TRACED = 1;
-const HEADERS = { tcp: 60, udp: 28, icmp: 28 } as const;
+/** Smallest packets; a SYN below 60 bytes goes without options. */
+const HEADERS = { tcp: 40, udp: 28, icmp: 28 } as const;
+const SYN_WITH_OPTIONS = 60;
 const SIZES = { tcp: 60, udp: 60, icmp: 84 } as const;
+
+/** What Linux offers in a SYN, in its order. */
+const SYN_OPTIONS: readonly TcpOption[] = [
+  { option: 'mss', value: 1460 },
+  { option: 'sackPermitted' },
+  { option: 'timestamps', value: 1, echo: 0 },
+  { option: 'nop' },
+  { option: 'windowScale', shift: 7 },
+];
 
 export function send(cluster: Cluster, options: SendOptions): Trace {
   const from = cluster.names.find(options.from);
@@ -122,7 +134,8 @@ function buildPacket(from: Node, to: Ip4, options: SendOptions): Buffer {
     id: 1,
     df,
   };
-  const fill = Buffer.alloc(size - HEADERS[protocol], 0);
+  const plain = protocol !== 'tcp' || size < SYN_WITH_OPTIONS;
+  const fill = Buffer.alloc(size - (plain ? HEADERS[protocol] : SYN_WITH_OPTIONS), 0);
   for (let i = 0; i < fill.length; i++) fill[i] = i;
   const payload: Layer = { layer: 'payload', bytes: fill };
   const ports = { srcPort: sourcePort, dstPort: destinationPort };
@@ -139,13 +152,7 @@ function buildPacket(from: Node, to: Ip4, options: SendOptions): Buffer {
       ack: 0,
       flags: 'S',
       window: 64240,
-      options: [
-        { option: 'mss', value: 1460 },
-        { option: 'sackPermitted' },
-        { option: 'timestamps', value: 1, echo: 0 },
-        { option: 'nop' },
-        { option: 'windowScale', shift: 7 },
-      ],
+      options: plain ? [] : SYN_OPTIONS,
     },
     payload,
   ]);

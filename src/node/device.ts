@@ -6,7 +6,7 @@ import { type Mac, macHigh, macLow } from '../wire/address.ts';
 import type { Node } from './node.ts';
 
 /** How frames leave a device, and whether they carry an Ethernet header. */
-export const DeviceKind = { Loopback: 0, Nic: 1, Veth: 2, Vxlan: 3, Ipip: 4 } as const;
+export const DeviceKind = { Loopback: 0, Nic: 1, Veth: 2, Vxlan: 3, Ipip: 4, Wireguard: 5 } as const;
 export type DeviceKind = (typeof DeviceKind)[keyof typeof DeviceKind];
 
 const kindOf: { readonly [K in DevicePlan['kind']]: DeviceKind } = {
@@ -15,6 +15,7 @@ const kindOf: { readonly [K in DevicePlan['kind']]: DeviceKind } = {
   veth: DeviceKind.Veth,
   vxlan: DeviceKind.Vxlan,
   ipip: DeviceKind.Ipip,
+  wireguard: DeviceKind.Wireguard,
 };
 
 /** Sees every frame that enters or leaves a device, as a packet socket does. */
@@ -57,7 +58,10 @@ export class Device {
     this.name = plan.name;
     this.position = position;
     this.kind = kindOf[plan.kind];
-    this.ethernet = this.kind !== DeviceKind.Loopback && this.kind !== DeviceKind.Ipip;
+    this.ethernet =
+      this.kind !== DeviceKind.Loopback &&
+      this.kind !== DeviceKind.Ipip &&
+      this.kind !== DeviceKind.Wireguard;
     const mac = plan.mac ?? (0 as Mac);
     this.macHigh = macHigh(mac);
     this.macLow = macLow(mac);

@@ -10,7 +10,7 @@ import type { InterfaceAddress, Ip4, Mac, Prefix } from '../wire/address.ts';
 
 export type Role = 'node' | 'pod' | 'router' | 'host';
 
-export type DeviceKind = 'loopback' | 'nic' | 'veth' | 'vxlan' | 'ipip';
+export type DeviceKind = 'loopback' | 'nic' | 'veth' | 'vxlan' | 'ipip' | 'wireguard';
 
 export interface DeviceAddress extends InterfaceAddress {
   /** The `brd` word of `ip addr`, where it is set. */
@@ -28,6 +28,23 @@ export interface VxlanSettings {
   readonly parent: string;
 }
 
+/** A peer of a WireGuard device, as `wg show` lists it. */
+export interface WireguardPeerPlan {
+  /** Base64 of 32 bytes. */
+  readonly publicKey: string;
+  readonly endpoint: { readonly address: Ip4; readonly port: number };
+  readonly allowedIps: readonly Prefix[];
+}
+
+export interface WireguardSettings {
+  /** Base64 of 32 bytes. */
+  readonly publicKey: string;
+  readonly listenPort: number;
+  /** Mark of the encrypted packets, so that the rule for plain ones does not catch them. */
+  readonly fwmark: number;
+  readonly peers: readonly WireguardPeerPlan[];
+}
+
 export interface DevicePlan {
   readonly name: string;
   /** ifindex; unique in its namespace. */
@@ -43,6 +60,7 @@ export interface DevicePlan {
   /** A veth's other end. */
   readonly peer?: { readonly namespace: string; readonly device: string };
   readonly vxlan?: VxlanSettings;
+  readonly wireguard?: WireguardSettings;
   /** `qlen` of `ip link`; 0 prints nothing. */
   readonly queueLength: number;
   /** `qdisc` of `ip link`. */
@@ -117,6 +135,15 @@ export interface FdbPlan {
   readonly state: 'permanent' | 'static' | 'reachable';
 }
 
+/** A line of `ip rule`. */
+export interface RulePlan {
+  readonly priority: number;
+  /** `not from all fwmark …` */
+  readonly not: boolean;
+  readonly fwmark?: { readonly value: number; readonly mask: number };
+  readonly table: 'local' | 'main' | 'default' | number;
+}
+
 export interface NamespacePlan {
   /** A node's, router's or host's name, or `namespace/pod`. */
   readonly name: string;
@@ -133,6 +160,8 @@ export interface NamespacePlan {
   readonly routes: readonly RoutePlan[];
   readonly neighbours: readonly NeighbourPlan[];
   readonly fdb: readonly FdbPlan[];
+  /** In order of priority; absent means the kernel's own three. */
+  readonly rules?: readonly RulePlan[];
 }
 
 export interface SegmentMember {
@@ -158,6 +187,72 @@ export interface PoolPlan {
   readonly disabled: boolean;
 }
 
+/** What calicoctl knows beyond the tables: pools, nodes, blocks, BGP sessions. */
+export interface Inventory {
+  /** Release whose behaviour and formats are modelled: `v3.28`. */
+  readonly release: string;
+  readonly pools: readonly PoolFacts[];
+  readonly nodes: readonly NodeFacts[];
+  readonly blocks: readonly BlockFacts[];
+  readonly sessions: readonly BgpSession[];
+}
+
+export interface PoolFacts {
+  readonly name: string;
+  readonly cidr: Prefix;
+  readonly blockSize: number;
+  readonly ipipMode: 'Always' | 'CrossSubnet' | 'Never';
+  readonly vxlanMode: 'Always' | 'CrossSubnet' | 'Never';
+  readonly natOutgoing: boolean;
+  readonly disabled: boolean;
+  readonly disableBgpExport: boolean;
+  readonly nodeSelector: string;
+  readonly assignmentMode: 'Automatic' | 'Manual';
+}
+
+export interface NodeFacts {
+  readonly name: string;
+  /** Absent where the cluster's number is inherited. */
+  readonly asNumber?: number;
+  /** `spec.bgp.ipv4Address`, with its mask. */
+  readonly address?: InterfaceAddress;
+  readonly ipipTunnel?: Ip4;
+  readonly vxlanTunnel?: Ip4;
+  readonly wireguardTunnel?: Ip4;
+  /** Base64 of 32 bytes. */
+  readonly wireguardPublicKey?: string;
+  /** The resource as it was read, for printing it back. */
+  readonly manifest?: unknown;
+}
+
+export interface BlockFacts {
+  readonly cidr: Prefix;
+  /** Pool it lies in; absent outside every pool. */
+  readonly pool?: string;
+  /** Node it is affine to. */
+  readonly node?: string;
+  readonly allocations: readonly BlockAllocation[];
+}
+
+export interface BlockAllocation {
+  readonly address: Ip4;
+  /** Node that uses it. */
+  readonly node: string;
+  /** `namespace/pod`, or ipipTunnelAddress, vxlanTunnelAddress, wireguardTunnelAddress. */
+  readonly use: string;
+}
+
+/** One end of a BGP session, as `calicoctl node status` lists it. */
+export interface BgpSession {
+  /** Whose list it stands in. */
+  readonly node: string;
+  readonly peer: Ip4;
+  readonly kind: 'node-to-node mesh' | 'global' | 'node specific';
+  readonly state: 'up' | 'start' | 'down';
+  /** `Established`, `Active` … */
+  readonly info: string;
+}
+
 export interface ClusterPlan {
   readonly namespaces: readonly NamespacePlan[];
   readonly segments: readonly SegmentPlan[];
@@ -167,6 +262,7 @@ export interface ClusterPlan {
   readonly assumptions: readonly string[];
   /** Resources that were read and not used, as `Kind xN`. */
   readonly ignored: readonly string[];
+  readonly inventory?: Inventory;
 }
 
 /**

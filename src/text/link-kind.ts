@@ -12,6 +12,7 @@ const FLAGS: { readonly [K in DeviceKind]: readonly string[] } = {
   veth: ['BROADCAST', 'MULTICAST'],
   vxlan: ['BROADCAST', 'MULTICAST'],
   ipip: ['NOARP'],
+  wireguard: ['POINTOPOINT', 'NOARP'],
 };
 
 export const linkFlags = ({ kind, up }: DevicePlan): string =>

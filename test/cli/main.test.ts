@@ -312,7 +312,7 @@ describe('bad input: one clear line, exit code 2, no stack trace', () => {
     [['trace', VXLAN, '--from', 'client', '--to', 'client', '--proto', 'sctp'], /tcp, udp, icmp/],
     [
       ['trace', VXLAN, '--from', 'client', '--to', 'client', '--proto', 'tcp', '--size', '30'],
-      /size: expected 60 to 65535, found 30/,
+      /size: expected 40 to 65535, found 30/,
     ],
     [['exec', VXLAN, 'k8s-node1', '--', 'ip', 'rout', 'add'], /ip route|show/],
     [['exec', VXLAN, 'k8s-node1', '--', 'reboot'], /found "reboot"/],
