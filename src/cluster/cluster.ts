@@ -98,9 +98,14 @@ export class Cluster implements World {
     return dump(this.names.find(name));
   }
 
-  /** What a command prints in a namespace: `['ip', 'route']`, `['bridge', 'fdb', 'show']` … */
+  /** What a command prints in a namespace: `['ip', 'route']`, `['calicoctl', 'node', 'status']` … */
   exec(name: string, argv: readonly string[]): string {
-    return runCommand(this.tables(name), argv, { peers: peersOf(this.plan) });
+    const { inventory, namespaces } = this.plan;
+    return runCommand(this.tables(name), argv, {
+      peers: peersOf(this.plan),
+      inventory,
+      namespaces,
+    });
   }
 
   /** Dropped packets by reason, over all namespaces; indexed by drop code. */

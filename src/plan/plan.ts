@@ -208,6 +208,8 @@ export interface PoolFacts {
   readonly disableBgpExport: boolean;
   readonly nodeSelector: string;
   readonly assignmentMode: 'Automatic' | 'Manual';
+  /** The resource as it was read, for printing it back. */
+  readonly manifest?: unknown;
 }
 
 export interface NodeFacts {

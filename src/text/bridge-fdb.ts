@@ -4,6 +4,7 @@
  */
 import type { DevicePlan, FdbPlan, NamespacePlan } from '../plan/plan.ts';
 import { formatIp4, formatMac, type Mac } from '../wire/address.ts';
+import type { Json } from './json.ts';
 import { hasIpv6 } from './link-kind.ts';
 
 export interface FdbListing {
@@ -29,13 +30,27 @@ function entryText(f: FdbPlan, device: string): string {
  * hash with a secret.
  */
 export function printBridgeFdb(ns: NamespacePlan, options: FdbListing = {}): string {
-  const { device, ipv6 = true } = options;
+  const named = options.device === undefined;
+  return listedFdb(ns, options)
+    .map((f) => `${entryText(f, named ? `dev ${f.device} ` : '')}\n`)
+    .join('');
+}
+
+/** `bridge -j fdb` */
+export const fdbJson = (ns: NamespacePlan, options: FdbListing = {}): Json =>
+  listedFdb(ns, options).map((f) => ({
+    mac: formatMac(f.mac),
+    ...(options.device === undefined ? { ifname: f.device } : {}),
+    ...(f.destination === undefined ? {} : { dst: formatIp4(f.destination) }),
+    flags: ['self'],
+    state: f.state === 'reachable' ? '' : f.state,
+  }));
+
+function listedFdb(ns: NamespacePlan, { device, ipv6 = true }: FdbListing): FdbPlan[] {
   return [...ns.devices]
     .sort((a, b) => a.index - b.index)
     .filter(({ name }) => device === undefined || name === device)
-    .flatMap((d) => [...groups(d, ipv6), ...ns.fdb.filter((f) => f.device === d.name)])
-    .map((f) => `${entryText(f, device === undefined ? `dev ${f.device} ` : '')}\n`)
-    .join('');
+    .flatMap((d) => [...groups(d, ipv6), ...ns.fdb.filter((f) => f.device === d.name)]);
 }
 
 /** All IPv6 nodes, joined when the device is made; all IPv4 hosts, when it comes up. */

@@ -11,7 +11,7 @@ export interface AddrListing extends LinkListing {
   readonly family4?: boolean | undefined;
 }
 
-const LIFETIME = '       valid_lft forever preferred_lft forever\n';
+const LIFETIME = '       valid_lft forever preferred_lft forever';
 
 /** `ip addr [show]` */
 export function printIpAddr(ns: NamespacePlan, options: AddrListing = {}): string {
@@ -25,11 +25,20 @@ export function printIpAddr(ns: NamespacePlan, options: AddrListing = {}): strin
       const more = details ? linkDetails(device, false) : '';
       return [
         `${linkHead(ns, device, '', peers)}${link}${more}\n`,
-        ...keptAddresses(device).map((kept) => inet(device, kept)),
-        family4 ? '' : inet6(device),
+        ...addressLines(device, family4).map(([inet, lifetime]) => `    ${inet}\n${lifetime}\n`),
       ].join('');
     })
     .join('');
+}
+
+/** The two lines of each address, the first without its indent. */
+export function addressLines(
+  device: DevicePlan,
+  family4: boolean | undefined,
+): (readonly [string, string])[] {
+  const six = family4 ? undefined : inet6(device);
+  const lines = keptAddresses(device).map((kept) => inet(device, kept));
+  return [...lines, ...(six === undefined ? [] : [six])].map((line) => [line, LIFETIME]);
 }
 
 function inet(
@@ -38,13 +47,12 @@ function inet(
 ): string {
   const brd = broadcast === undefined ? '' : ` brd ${formatIp4(broadcast)}`;
   const flag = secondary ? ' secondary' : '';
-  return `    inet ${formatPrefix(address)}${brd} scope ${scope}${flag} ${device.name}\n${LIFETIME}`;
+  return `inet ${formatPrefix(address)}${brd} scope ${scope}${flag} ${device.name}`;
 }
 
 /** What IPv6 gives a device by itself: `::1` on lo, else the link-local address of the MAC. */
-function inet6(device: DevicePlan): string {
-  if (!device.up || !hasIpv6(device)) return '';
-  if (device.kind === 'loopback') return `    inet6 ::1/128 scope host \n${LIFETIME}`;
-  if (device.mac === undefined) return '';
-  return `    inet6 ${linkLocal(device.mac)}/64 scope link \n${LIFETIME}`;
+function inet6(device: DevicePlan): string | undefined {
+  if (!device.up || !hasIpv6(device)) return undefined;
+  if (device.kind === 'loopback') return 'inet6 ::1/128 scope host ';
+  return device.mac === undefined ? undefined : `inet6 ${linkLocal(device.mac)}/64 scope link `;
 }

@@ -9,6 +9,8 @@ export interface LinkListing {
   readonly device?: string | undefined;
   /** `-d` */
   readonly details?: boolean | undefined;
+  /** Only devices of this kind: `type vxlan`. */
+  readonly kind?: DevicePlan['kind'] | undefined;
   /** Only devices that are up. */
   readonly up?: boolean | undefined;
   /** Facts about the other ends of veths; without it `@if?` prints. */
@@ -42,7 +44,7 @@ export function linkHead(
 }
 
 /** Devices by index, filtered as the options ask. */
-export function listedDevices(ns: NamespacePlan, { device, up }: LinkListing): DevicePlan[] {
+export function listedDevices(ns: NamespacePlan, { device, kind, up }: LinkListing): DevicePlan[] {
   if (device !== undefined && !ns.devices.some(({ name }) => name === device)) {
     const names = ns.devices.map(({ name }) => name).join(', ');
     const message = `${ns.name}: expected a device (${names}), found ${found(device)}`;
@@ -50,5 +52,6 @@ export function listedDevices(ns: NamespacePlan, { device, up }: LinkListing): D
   }
   return [...ns.devices]
     .sort((a, b) => a.index - b.index)
-    .filter((d) => (device === undefined || d.name === device) && (!up || d.up));
+    .filter((d) => (device === undefined || d.name === device) && (!up || d.up))
+    .filter((d) => kind === undefined || d.kind === kind);
 }

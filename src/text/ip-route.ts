@@ -3,7 +3,14 @@
  * (ip/iproute.c print_route; net/ipv4/fib_trie.c fib_table_dump).
  */
 import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
-import { compareIp4, formatIp4, formatPrefix, type Prefix } from '../wire/address.ts';
+import {
+  compareIp4,
+  contains,
+  formatIp4,
+  formatPrefix,
+  type Ip4,
+  type Prefix,
+} from '../wire/address.ts';
 import { localRoutes } from './local-table.ts';
 import { type RouteTable, tableName, tableNumber, tableOf } from './route-name.ts';
 
@@ -15,11 +22,11 @@ export interface RouteFormat {
   readonly details?: boolean | undefined;
   /** Name the table, where it is not `main`; so does `table all`. */
   readonly showTable?: boolean | undefined;
-  /** A listing filtered by device leaves the word out. */
-  readonly omitDevice?: boolean | undefined;
-  /** A listing filtered by protocol leaves the word out. */
-  readonly omitProtocol?: boolean | undefined;
+  /** Words that a listing leaves out because it was filtered by them. */
+  readonly omit?: ReadonlySet<FilterWord> | undefined;
 }
+
+export type FilterWord = 'device' | 'protocol' | 'scope' | 'via' | 'source' | 'metric';
 
 export interface RouteListing {
   /** `main` unless told otherwise. */
@@ -29,8 +36,17 @@ export interface RouteListing {
   readonly device?: string | undefined;
   /** Only routes of this protocol. */
   readonly protocol?: string | undefined;
+  readonly scope?: RoutePlan['scope'] | undefined;
+  readonly type?: RoutePlan['type'] | undefined;
+  readonly via?: Ip4 | undefined;
+  readonly source?: Ip4 | undefined;
+  readonly metric?: number | undefined;
   /** Only routes to exactly this prefix. */
   readonly destination?: Prefix | undefined;
+  /** Only routes to prefixes inside this one. */
+  readonly root?: Prefix | undefined;
+  /** Only routes to prefixes that hold all of this one. */
+  readonly match?: Prefix | undefined;
 }
 
 /** `default`, a bare address for a /32, else a prefix. */
@@ -57,20 +73,21 @@ const words = (list: readonly string[]): string => list.map((word) => `${word} `
 
 function routeWords(route: RoutePlan, options: RouteFormat): string[] {
   const all = options.details === true;
+  const shown = (word: FilterWord): boolean => options.omit?.has(word) !== true;
   const list: string[] = [];
   if (route.type !== 'unicast' || all) list.push(route.type);
   list.push(formatDestination(route.destination));
-  if (route.via !== undefined) list.push('via', formatIp4(route.via));
-  if (route.device !== undefined && !options.omitDevice) list.push('dev', route.device);
+  if (route.via !== undefined && shown('via')) list.push('via', formatIp4(route.via));
+  if (route.device !== undefined && shown('device')) list.push('dev', route.device);
   if (options.showTable && (route.table !== 'main' || all)) {
     list.push('table', tableName(route.table));
   }
-  if ((route.protocol !== 'boot' || all) && !options.omitProtocol) {
+  if ((route.protocol !== 'boot' || all) && shown('protocol')) {
     list.push('proto', route.protocol);
   }
-  if (route.scope !== 'global' || all) list.push('scope', route.scope);
-  if (route.source !== undefined) list.push('src', formatIp4(route.source));
-  if (route.metric !== 0) list.push('metric', String(route.metric));
+  if ((route.scope !== 'global' || all) && shown('scope')) list.push('scope', route.scope);
+  if (route.source !== undefined && shown('source')) list.push('src', formatIp4(route.source));
+  if (route.metric !== 0 && shown('metric')) list.push('metric', String(route.metric));
   if (route.onlink) list.push('onlink');
   if (route.mtu !== undefined) list.push('mtu', String(route.mtu));
   return list;
@@ -84,21 +101,38 @@ function hopWords(hop: NonNullable<RoutePlan['nextHops']>[number]): string[] {
 
 /** `ip route show [table T]`. */
 export function printIpRoute(ns: NamespacePlan, options: RouteListing = {}): string {
-  const { table = 'main', details, device, protocol, destination } = options;
-  const format: RouteFormat = {
-    details,
-    showTable: table === 'all',
-    omitDevice: device !== undefined,
-    omitProtocol: protocol !== undefined,
-  };
-  const routes = table === 'all' ? allTables(ns) : tableRoutes(ns, table);
-  return routes
-    .filter((route) => device === undefined || route.device === device)
-    .filter((route) => protocol === undefined || route.protocol === protocol)
-    .filter((route) => destination === undefined || samePrefix(route.destination, destination))
+  const format = formatOf(options);
+  return listedRoutes(ns, options)
     .map((route) => `${formatRoute(route, format)}\n`)
     .join('');
 }
+
+/** How the routes of such a listing are printed. */
+export function formatOf(options: RouteListing): RouteFormat {
+  const omit = FILTERS.filter((word) => options[word] !== undefined);
+  return {
+    details: options.details,
+    showTable: options.table === 'all',
+    omit: new Set(omit),
+  };
+}
+
+const FILTERS = ['device', 'protocol', 'scope', 'via', 'source', 'metric'] as const;
+
+/** The routes a listing asks for, in the kernel's order. */
+export function listedRoutes(ns: NamespacePlan, options: RouteListing): RoutePlan[] {
+  const { table = 'main', type, destination, root, match } = options;
+  const routes = table === 'all' ? allTables(ns) : tableRoutes(ns, table);
+  return routes
+    .filter((r) => FILTERS.every((w) => options[w] === undefined || r[w] === options[w]))
+    .filter((r) => type === undefined || r.type === type)
+    .filter((r) => destination === undefined || samePrefix(r.destination, destination))
+    .filter((r) => root === undefined || within(r.destination, root))
+    .filter((r) => match === undefined || within(match, r.destination));
+}
+
+const within = (inner: Prefix, outer: Prefix): boolean =>
+  inner.length >= outer.length && contains(outer, inner.address);
 
 const samePrefix = (a: Prefix, b: Prefix): boolean =>
   a.address === b.address && a.length === b.length;

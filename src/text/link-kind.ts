@@ -15,8 +15,13 @@ const FLAGS: { readonly [K in DeviceKind]: readonly string[] } = {
   wireguard: ['POINTOPOINT', 'NOARP'],
 };
 
-export const linkFlags = ({ kind, up }: DevicePlan): string =>
-  `<${[...FLAGS[kind], ...(up ? ['UP', 'LOWER_UP'] : [])].join(',')}>`;
+/** In the order iproute2 prints them. */
+export const flagWords = ({ kind, up }: DevicePlan): readonly string[] => [
+  ...FLAGS[kind],
+  ...(up ? ['UP', 'LOWER_UP'] : []),
+];
+
+export const linkFlags = (device: DevicePlan): string => `<${flagWords(device).join(',')}>`;
 
 /** Only drivers that report a carrier say UP. */
 export function linkState({ kind, up }: DevicePlan): string {
@@ -24,19 +29,51 @@ export function linkState({ kind, up }: DevicePlan): string {
   return kind === 'nic' || kind === 'veth' ? 'UP' : 'UNKNOWN';
 }
 
-/** The `link/…` words: type, address and broadcast address. */
-export function linkAddress({ kind, mac }: DevicePlan): string {
-  if (kind === 'loopback') return 'link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00';
-  if (kind === 'ipip') return 'link/ipip 0.0.0.0 brd 0.0.0.0';
-  return `link/ether ${formatMac(mac ?? 0)} brd ff:ff:ff:ff:ff:ff`;
+/** Type of the link layer, with its own and its broadcast address where it has any. */
+export function linkLayer({ kind, mac }: DevicePlan): {
+  readonly type: string;
+  readonly address?: string;
+  readonly broadcast?: string;
+} {
+  switch (kind) {
+    case 'loopback':
+      return {
+        type: 'loopback',
+        address: '00:00:00:00:00:00',
+        broadcast: '00:00:00:00:00:00',
+      };
+    case 'ipip':
+      return { type: 'ipip', address: '0.0.0.0', broadcast: '0.0.0.0' };
+    case 'wireguard':
+      return { type: 'none' };
+    default:
+      return { type: 'ether', address: formatMac(mac ?? 0), broadcast: 'ff:ff:ff:ff:ff:ff' };
+  }
+}
+
+/** The `link/…` words. Without addresses iproute2 still prints the blank before them. */
+export function linkAddress(device: DevicePlan): string {
+  const { type, address, broadcast } = linkLayer(device);
+  return `link/${type} ${address === undefined ? '' : `${address} brd ${broadcast}`}`;
 }
 
 /** RFC 8200 section 5: a link below 1280 bytes carries no IPv6, and Linux turns it off. */
 export const hasIpv6 = ({ mtu }: DevicePlan): boolean => mtu >= 1280;
 
-/** `mtu` limits; tunl0 and lo set none. */
-const limits = (kind: DeviceKind): string =>
-  kind === 'loopback' || kind === 'ipip' ? 'minmtu 0 maxmtu 0' : 'minmtu 68 maxmtu 65535';
+/**
+ * `mtu` limits; tunl0 and lo set none. WireGuard's is the largest int, a multiple
+ * of its padding, less 80 bytes of headers (drivers/net/wireguard/device.c wg_setup).
+ */
+export function mtuLimits(kind: DeviceKind): { readonly min: number; readonly max: number } {
+  if (kind === 'loopback' || kind === 'ipip') return { min: 0, max: 0 };
+  return kind === 'wireguard' ? { min: 0, max: 2147483552 } : { min: 68, max: 65535 };
+}
+
+/** How a device makes its own IPv6 address; `undefined` without IPv6. */
+export function addressGeneration(device: DevicePlan): 'eui64' | 'none' | undefined {
+  if (!hasIpv6(device)) return undefined;
+  return device.kind === 'wireguard' ? 'none' : 'eui64';
+}
 
 const QUEUES = 'numtxqueues 1 numrxqueues 1 gso_max_size 65536 gso_max_segs 65535 ';
 
@@ -45,14 +82,16 @@ const QUEUES = 'numtxqueues 1 numrxqueues 1 gso_max_size 65536 gso_max_segs 6553
  * `ip link` names the address generation, `ip addr` does not.
  */
 export function linkDetails(device: DevicePlan, ofLink: boolean): string {
-  const generation = ofLink && hasIpv6(device) ? 'addrgenmode eui64 ' : '';
+  const mode = ofLink ? addressGeneration(device) : undefined;
+  const generation = mode === undefined ? '' : `addrgenmode ${mode} `;
   const kind = kindWords(device);
   const indented = kind === '' ? '' : `\n    ${kind} `;
-  return ` promiscuity 0 ${limits(device.kind)} ${indented}${generation}${QUEUES}`;
+  const { min, max } = mtuLimits(device.kind);
+  return ` promiscuity 0 minmtu ${min} maxmtu ${max} ${indented}${generation}${QUEUES}`;
 }
 
 function kindWords({ kind, vxlan }: DevicePlan): string {
-  if (kind === 'veth') return 'veth';
+  if (kind === 'veth' || kind === 'wireguard') return kind;
   if (kind === 'ipip') return 'ipip any remote any local any ttl inherit nopmtudisc';
   if (kind !== 'vxlan') return '';
   if (vxlan === undefined) return 'vxlan external';

@@ -34,13 +34,19 @@ export function peerName(ns: NamespacePlan, device: DevicePlan, peers?: PeerLook
   return `@if${peers?.(device.peer)?.index ?? '?'}`;
 }
 
-/** ` link-netns NAME` or ` link-netnsid N`; the kernel numbers peers as it meets them. */
+/** ` link-netns NAME` or ` link-netnsid N`. */
 export function peerNamespace(ns: NamespacePlan, device: DevicePlan, peers?: PeerLookup): string {
-  if (device.peer === undefined || device.peer.namespace === ns.name) return '';
+  const number = peerNumber(ns, device);
+  if (number === undefined || device.peer === undefined) return '';
   const netns = peers?.(device.peer)?.netns;
-  if (netns !== undefined) return ` link-netns ${netns}`;
+  return netns === undefined ? ` link-netnsid ${number}` : ` link-netns ${netns}`;
+}
+
+/** The other end's namespace by number, if it is another one: the kernel counts as it meets them. */
+export function peerNumber(ns: NamespacePlan, { peer }: DevicePlan): number | undefined {
+  if (peer === undefined || peer.namespace === ns.name) return undefined;
   const met = [...ns.devices]
     .sort((a, b) => a.index - b.index)
-    .flatMap(({ peer }) => (peer && peer.namespace !== ns.name ? [peer.namespace] : []));
-  return ` link-netnsid ${[...new Set(met)].indexOf(device.peer.namespace)}`;
+    .flatMap((d) => (d.peer && d.peer.namespace !== ns.name ? [d.peer.namespace] : []));
+  return [...new Set(met)].indexOf(peer.namespace);
 }

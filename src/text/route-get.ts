@@ -7,6 +7,8 @@ import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
 import { contains, formatIp4, type Ip4, networkOf } from '../wire/address.ts';
 import { keptAddresses } from './device-address.ts';
 import { tableRoutes } from './ip-route.ts';
+import { ruleMatches, rulesOf } from './ip-rule.ts';
+import type { Json } from './json.ts';
 import { tableName } from './route-name.ts';
 
 /** The kernel's errno for a route that refuses (net/ipv4/fib_semantics.c fib_props). */
@@ -16,41 +18,91 @@ const REFUSED: { readonly [type in RoutePlan['type']]?: string } = {
   prohibit: 'Permission denied',
 };
 
+/** What the kernel answers: the words of iproute2, or its errno. */
+interface Answer {
+  readonly type?: RoutePlan['type'];
+  readonly via?: Ip4;
+  readonly device: string;
+  readonly table?: string;
+  readonly source?: Ip4;
+  readonly cache: readonly string[];
+  readonly mtu?: number;
+}
+
 /**
  * Two lines, or the one that iproute2 prints when the kernel refuses. Throws
  * ERR_USAGE where a multipath route wins: which hop then serves is a secret hash.
  */
-export function printRouteGet(ns: NamespacePlan, address: Ip4): string {
-  const route = lookUp(ns, address);
-  if (route === undefined) return 'RTNETLINK answers: Network is unreachable\n';
+export function printRouteGet(ns: NamespacePlan, address: Ip4, mark = 0): string {
+  const answer = ask(ns, address, mark);
+  if (typeof answer === 'string') return `RTNETLINK answers: ${answer}\n`;
+  const { type, via, device, table, source, cache, mtu } = answer;
+  const words = [
+    ...(type === undefined ? [] : [type]),
+    formatIp4(address),
+    ...(via === undefined ? [] : ['via', formatIp4(via)]),
+    'dev',
+    device,
+    ...(table === undefined ? [] : ['table', table]),
+    ...(source === undefined ? [] : ['src', formatIp4(source)]),
+    ...(mark === 0 ? [] : ['mark', `0x${mark.toString(16)}`]),
+    'uid 0',
+  ];
+  const flags = cache.length === 0 ? '' : `<${cache.join()}> `;
+  return `${words.join(' ')} \n    cache ${flags}${mtu === undefined ? '' : `mtu ${mtu} `}\n`;
+}
+
+/** `ip -j route get`; `undefined` where the kernel refuses, which is said in words only. */
+export function routeGetJson(ns: NamespacePlan, address: Ip4, mark = 0): Json | undefined {
+  const answer = ask(ns, address, mark);
+  if (typeof answer === 'string') return undefined;
+  const { type, via, device, table, source, cache, mtu } = answer;
+  return [
+    {
+      ...(type === undefined ? {} : { type }),
+      dst: formatIp4(address),
+      ...(via === undefined ? {} : { gateway: formatIp4(via) }),
+      dev: device,
+      ...(table === undefined ? {} : { table }),
+      ...(source === undefined ? {} : { prefsrc: formatIp4(source) }),
+      ...(mark === 0 ? {} : { mark }),
+      flags: [],
+      uid: 0,
+      cache,
+      ...(mtu === undefined ? {} : { metrics: [{ mtu }] }),
+    },
+  ];
+}
+
+function ask(ns: NamespacePlan, address: Ip4, mark: number): Answer | string {
+  const route = lookUp(ns, address, mark);
+  if (route === undefined) return 'Network is unreachable';
   const refused = REFUSED[route.type];
-  if (refused !== undefined) return `RTNETLINK answers: ${refused}\n`;
+  if (refused !== undefined) return refused;
   if (route.nextHops !== undefined) {
     const message = `ip route get ${formatIp4(address)}: expected one next hop, found a multipath route`;
     throw new PodwireError('ERR_USAGE', message);
   }
-  const type = route.type === 'unicast' ? '' : `${route.type} `;
-  const via = route.via === undefined ? '' : `via ${formatIp4(route.via)} `;
-  const device = route.type === 'local' ? 'lo' : (route.device ?? deviceOf(ns, route));
   // Without rules of its own a namespace keeps local in main's trie, so main is what it says.
-  const merged = route.table === 'main' || route.table === 'local';
-  const table = merged ? '' : `table ${tableName(route.table)} `;
+  const merged = route.table === 'local' && ns.rules === undefined;
   const source = sourceOf(ns, route, address);
-  const src = source === undefined ? '' : `src ${formatIp4(source)} `;
-  const flags =
-    route.type === 'local' ? '<local> ' : route.type === 'broadcast' ? '<local,brd> ' : '';
-  const mtu = route.mtu === undefined ? '' : `mtu ${route.mtu} `;
-  return (
-    `${type}${formatIp4(address)} ${via}dev ${device} ${table}${src}uid 0 \n` +
-    `    cache ${flags}${mtu}\n`
-  );
+  return {
+    ...(route.type === 'unicast' ? {} : { type: route.type }),
+    ...(route.via === undefined ? {} : { via: route.via }),
+    device: route.type === 'local' ? 'lo' : (route.device ?? deviceOf(ns, route)),
+    ...(route.table === 'main' || merged ? {} : { table: tableName(route.table) }),
+    ...(source === undefined ? {} : { source }),
+    cache: route.type === 'local' ? ['local'] : route.type === 'broadcast' ? ['local', 'brd'] : [],
+    ...(route.mtu === undefined ? {} : { mtu: route.mtu }),
+  };
 }
 
-/** Rules 0, 32766 and 32767: local, main, default. A throw route sends on to the next table. */
-function lookUp(ns: NamespacePlan, address: Ip4): RoutePlan | undefined {
-  for (const table of ['local', 'main', 253] as const) {
+/** Rule by rule; a throw route sends on to the next one. */
+function lookUp(ns: NamespacePlan, address: Ip4, mark: number): RoutePlan | undefined {
+  for (const rule of rulesOf(ns)) {
+    if (!ruleMatches(rule, mark)) continue;
     let best: RoutePlan | undefined;
-    for (const route of tableRoutes(ns, table)) {
+    for (const route of tableRoutes(ns, rule.table === 'default' ? 253 : rule.table)) {
       // Dump order has the lowest metric of a prefix first.
       const longer = route.destination.length > (best?.destination.length ?? -1);
       if (longer && contains(route.destination, address)) best = route;

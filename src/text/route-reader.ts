@@ -5,6 +5,7 @@
 import { found, PodwireError } from '../errors.ts';
 import type { NextHop, RoutePlan, RouteType } from '../plan/plan.ts';
 import { tryIp4, tryPrefix } from '../wire/address.ts';
+import { wordsOf, writtenLines } from './line-reader.ts';
 import { tryProtocol, tryTable, tryUnsigned } from './route-name.ts';
 
 const TYPES: readonly string[] = [
@@ -45,23 +46,20 @@ interface Cursor {
  * colours of `ip -c` are accepted; so is a route without `dev`, whose device then
  * follows from `via`. As in a listing, a route without `scope` is global, and one
  * without `table` is in `local` if its type is local or broadcast, else in `main`.
- * Throws ERR_CONFIG_VALUE with the line.
+ * `firstLine` is where the text stands in its source. Throws
+ * ERR_CONFIG_VALUE and ERR_CONFIG_SYNTAX with the line.
  */
-export function parseIpRoute(text: string, source = 'ip route'): RoutePlan[] {
+export function parseIpRoute(text: string, source = 'ip route', firstLine = 1): RoutePlan[] {
   const drafts: RouteDraft[] = [];
-  for (const [index, raw] of text.split('\n').entries()) {
-    const words = raw.replace(COLOUR, '').split(/\s+/).filter(Boolean);
-    if (words.length === 0) continue;
-    const cursor: Cursor = { words, at: 0, fail: failure(source, index + 1) };
+  for (const { text: clean, line } of writtenLines(text, { source, firstLine })) {
+    const words = wordsOf(clean);
+    const cursor: Cursor = { words, at: 0, fail: failure(source, line) };
     const last = drafts.at(-1);
     if (words[0] === 'nexthop' && last !== undefined) readHops(cursor, last);
-    else drafts.push(readRoute(cursor, index + 1));
+    else drafts.push(readRoute(cursor, line));
   }
   return drafts.map((draft) => finish(draft, failure(source, draft.line)));
 }
-
-/** Escapes of terminal colours. */
-const COLOUR = /\u001b\[[0-9;]*m/g;
 
 const failure =
   (source: string, line: number) =>

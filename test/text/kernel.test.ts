@@ -12,6 +12,10 @@ import { fdb, neighbour, route } from './namespace.ts';
 
 const sorted = (text: string): string[] => text.split('\n').sort();
 
+/** The objects of a JSON list in an order of their own: the kernel's is a hash's. */
+const objects = (text: string): string[] =>
+  (JSON.parse(text) as unknown[]).map((one) => JSON.stringify(one)).sort();
+
 const ready = prepare();
 
 afterAll(removeNamespaces);
@@ -89,6 +93,19 @@ describe.skipIf(!ready)('a real kernel', () => {
             'ip -d route',
             'ip route show dev enp1s0',
             'ip route show proto bird',
+            'ip route show scope link',
+            'ip route show type blackhole',
+            'ip route show via 192.168.33.57',
+            'ip route show src 10.2.36.72',
+            'ip route show metric 10',
+            'ip route show root 10.2.0.0/16',
+            'ip route show match 10.2.36.71',
+            'ip -o route',
+            'ip -j route',
+            'ip -p -j route',
+            'ip -j -d route',
+            'ip -j -4 route show table all',
+            'ip -j route show dev enp1s0 proto bird',
             'ip -4 route show table local',
             'ip route show table 100',
             'ip route show 10.2.36.64/26',
@@ -167,6 +184,75 @@ describe.skipIf(!ready)('a real kernel', () => {
     expect(ours(base, 'ip rule')).toBe(real('ip rule'));
   });
 
+  it('ip -j, -p, -o and -br of addr and link', () => {
+    for (const command of [
+      'ip -j addr',
+      'ip -j -4 addr',
+      'ip -j -p addr',
+      'ip -j link',
+      'ip -j link show up',
+      'ip -j addr show up',
+      'ip -j addr show dev idle',
+      'ip -j link show type vxlan',
+      'ip -o addr',
+      'ip -o -4 addr show dev enp1s0',
+      'ip -o link',
+      'ip -br addr',
+      'ip -br -4 addr',
+      'ip -br link',
+      'ip addr show type veth',
+    ]) {
+      expect(ours(base, command), command).toBe(real(command));
+    }
+    const newer = (text: string): string =>
+      text
+        .replace(/"num_tx_queues":\d+,"num_rx_queues":\d+/g, '')
+        .replace(/,"gso_max_size".*?"gro_max_size":\d+/g, '');
+    for (const command of ['ip -j -d link', 'ip -j -d addr', 'ip -j -d -4 addr']) {
+      expect(newer(ours(base, command)), command).toBe(newer(real(command)));
+    }
+  });
+
+  it('ip rule and lookups with the rule of WireGuard', () => {
+    const routes = [
+      route('10.2.36.64/26', { type: 'throw', table: 1 }),
+      route('10.2.169.128/26', { device: 'vxlan.calico', scope: 'link', table: 1 }),
+    ];
+    batch(['rule add not from all fwmark 0x100000/0x100000 priority 99 lookup 1']);
+    try {
+      batch(routes.map((r) => `route add ${routeEntry(r)}`));
+      const ns: NamespacePlan = {
+        ...base,
+        routes: [...base.routes, ...routes],
+        rules: [
+          { priority: 0, not: false, table: 'local' },
+          { priority: 99, not: true, fwmark: { value: 0x100000, mask: 0x100000 }, table: 1 },
+          { priority: 32766, not: false, table: 'main' },
+          { priority: 32767, not: false, table: 'default' },
+        ],
+      };
+      for (const command of [
+        'ip rule',
+        'ip -j rule',
+        'ip -j -p rule',
+        'ip route get 10.2.169.136',
+        'ip route get 10.2.169.136 mark 0x100000',
+        'ip route get 10.2.36.71',
+        'ip route get 192.168.33.55',
+        'ip route get 192.168.33.255',
+        'ip -j route get 10.2.169.136',
+        'ip -j route get 192.168.33.255',
+        'ip -j route get 192.168.33.55',
+      ]) {
+        expect(ours(ns, command), command).toBe(real(command));
+      }
+    } finally {
+      batch(['rule del priority 99']);
+      flush('1');
+      real('ip route flush table 1');
+    }
+  });
+
   it('ip neigh, arp -an and arp -n', () => {
     const states: readonly [string, NeighbourState][] = [
       ['10.2.169.137', 'PERMANENT'],
@@ -191,11 +277,18 @@ describe.skipIf(!ready)('a real kernel', () => {
     for (const command of [
       'ip -4 neigh',
       'ip -4 neigh show dev cali1',
+      'ip -4 neigh show nud permanent',
+      'ip -4 neigh show nud noarp',
+      'ip -4 neigh show 10.2.169.138',
+      'ip -4 neigh show to 10.2.169.136/30',
       'arp -an',
       'arp -n',
       'arp -n -i cali1',
     ]) {
       expect(sorted(ours(ns, command)), command).toEqual(sorted(real(command)));
+    }
+    for (const command of ['ip -4 -j neigh', 'ip -4 -j neigh show dev cali1']) {
+      expect(objects(ours(ns, command)), command).toEqual(objects(real(command)));
     }
     expect(ours(ns, 'ip neigh').split('\n')).toHaveLength(9);
   });
@@ -215,6 +308,12 @@ describe.skipIf(!ready)('a real kernel', () => {
     expect(sorted(ours(ns, 'bridge fdb show'))).toEqual(sorted(real('bridge fdb show')));
     expect(sorted(ours(ns, 'bridge fdb show dev vxlan.calico'))).toEqual(
       sorted(real('bridge fdb show dev vxlan.calico')),
+    );
+    for (const command of ['bridge -j fdb', 'bridge -j fdb show dev vxlan.calico']) {
+      expect(objects(ours(ns, command)), command).toEqual(objects(real(command)));
+    }
+    expect(ours(ns, 'bridge -j -p fdb show dev enp1s0')).toBe(
+      real('bridge -j -p fdb show dev enp1s0'),
     );
     // Multicast addresses come in the order they are joined.
     expect(ours(ns, 'bridge fdb show dev enp1s0')).toBe(real('bridge fdb show dev enp1s0'));

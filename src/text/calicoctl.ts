@@ -1,0 +1,227 @@
+/** `calicoctl`: the commands that look, answered from a plan's inventory. */
+import { found, PodwireError } from '../errors.ts';
+import type { Inventory, NamespacePlan, NodeFacts, PoolFacts } from '../plan/plan.ts';
+import { formatPrefix } from '../wire/address.ts';
+import { printIpam } from './calicoctl-ipam.ts';
+import { printNodeStatus, type Since } from './calicoctl-status.ts';
+import { printColumns } from './calicoctl-table.ts';
+import {
+  hasAssignmentMode,
+  listOf,
+  nodeResource,
+  poolResource,
+  printYaml,
+} from './calicoctl-yaml.ts';
+import { next, refuse } from './words.ts';
+
+export type { Since } from './calicoctl-status.ts';
+
+/** Where calicoctl gets its answers. */
+export interface CalicoctlFacts {
+  readonly inventory?: Inventory | undefined;
+  readonly namespaces?: readonly NamespacePlan[] | undefined;
+  readonly since?: Since | undefined;
+}
+
+const SUPPORTED = 'get ippool|node|workloadendpoint, ipam show or node status';
+
+/** `argv` without the command's name. Throws ERR_USAGE in pods, which have no calicoctl. */
+export function runCalicoctl(
+  ns: NamespacePlan,
+  argv: readonly string[],
+  facts: CalicoctlFacts,
+): string {
+  if (ns.role === 'pod') refuse('calicoctl', `a node or host, as ${ns.name} has none`, ns.name);
+  const { inventory } = facts;
+  if (inventory === undefined) {
+    return refuse('calicoctl', "a cluster planned from Calico's resources", 'tables only');
+  }
+  const [verb, ...words] = argv.filter((word) => word !== '--allow-version-mismatch');
+  if (verb === 'get') return get(words, inventory, facts.namespaces ?? []);
+  if (verb === 'node' && words[0] === 'status') {
+    if (words.length > 1) refuse('calicoctl node status', 'no more words', words[1]);
+    return printNodeStatus(ns, inventory, facts.since);
+  }
+  if (verb === 'ipam' && words[0] === 'show') return printIpam(inventory, words.slice(1));
+  return refuse('calicoctl', SUPPORTED, argv.join(' '));
+}
+
+interface Get {
+  readonly names: readonly string[];
+  readonly output: 'table' | 'wide' | 'yaml';
+  /** `undefined`: all. */
+  readonly namespace: string | undefined;
+}
+
+const KINDS: ReadonlyMap<string, 'IPPool' | 'Node' | 'WorkloadEndpoint'> = new Map([
+  ...['ippool', 'ippools', 'ipp', 'ipps', 'pool', 'pools'].map((n) => [n, 'IPPool'] as const),
+  ...['node', 'nodes', 'no', 'nos'].map((n) => [n, 'Node'] as const),
+  ...['workloadendpoint', 'workloadendpoints', 'wep', 'weps'].map(
+    (n) => [n, 'WorkloadEndpoint'] as const,
+  ),
+]);
+
+function get(
+  argv: readonly string[],
+  inventory: Inventory,
+  namespaces: readonly NamespacePlan[],
+): string {
+  const words = [...argv];
+  const word = next('calicoctl get', words, 'ippool, node or workloadendpoint');
+  const kind = KINDS.get(word.toLowerCase());
+  if (kind === undefined) return refuse('calicoctl get', 'ippool, node or workloadendpoint', word);
+  const asked = readGet(words);
+  if (kind === 'IPPool') return getPools(inventory, asked);
+  if (kind === 'Node') return getNodes(inventory, asked);
+  if (asked.output !== 'table') refuse('calicoctl get workloadendpoint', 'no -o', asked.output);
+  return getEndpoints(namespaces, asked);
+}
+
+function readGet(words: string[]): Get {
+  const where = 'calicoctl get';
+  const names: string[] = [];
+  let output: Get['output'] = 'table';
+  let namespace: string | undefined = 'default';
+  while (words.length > 0) {
+    const word = words.shift() as string;
+    const [, glued] = /^(?:-o|--output=)(.+)$/.exec(word) ?? [];
+    if (word === '-o' || word === '--output' || glued !== undefined) {
+      const format = glued ?? next(where, words, 'wide or yaml after -o');
+      if (format === 'ps') output = 'table';
+      else if (format === 'wide' || format === 'yaml') output = format;
+      else refuse(where, '-o wide or -o yaml', format);
+    } else if (word === '-a' || word === '--all-namespaces') namespace = undefined;
+    else if (word === '-n') namespace = next(where, words, 'a namespace after -n');
+    else if (word.startsWith('--namespace=')) namespace = word.slice('--namespace='.length);
+    else if (word.startsWith('-')) refuse(where, '-o, -n or -a', word);
+    else names.push(word);
+  }
+  return { names, output, namespace };
+}
+
+/** Everything in name order, or what is named in the order of the names. */
+function select<T extends { readonly name: string }>(
+  kind: string,
+  all: readonly T[],
+  { names }: Get,
+): T[] {
+  if (names.length === 0) {
+    return [...all].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  }
+  return names.map((name) => {
+    const one = all.find((facts) => facts.name === name);
+    if (one !== undefined) return one;
+    const known = all.map((facts) => facts.name).join(', ');
+    throw new PodwireError(
+      'ERR_NAME',
+      `calicoctl get: expected a name of ${kind} (${known}), found ${found(name)}`,
+    );
+  });
+}
+
+/** calicoctl leaves a line free after a table. */
+const table = (headings: readonly string[], rows: readonly (readonly string[])[]): string =>
+  `${printColumns([headings, ...rows])}\n`;
+
+function yaml(kind: string, resources: readonly unknown[], { names }: Get): string {
+  if (names.length === 0) return printYaml(listOf(kind, resources));
+  return printYaml(resources.length === 1 ? resources[0] : resources);
+}
+
+function getPools(inventory: Inventory, asked: Get): string {
+  const pools = select('IPPool', inventory.pools, asked);
+  if (asked.output === 'yaml') {
+    return yaml(
+      'IPPool',
+      pools.map((pool) => poolResource(pool, inventory)),
+      asked,
+    );
+  }
+  const row = (pool: PoolFacts): readonly (readonly [string, string])[] => [
+    ['NAME', pool.name],
+    ['CIDR', formatPrefix(pool.cidr)],
+    ...(asked.output === 'wide' ? modes(pool) : []),
+    ['SELECTOR', pool.nodeSelector],
+    ...(asked.output === 'wide' && hasAssignmentMode(inventory)
+      ? [['ASSIGNMENTMODE', pool.assignmentMode] as const]
+      : []),
+  ];
+  const empty: PoolFacts = {
+    name: '',
+    cidr: { address: 0 as PoolFacts['cidr']['address'], length: 0 },
+    blockSize: 26,
+    ipipMode: 'Never',
+    vxlanMode: 'Never',
+    natOutgoing: false,
+    disabled: false,
+    disableBgpExport: false,
+    nodeSelector: '',
+    assignmentMode: 'Automatic',
+  };
+  const headings = row(pools[0] ?? empty).map(([heading]) => heading);
+  return table(
+    headings,
+    pools.map((pool) => row(pool).map(([, cell]) => cell)),
+  );
+}
+
+const modes = (pool: PoolFacts): (readonly [string, string])[] => [
+  ['NAT', String(pool.natOutgoing)],
+  ['IPIPMODE', pool.ipipMode],
+  ['VXLANMODE', pool.vxlanMode],
+  ['DISABLED', String(pool.disabled)],
+  ['DISABLEBGPEXPORT', String(pool.disableBgpExport)],
+];
+
+/** Calico's own number where neither node nor BGPConfiguration says one. */
+const DEFAULT_AS = 64512;
+
+function getNodes(inventory: Inventory, asked: Get): string {
+  const nodes = select('Node', inventory.nodes, asked);
+  if (asked.output === 'yaml') return yaml('Node', nodes.map(nodeResource), asked);
+  if (asked.output === 'table') {
+    return table(
+      ['NAME'],
+      nodes.map(({ name }) => [name]),
+    );
+  }
+  const number = ({ asNumber, address }: NodeFacts): string => {
+    if (asNumber !== undefined) return String(asNumber);
+    return address === undefined ? '' : `(${DEFAULT_AS})`;
+  };
+  return table(
+    ['NAME', 'ASN', 'IPV4', 'IPV6'],
+    nodes.map((node) => [
+      node.name,
+      number(node),
+      node.address === undefined ? '' : formatPrefix(node.address),
+      '',
+    ]),
+  );
+}
+
+/** Pods with the host end of their veth; with `-a` their namespaces too. */
+function getEndpoints(namespaces: readonly NamespacePlan[], { names, namespace }: Get): string {
+  const endpoints = namespaces.flatMap(({ name, role, node = '', devices }) => {
+    const slash = name.indexOf('/');
+    const eth0 = devices.find(({ peer }) => peer?.namespace === node);
+    if (role !== 'pod' || eth0 === undefined) return [];
+    const networks = eth0.addresses.map((address) => formatPrefix(address)).join();
+    const [inside, pod] = [name.slice(0, slash), name.slice(slash + 1)];
+    return [{ inside, pod, cells: [pod, node, networks, eth0.peer?.device ?? ''] }];
+  });
+  const shown = endpoints
+    .filter((e) => namespace === undefined || e.inside === namespace)
+    .filter((e) => names.length === 0 || names.includes(e.pod));
+  const headings = ['WORKLOAD', 'NODE', 'NETWORKS', 'INTERFACE'];
+  if (namespace !== undefined) {
+    return table(
+      headings,
+      shown.map(({ cells }) => cells),
+    );
+  }
+  return table(
+    ['NAMESPACE', ...headings],
+    shown.map(({ inside, cells }) => [inside, ...cells]),
+  );
+}

@@ -1,0 +1,105 @@
+/** Reads `wg show`: devices, their keys and ports, and the peers of each. */
+import type { WireguardPeerPlan, WireguardSettings } from '../plan/plan.ts';
+import { networkOf, type Prefix, tryInterfaceAddress, tryIp4 } from '../wire/address.ts';
+import {
+  type PastedLine,
+  refuseLine,
+  type TextPlace,
+  tryDeviceName,
+  writtenLines,
+} from './line-reader.ts';
+import { tryUnsigned } from './route-name.ts';
+
+export interface WireguardListing {
+  readonly device: string;
+  readonly settings: WireguardSettings;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+type PeerDraft = Partial<Writable<WireguardPeerPlan>> & { readonly publicKey: string };
+
+/** 32 bytes in base64: 43 characters and one `=`. */
+const KEY = /^[A-Za-z0-9+/]{43}=$/;
+
+/**
+ * Devices in the order of the text. A peer without an IPv4 endpoint, which the
+ * device cannot send to, is left out. Throws ERR_CONFIG_VALUE with the line.
+ */
+export function parseWgShow(
+  text: string,
+  place: TextPlace = { source: 'wg show' },
+): WireguardListing[] {
+  const listings: { device: string; settings: Writable<WireguardSettings>; drafts: PeerDraft[] }[] =
+    [];
+  for (const line of writtenLines(text, place)) {
+    const [key, value] = split(line);
+    const open = listings.at(-1);
+    if (key === 'interface') {
+      const device =
+        tryDeviceName(value) ?? refuseLine(line, 'a device name after interface', value);
+      listings.push({
+        device,
+        settings: { publicKey: '', listenPort: 0, fwmark: 0, peers: [] },
+        drafts: [],
+      });
+    } else if (open === undefined) refuseLine(line, 'interface: NAME first', line.text);
+    else if (key === 'peer') open.drafts.push({ publicKey: keyOf(line, value) });
+    else readFact(line, key, value, open.settings, open.drafts.at(-1));
+  }
+  return listings.map(({ device, settings, drafts }) => ({
+    device,
+    settings: { ...settings, peers: drafts.flatMap(finish) },
+  }));
+}
+
+function split(line: PastedLine): [string, string] {
+  const colon = line.text.indexOf(':');
+  if (colon < 0) refuseLine(line, 'KEY: VALUE', line.text);
+  return [line.text.slice(0, colon).trim(), line.text.slice(colon + 1).trim()];
+}
+
+const keyOf = (line: PastedLine, value: string): string =>
+  KEY.test(value) ? value : refuseLine(line, 'a key of 32 bytes in base64', value);
+
+function readFact(
+  line: PastedLine,
+  key: string,
+  value: string,
+  settings: Writable<WireguardSettings>,
+  peer: PeerDraft | undefined,
+): void {
+  const missing = (expected: string): never => refuseLine(line, expected, value);
+  if (key === 'public key') settings.publicKey = keyOf(line, value);
+  else if (key === 'listening port') {
+    settings.listenPort = tryUnsigned(value, 65535) ?? missing('a port');
+  } else if (key === 'fwmark') {
+    settings.fwmark = value === 'off' ? 0 : (mark(value) ?? missing('a mark such as 0x100000'));
+  } else if (peer === undefined) return;
+  else if (key === 'endpoint') {
+    const endpoint = endpointOf(value);
+    if (endpoint !== undefined) peer.endpoint = endpoint;
+    else if (!value.startsWith('[')) missing('ADDRESS:PORT');
+  } else if (key === 'allowed ips') {
+    peer.allowedIps =
+      value === '(none)' ? [] : value.split(',').flatMap((v) => prefixOf(line, v.trim()));
+  }
+}
+
+const mark = (text: string): number | undefined =>
+  /^0x[0-9a-f]{1,8}$/i.test(text) ? Number.parseInt(text.slice(2), 16) : undefined;
+
+function endpointOf(text: string): WireguardPeerPlan['endpoint'] | undefined {
+  const colon = text.lastIndexOf(':');
+  const address = tryIp4(text.slice(0, Math.max(0, colon)));
+  const port = tryUnsigned(text.slice(colon + 1), 65535);
+  return address === undefined || port === undefined ? undefined : { address, port };
+}
+
+function prefixOf(line: PastedLine, text: string): Prefix[] {
+  if (text.includes(':')) return [];
+  const address = tryInterfaceAddress(text) ?? refuseLine(line, 'an IPv4 prefix', text);
+  return [networkOf(address)];
+}
+
+const finish = ({ publicKey, endpoint, allowedIps = [] }: PeerDraft): WireguardPeerPlan[] =>
+  endpoint === undefined ? [] : [{ publicKey, endpoint, allowedIps }];
