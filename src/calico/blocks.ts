@@ -1,248 +1,275 @@
 /**
- * Blocks and addresses: what the resources state, and for the rest a sequential
- * rule of podwire's own. Calico's allocator seeds its choice with the node name
- * and borrows from other nodes when a pool is full; this one does neither.
+ * Blocks and addresses: what the resources state, and for the rest Calico's own
+ * allocator, asked by nodes and pods in name order as if they had come up that way.
  */
-import {
-  contains,
-  formatIp4,
-  formatPrefix,
-  type Ip4,
-  networkOf,
-  overlaps,
-  type Prefix,
-} from '../wire/address.ts';
+import type { BlockFacts } from '../plan/plan.ts';
+import { contains, formatIp4, type Ip4 } from '../wire/address.ts';
+import { impliedBlocks, statedBlocks } from './block-claims.ts';
+import { type HeldBlock, type Obstacles, overlapping } from './block-pool.ts';
 import type { CalicoNode } from './calico-node.ts';
-import type { Given } from './field.ts';
 import { type Encapsulation, type IpPool, poolOf } from './ip-pool.ts';
 import type { BlockClaim } from './ipam-block.ts';
+import {
+  type Holders,
+  podHolder,
+  statedHolders,
+  statements,
+  TUNNELS,
+  type Tunnel,
+  tunnelHolder,
+} from './ipam-holder.ts';
+import { PoolChoice } from './ipam-pools.ts';
+import { Reservations } from './ipam-reservation.ts';
 import { type Block, Ledger } from './ledger.ts';
 import type { Manifest } from './manifest.ts';
 import { listNames } from './names.ts';
+import type { Workload } from './workload.ts';
 
 /** Who has which address. */
 export interface Addressing {
-  /** By address; no two overlap. */
+  /** Blocks of the cluster's nodes, by address; no two overlap. */
   readonly blocks: readonly Block[];
   /** By node name; a node without one has no tunnel of that kind. */
-  readonly tunnels: { readonly [E in 'ipip' | 'vxlan']: ReadonlyMap<string, Ip4> };
+  readonly tunnels: { readonly [T in Tunnel]: ReadonlyMap<string, Ip4> };
   /** By `namespace/pod`. */
   readonly pods: ReadonlyMap<string, Ip4>;
+  /** Every block there is, also of strangers and of nobody, with its allocations; by address. */
+  readonly facts: readonly BlockFacts[];
 }
 
-/** Throws ERR_CONFIG_CONFLICT for what is claimed twice and for pools that are used up. */
-export function assignAddresses(manifest: Manifest, assumptions: string[]): Addressing {
+/** Does a node want a wireguard.cali address of its own? */
+export type Encrypts = (node: CalicoNode) => boolean;
+
+/**
+ * Throws ERR_CONFIG_CONFLICT for what is claimed twice and for pods that no pool has
+ * an address for, ERR_CONFIG_VALUE for pods on unknown nodes and for unknown pools.
+ */
+export function assignAddresses(
+  manifest: Manifest,
+  assumptions: string[],
+  encrypts: Encrypts = () => false,
+): Addressing {
   const { pools, nodes, workloads } = manifest;
-  const claimed = claimedBlocks(manifest, assumptions);
-  const given = [...claimed, ...impliedBlocks(manifest, claimed, assumptions)];
-  const holders = reserveGiven(manifest);
-  const ledger = new Ledger(pools, given, holders);
+  const stated = statedBlocks(manifest, assumptions);
+  const holders = statedHolders(manifest, stated, assumptions);
+  const implied = impliedBlocks(manifest, statements(manifest, holders), stated, assumptions);
+  const given = [...stated, ...implied].sort(
+    (a, b) => (a.cidr.address >>> 0) - (b.cidr.address >>> 0),
+  );
+  checkRequests(manifest, given);
+  const ledger = new Ledger(pools, given, obstacles(manifest, given, holders), manifest.ipam);
+  const choice = new PoolChoice(manifest);
+  const round: Round = { manifest, ledger, choice, holders, notes: new Map(), assumptions };
 
-  const blockless: string[] = [];
-  for (const node of nodes) {
-    if (ledger.has(node.name)) continue;
-    if (ledger.claim(node.name, (pool) => pool.offersPods(node.labels))) blockless.push(node.name);
-  }
-  assume(assumptions, blockless, 'an IPAM block', 'took the next free block of the first pool');
-
-  const tunnels = {
-    ipip: tunnelAddresses('ipip', manifest, ledger, assumptions),
-    vxlan: tunnelAddresses('vxlan', manifest, ledger, assumptions),
-  };
-
+  const waiting = waitingPods(round);
+  const tunnels = nodes.map((node) => {
+    const addresses = takeTunnels(node, round, encrypts(node));
+    const first = waiting.get(node.name)?.[0];
+    if (first !== undefined) claimFirst(node, choice.forPod(first, node), round);
+    return { name: node.name, addresses };
+  });
   const byName = new Map(nodes.map((node) => [node.name, node]));
   const pods = new Map<string, Ip4>();
-  const addressless: string[] = [];
   for (const pod of workloads) {
-    const node = byName.get(pod.node.value);
-    if (node === undefined) {
+    const address = holders.pods.get(pod.key)?.value;
+    pods.set(pod.key, address ?? takePod(pod, byName.get(pod.node.value)!, round));
+  }
+  for (const node of nodes) claimFirst(node, choice.forNamespace('default', node), round);
+
+  const blocks = ledger.sorted();
+  noteAll(round, blocks, new Set(given.map(({ cidr }) => cidr)), pods);
+  const ofTunnel = (kind: Tunnel): ReadonlyMap<string, Ip4> =>
+    new Map(
+      tunnels.flatMap(({ name, addresses }) => {
+        const address = addresses.get(kind);
+        return address === undefined ? [] : [[name, address] as const];
+      }),
+    );
+  return {
+    blocks: blocks.flatMap(({ cidr, node, pool }) =>
+      node !== undefined && byName.has(node) ? [{ cidr, node, pool }] : [],
+    ),
+    tunnels: { ipip: ofTunnel('ipip'), vxlan: ofTunnel('vxlan'), wireguard: ofTunnel('wireguard') },
+    pods,
+    facts: blockFacts(blocks, holders),
+  };
+}
+
+/** One assignment from start to end; `notes` gathers names by what was assumed of them. */
+interface Round {
+  readonly manifest: Manifest;
+  readonly ledger: Ledger;
+  readonly choice: PoolChoice;
+  readonly holders: Holders;
+  readonly notes: Map<Note, Set<string>>;
+  readonly assumptions: string[];
+}
+
+/** In the order in which they are told. */
+const NOTES = {
+  block: 'without an IPAM block, so each took the one that Calico draws for its name',
+  none: 'without an IPAM block, and no pool that selects the node has one left',
+  ipip: 'without an IPIP tunnel address, so each took the next free one of its blocks',
+  vxlan: 'without a VXLAN tunnel address, so each took the next free one of its blocks',
+  wireguard: 'without a WireGuard address, so each took the next free one of its blocks',
+  pod: "without an address, so each took the next free one of its node's blocks",
+  borrowed: 'no block was left, so the address is borrowed from a block of another node',
+} as const;
+type Note = keyof typeof NOTES;
+
+function note({ notes }: Round, what: Note, name: string): void {
+  const names = notes.get(what);
+  if (names === undefined) notes.set(what, new Set([name]));
+  else names.add(name);
+}
+
+function noteAll(
+  { manifest, notes, assumptions }: Round,
+  blocks: readonly HeldBlock[],
+  given: ReadonlySet<Block['cidr']>,
+  pods: ReadonlyMap<string, Ip4>,
+): void {
+  for (const what of Object.keys(NOTES) as Note[]) {
+    const names = notes.get(what);
+    if (names !== undefined) assumptions.push(`${NOTES[what]}: ${listNames([...names])}`);
+  }
+  const clocked = new Set<string>();
+  for (const { cidr, pool } of blocks) {
+    if (pool?.blockSize === 32 && !given.has(cidr)) clocked.add(pool.name);
+  }
+  if (clocked.size > 0) {
+    assumptions.push(
+      `blocks of a single address, which Calico draws by the clock, were drawn by node name: ${listNames([...clocked])}`,
+    );
+  }
+  const outside = [...pods].filter(
+    ([, address]) => !poolOf(manifest.pools, { address, length: 32 }),
+  );
+  if (outside.length === 0) return;
+  const names = outside.map(([key]) => key);
+  assumptions.push(
+    `without an IPPool around its address, so each is routed without encapsulation: ${listNames(names)}`,
+  );
+}
+
+function obstacles(
+  { reservations }: Manifest,
+  given: readonly BlockClaim[],
+  holders: Holders,
+): Obstacles {
+  const reserved = new Reservations(reservations);
+  return {
+    block: (cidr) => overlapping(given, cidr)?.cidr,
+    reservation: (cidr) => {
+      const around = reserved.around(cidr.address);
+      return around !== undefined && around.length <= cidr.length ? around : undefined;
+    },
+    unavailable: (address) => holders.has(address) || reserved.around(address) !== undefined,
+  };
+}
+
+/** AssignIP wants an enabled pool around the address, and with strict affinity an own block. */
+function checkRequests({ pools, workloads, ipam }: Manifest, given: readonly BlockClaim[]): void {
+  for (const { address, addressing, node } of workloads) {
+    if (address === undefined || addressing !== 'requested') continue;
+    const cidr = { address: address.value, length: 32 };
+    if (poolOf(pools, cidr)?.disabled !== false) {
+      throw address.at.conflict('an address in an enabled IPPool', formatIp4(address.value));
+    }
+    const owner = overlapping(given, cidr)?.node;
+    if (!ipam.strictAffinity || owner === node.value) continue;
+    throw address.at.conflict(
+      `an address in a block of ${node.value}, since strictAffinity is set`,
+      `${formatIp4(address.value)} in a block of ${owner ?? 'no node'}`,
+    );
+  }
+}
+
+/** Pods that nobody has named an address for, by node. */
+function waitingPods({ manifest, holders }: Round): Map<string, Workload[]> {
+  const known = new Set(manifest.nodes.map(({ name }) => name));
+  const waiting = new Map<string, Workload[]>();
+  for (const pod of manifest.workloads) {
+    if (!known.has(pod.node.value)) {
       throw pod.node.at.refuse('the name of a Node among the resources');
     }
-    if (pod.address === undefined) addressless.push(pod.key);
-    const address =
-      pod.address?.value ??
-      ledger.take(node.name, (pool) => pool.offersPods(node.labels), pod.at, pod.key);
-    pods.set(pod.key, address);
+    if (holders.pods.has(pod.key)) continue;
+    const others = waiting.get(pod.node.value);
+    if (others === undefined) waiting.set(pod.node.value, [pod]);
+    else others.push(pod);
   }
-  const outside = [...pods].filter(([, address]) => !poolOf(pools, { address, length: 32 }));
-  assume(
-    assumptions,
-    outside.map(([key]) => key),
-    'an IPPool around its address',
-    'is routed without encapsulation',
-  );
-  assume(assumptions, addressless, 'an address', "took the next free one of its node's blocks");
-  return { blocks: ledger.sorted(), tunnels, pods };
+  return waiting;
 }
 
-function assume(notes: string[], names: readonly string[], what: string, rule: string): void {
-  if (names.length > 0) notes.push(`without ${what}, so each ${rule}: ${listNames(names)}`);
+/** A node in use has a block, so one is given to those that nothing was taken for. */
+function claimFirst(node: CalicoNode, pools: readonly IpPool[], round: Round): void {
+  const { ledger, manifest } = round;
+  if (!manifest.ipam.autoAllocateBlocks || pools.length === 0) return;
+  if (ledger.count(node.name, pools) > 0) return;
+  note(round, ledger.claim(node.name, pools) === undefined ? 'none' : 'block', node.name);
 }
 
-function tunnelAddresses(
-  kind: 'ipip' | 'vxlan',
-  { pools, nodes }: Manifest,
-  ledger: Ledger,
-  assumptions: string[],
-): Map<string, Ip4> {
-  const stated = (node: CalicoNode) => (kind === 'ipip' ? node.ipipAddress : node.vxlanAddress);
-  const addresses = new Map<string, Ip4>();
-  const derived: string[] = [];
-  if (!usesEncapsulation(pools, kind)) return addresses;
-  for (const node of nodes) {
-    const address = stated(node)?.value;
-    const offers = (pool: IpPool) => pool.encapsulation === kind && pool.offersTunnels(node.labels);
-    if (address !== undefined) addresses.set(node.name, address);
-    else if (pools.some(offers)) {
-      addresses.set(node.name, ledger.take(node.name, offers, node.at, `${kind} of ${node.name}`));
-      derived.push(node.name);
+/** calico-node takes these before any pod starts; WireGuard's waits for Felix's key. */
+function takeTunnels(node: CalicoNode, round: Round, encrypts: boolean): Map<Tunnel, Ip4> {
+  const addresses = new Map<Tunnel, Ip4>();
+  for (const kind of TUNNELS) {
+    const stated = round.holders.tunnels[kind].get(node.name)?.value;
+    const inUse =
+      kind === 'wireguard'
+        ? encrypts || stated !== undefined
+        : usesEncapsulation(round.manifest.pools, kind);
+    if (!inUse) continue;
+    const pools = stated === undefined ? round.choice.forTunnel(kind, node) : [];
+    if (stated !== undefined) addresses.set(kind, stated);
+    else if (pools.length > 0) {
+      claimFirst(node, pools, round);
+      const taken = round.ledger.take(node.name, pools);
+      if ('refusal' in taken) {
+        const what = `${kind} of ${node.name}`;
+        throw node.at.conflict(`a free address on node ${node.name} for ${what}`, taken.refusal);
+      }
+      round.holders.hold({ value: taken.address, at: node.at }, tunnelHolder(node.name, kind));
+      addresses.set(kind, taken.address);
+      note(round, kind, node.name);
+      if (taken.borrowed) note(round, 'borrowed', `${kind} of ${node.name}`);
     }
   }
-  assume(
-    assumptions,
-    derived,
-    `${kind === 'ipip' ? 'an IPIP' : 'a VXLAN'} tunnel address`,
-    'took the next free one of its blocks',
-  );
   return addresses;
+}
+
+function takePod(pod: Workload, node: CalicoNode, round: Round): Ip4 {
+  const taken = round.ledger.take(node.name, round.choice.forPod(pod, node));
+  if ('refusal' in taken) {
+    throw pod.at.conflict(`a free address on node ${node.name} for ${pod.key}`, taken.refusal);
+  }
+  round.holders.hold({ value: taken.address, at: pod.at }, podHolder(pod));
+  note(round, 'pod', pod.key);
+  if (taken.borrowed) note(round, 'borrowed', pod.key);
+  return taken.address;
+}
+
+function blockFacts(blocks: readonly HeldBlock[], holders: Holders): BlockFacts[] {
+  const used = holders.inIpam();
+  let next = 0;
+  return blocks.map(({ cidr, node, pool }) => {
+    while (next < used.length && used[next]!.address >>> 0 < cidr.address >>> 0) next += 1;
+    const first = next;
+    while (next < used.length && contains(cidr, used[next]!.address)) next += 1;
+    return {
+      cidr,
+      ...(pool === undefined ? {} : { pool: pool.name }),
+      ...(node === undefined ? {} : { node }),
+      allocations: used.slice(first, next).map(({ address, node: user, use }) => {
+        return { address, node: user, use };
+      }),
+    };
+  });
 }
 
 /** Disabled pools count: Felix keeps their tunnels while addresses may be in use. */
 export const usesEncapsulation = (pools: readonly IpPool[], kind: Encapsulation): boolean =>
   pools.some((pool) => pool.encapsulation === kind);
 
-/** The affine blocks of known nodes; every other claim only blocks its range. */
-function claimedBlocks({ claims, nodes, pools }: Manifest, assumptions: string[]): BlockClaim[] {
-  const known = new Set(nodes.map(({ name }) => name));
-  const byCidr = new Map<string, BlockClaim>();
-  for (const claim of claims) {
-    const key = formatPrefix(claim.cidr);
-    const before = byCidr.get(key);
-    if (before?.node !== undefined && claim.node !== undefined && before.node !== claim.node) {
-      throw claim.at.conflict(
-        `one owner of ${key}, ${before.node} as ${before.at.where} says`,
-        claim.node,
-      );
-    }
-    if (before?.node === undefined) byCidr.set(key, claim);
-  }
-  const sorted = [...byCidr.values()].sort(
-    (a, b) => (a.cidr.address >>> 0) - (b.cidr.address >>> 0) || a.cidr.length - b.cidr.length,
-  );
-  sorted.forEach((claim, i) => {
-    const before = sorted[i - 1];
-    if (before === undefined || !overlaps(before.cidr, claim.cidr)) return;
-    throw claim.at.conflict(
-      `no overlap with block ${formatPrefix(before.cidr)} (${before.at.where})`,
-      formatPrefix(claim.cidr),
-    );
-  });
-  const strangers = sorted.filter(({ node }) => node !== undefined && !known.has(node));
-  if (strangers.length > 0) {
-    const cidrs = strangers.map(({ cidr, node }) => `${formatPrefix(cidr)} of ${node}`);
-    assumptions.push(
-      `blocks of nodes that are not among the resources are not routed: ${listNames(cidrs)}`,
-    );
-  }
-  const outside = sorted.filter(({ cidr }) => poolOf(pools, cidr) === undefined);
-  if (outside.length > 0) {
-    const cidrs = outside.map(({ cidr }) => formatPrefix(cidr));
-    assumptions.push(
-      `blocks outside every IPPool are routed without encapsulation: ${listNames(cidrs)}`,
-    );
-  }
-  return sorted.map((claim) =>
-    claim.node !== undefined && known.has(claim.node) ? claim : { ...claim, node: undefined },
-  );
-}
-
-/**
- * A stated address lies in a block; where nobody claims that block, it is the
- * address's node's. Tunnel addresses speak first, then pods, each in name order.
- */
-function impliedBlocks(
-  { nodes, pools, workloads }: Manifest,
-  claimed: readonly BlockClaim[],
-  assumptions: string[],
-): BlockClaim[] {
-  const known = new Set(nodes.map(({ name }) => name));
-  const taken = new Set<string>();
-  const implied: BlockClaim[] = [];
-  const sorted = claimed.map((claim) => ({ cidr: claim.cidr }));
-  const imply = (stated: Given<Ip4> | undefined, node: string): void => {
-    const pool = stated && poolOf(pools, { address: stated.value, length: 32 });
-    if (stated === undefined || pool === undefined || !known.has(node)) return;
-    const length = Math.max(pool.blockSize, pool.cidr.length);
-    const cidr = networkOf({ address: stated.value, length });
-    if (taken.has(formatPrefix(cidr)) || overlapsAny(sorted, cidr)) return;
-    taken.add(formatPrefix(cidr));
-    implied.push({ cidr, node, at: stated.at });
-  };
-  for (const node of nodes) {
-    imply(node.vxlanAddress, node.name);
-    imply(node.ipipAddress, node.name);
-  }
-  for (const pod of workloads) imply(pod.address, pod.node.value);
-  if (implied.length > 0) {
-    const cidrs = implied.map(({ cidr, node }) => `${formatPrefix(cidr)} of ${node}`);
-    assumptions.push(
-      `blocks without an IPAMBlock, taken from the addresses in use: ${listNames(cidrs)}`,
-    );
-  }
-  return implied;
-}
-
-/** `sorted`: by address, without overlaps. */
-function overlapsAny(sorted: readonly { readonly cidr: Prefix }[], cidr: Prefix): boolean {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]!.cidr.address >>> 0 <= cidr.address >>> 0) low = middle + 1;
-    else high = middle;
-  }
-  return [sorted[low - 1], sorted[low]].some(
-    (near) => near !== undefined && overlaps(near.cidr, cidr),
-  );
-}
-
-/** Every stated address with its holder; refuses an address stated for two. */
-function reserveGiven({ nodes, workloads }: Manifest): Map<number, string> {
-  const holders = new Map<number, string>();
-  const reserve = (stated: Given<Ip4> | undefined, holder: string): void => {
-    if (stated === undefined) return;
-    const before = holders.get(stated.value);
-    // One node may keep an address from before a change of encapsulation.
-    if (before !== undefined && before !== holder) {
-      throw stated.at.conflict(
-        `an address of its own, since ${before} has this one`,
-        formatIp4(stated.value),
-      );
-    }
-    holders.set(stated.value, holder);
-  };
-  for (const node of nodes) {
-    const holder = `Node/${node.name}`;
-    if (node.address !== undefined) {
-      reserve({ value: node.address.value.address, at: node.address.at }, holder);
-    }
-    for (const stated of [node.ipipAddress, node.vxlanAddress, node.wireguardAddress]) {
-      reserve(stated, holder);
-    }
-  }
-  for (const pod of workloads) reserve(pod.address, `Pod/${pod.key}`);
-  return holders;
-}
-
 /** The block that holds an address, in a list sorted by address. */
-export function blockOf(blocks: readonly Block[], address: Ip4): Block | undefined {
-  let low = 0;
-  let high = blocks.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (blocks[middle]!.cidr.address >>> 0 <= address >>> 0) low = middle + 1;
-    else high = middle;
-  }
-  const block = blocks[low - 1];
-  return block !== undefined && contains(block.cidr, address) ? block : undefined;
-}
+export const blockOf = (blocks: readonly Block[], address: Ip4): Block | undefined =>
+  overlapping(blocks, { address, length: 32 });

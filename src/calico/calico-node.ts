@@ -20,8 +20,13 @@ export interface CalicoNode {
   readonly ipipAddress: Given<Ip4> | undefined;
   readonly vxlanAddress: Given<Ip4> | undefined;
   readonly vxlanMac: Given<Mac> | undefined;
-  /** Only kept so that nobody else gets it. */
   readonly wireguardAddress: Given<Ip4> | undefined;
+  /** Base64 of 32 bytes, as published. */
+  readonly wireguardKey: Given<string> | undefined;
+  /** Absent where the cluster's number is inherited. */
+  readonly asNumber: Given<number> | undefined;
+  /** Makes the node a route reflector, outside the mesh. */
+  readonly clusterId: Given<string> | undefined;
   readonly at: Field;
 }
 
@@ -73,8 +78,43 @@ export function readNode(name: string, resource: Field): CalicoNode {
       ip4,
       String,
     ),
+    wireguardKey: either(
+      resource.entry('status').entry('wireguardPublicKey'),
+      'WireguardPublicKey',
+      readKey,
+      (key) => key,
+    ),
+    asNumber: either(bgp.entry('asNumber'), 'ASNumber', readAsNumber, String),
+    clusterId: either(
+      bgp.entry('routeReflectorClusterID'),
+      'RouteReflectorClusterID',
+      (f) => f.text('a cluster ID such as 244.0.0.1'),
+      (id) => id,
+    ),
     at: resource,
   };
+}
+
+/** `64512`, or `1.10` in the dotted notation of RFC 5396. */
+export function readAsNumber(at: Field): number {
+  if (!at.isText) return at.integer(0, 0xffffffff);
+  const expected = 'an AS number';
+  const match = /^(?:(\d{1,5})\.)?(\d{1,10})$/.exec(at.text(expected));
+  const high = Number(match?.[1] ?? 0);
+  const low = Number(match?.[2] ?? -1);
+  const limit = match?.[1] === undefined ? 0xffffffff : 0xffff;
+  if (low < 0 || low > limit || high > 0xffff) throw at.refuse(expected);
+  return high * 0x10000 + low;
+}
+
+/** A Curve25519 key as `wg` writes it. */
+function readKey(at: Field): string {
+  const expected = 'a WireGuard key, 32 bytes in base64';
+  const text = at.text(expected);
+  if (text.length !== 44 || Buffer.from(text, 'base64').toString('base64') !== text) {
+    throw at.refuse(expected);
+  }
+  return text;
 }
 
 /** One node from two descriptions; refuses values that contradict each other. */
@@ -86,6 +126,9 @@ export const mergeNodes = (a: CalicoNode, b: CalicoNode): CalicoNode => ({
   vxlanAddress: agree(a.vxlanAddress, b.vxlanAddress, String),
   vxlanMac: agree(a.vxlanMac, b.vxlanMac, formatMac),
   wireguardAddress: agree(a.wireguardAddress, b.wireguardAddress, String),
+  wireguardKey: agree(a.wireguardKey, b.wireguardKey, (key) => key),
+  asNumber: agree(a.asNumber, b.asNumber, String),
+  clusterId: agree(a.clusterId, b.clusterId, (id) => id),
   at: a.at,
 });
 

@@ -1,71 +1,83 @@
 /** From Calico's resources to the whole cluster as data: namespaces, links, free inputs. */
-import type { ClusterPlan, FdbPlan, NamespacePlan, NeighbourPlan } from '../plan/plan.ts';
-import { formatMac, type Mac } from '../wire/address.ts';
+import type { ClusterPlan, NamespacePlan, NeighbourPlan } from '../plan/plan.ts';
 import { type Addressing, assignAddresses, usesEncapsulation } from './blocks.ts';
 import type { CalicoNode } from './calico-node.ts';
-import {
-  hasUplink,
-  hostVeth,
-  loopback,
-  nicDevice,
-  POD_DEVICE,
-  podMtu,
-  podVeth,
-  tunnelDevices,
-} from './devices.ts';
+import { type ControlPlane, controlPlane, felixSettings } from './control-plane.ts';
+import { hostVeth, loopback, nicDevice, POD_DEVICE, podVeth, tunnelDevices } from './devices.ts';
+import type { FelixOf } from './felix-configuration.ts';
 import type { Freedoms } from './free-inputs.ts';
 import { type Numbering, numbering } from './ifindex.ts';
+import { inventoryOf } from './inventory.ts';
+import type { Block } from './ledger.ts';
 import { loadManifests, type Manifest, type ManifestFile } from './manifest.ts';
-import { listNames, VXLAN_DEVICE, vtepMac } from './names.ts';
-import {
-  connectedRoutes,
-  nodeRoutes,
-  podRoutes,
-  type RoutingInput,
-  routingInput,
-  staticRoutes,
-} from './routes.ts';
+import { hasUplink } from './mtu.ts';
+import { listNames } from './names.ts';
+import { type Flavour, flavourOf, type Release, releaseOf } from './release.ts';
+import { connectedRoutes, ownRoutes, podRoutes, staticRoutes } from './routes.ts';
 import { buildFabric, type Fabric } from './underlay.ts';
+import { type Vtep, vtepsOf } from './vteps.ts';
+import {
+  wantsWireguardAddress,
+  wireguardDevice,
+  wireguardRoutes,
+  wireguardRules,
+  wireguardSettings,
+} from './wireguard.ts';
 import { type Workload, workloadDevice, workloadMac } from './workload.ts';
+
+export interface PlanOptions {
+  /**
+   * Release of Calico to behave like: `v3.26` to `v3.33`. Default: what a
+   * ClusterInformation among the resources says, else `v3.28`.
+   */
+  readonly release?: Release;
+}
 
 /**
  * Plans the cluster that the files describe. Throws PodwireError ERR_CONFIG_SYNTAX,
- * ERR_CONFIG_VALUE or ERR_CONFIG_CONFLICT with file and line.
+ * ERR_CONFIG_VALUE or ERR_CONFIG_CONFLICT with file and line, ERR_USAGE for a release
+ * that is not modelled.
  */
-export function planCluster(files: readonly ManifestFile[]): ClusterPlan {
+export function planCluster(
+  files: readonly ManifestFile[],
+  { release }: PlanOptions = {},
+): ClusterPlan {
   const manifest = loadManifests(files);
+  const { nodes } = manifest;
   const assumptions: string[] = [];
+  const flavour = flavourOf(release ?? releaseOf(manifest.version, assumptions));
+  const felix = felixSettings(manifest, assumptions);
   const fabric = buildFabric(manifest, assumptions);
-  const addressing = assignAddresses(manifest, assumptions);
-  const routing = routingInput(manifest, addressing, fabric.nodes);
+  const addressing = assignAddresses(manifest, assumptions, ({ name }) =>
+    wantsWireguardAddress(felix(name)),
+  );
+  const control = controlPlane(manifest, fabric, addressing, felix, flavour, assumptions);
   const number = numbering(manifest.freedoms);
-  noteMtus(fabric, assumptions);
+  noteMtus(fabric, felix, assumptions);
 
-  const byNode = groupByNode(manifest.workloads);
-  const vteps = remoteVteps(manifest.nodes, addressing, fabric);
+  const byNode = groupBy(manifest.workloads, (pod) => pod.node.value);
+  const blocks = groupBy(addressing.blocks, (block) => block.node);
+  const vteps = vtepsOf(nodes, addressing, fabric);
+  const fdb = [...vteps].sort((a, b) => a.fdb.mac - b.fdb.mac);
+  const context = { manifest, addressing, fabric, control, flavour, blocks, vteps, fdb, number };
   const namespaces = [
-    ...manifest.nodes.map((node) =>
-      planNode(node, byNode.get(node.name) ?? [], {
-        manifest,
-        addressing,
-        fabric,
-        routing,
-        vteps,
-        number,
-      }),
-    ),
+    ...nodes.map((node) => planNode(node, byNode.get(node.name) ?? [], context)),
     ...fabric.outsiders.map(
       ({ name, role, routes, nics }): NamespacePlan => ({
         name,
         role,
         forwarding: role === 'router',
         devices: number(name, [loopback, ...nics.map(nicDevice)]),
-        routes: [...connectedRoutes(nics), ...staticRoutes(routes, nics)],
+        routes: [
+          ...connectedRoutes(nics),
+          ...staticRoutes(routes, nics),
+          ...(control.remote.get(name) ?? []),
+        ],
         neighbours: [],
         fdb: [],
       }),
     ),
-    ...manifest.workloads.map((pod) => planPod(pod, manifest, addressing, fabric, number)),
+    ...manifest.workloads.map((pod) => planPod(pod, context)),
   ];
   checkNames(manifest.freedoms, namespaces);
   return {
@@ -77,110 +89,104 @@ export function planCluster(files: readonly ManifestFile[]): ClusterPlan {
     free: manifest.freedoms.inputs,
     assumptions,
     ignored: manifest.ignored,
+    inventory: inventoryOf({
+      release: flavour.release,
+      pools: manifest.pools,
+      nodes,
+      addressing,
+      fabric,
+      network: control.network,
+      keys: control.wireguard?.keys ?? new Map(),
+    }),
   };
 }
 
-interface NodeContext {
+interface PlanContext {
   readonly manifest: Manifest;
   readonly addressing: Addressing;
   readonly fabric: Fabric;
-  readonly routing: RoutingInput;
+  readonly control: ControlPlane;
+  readonly flavour: Flavour;
+  readonly blocks: ReadonlyMap<string, readonly Block[]>;
   readonly vteps: readonly Vtep[];
+  /** The same by MAC. */
+  readonly fdb: readonly Vtep[];
   readonly number: Numbering;
 }
 
 function planNode(
   node: CalicoNode,
   pods: readonly Workload[],
-  context: NodeContext,
+  { manifest, addressing, fabric, control, flavour, blocks, vteps, fdb, number }: PlanContext,
 ): NamespacePlan {
-  const { manifest, addressing, fabric, routing, vteps, number } = context;
-  const at = fabric.nodes.get(node.name)!;
-  const tunnels = {
-    ipip: addressing.tunnels.ipip.get(node.name),
-    vxlan: addressing.tunnels.vxlan.get(node.name),
-  };
-  const mtu = podMtu(at.nics, manifest.pools);
+  const { name } = node;
+  const at = fabric.nodes.get(name)!;
+  const { felix, mtus, rules } = control.nodes.get(name)!;
+  const { tunnels } = addressing;
+  const mesh = felix.wireguardEnabled === true ? control.wireguard : undefined;
   const own = [
     loopback,
     ...at.nics.map(nicDevice),
-    ...tunnelDevices(node, at, manifest.pools, tunnels),
+    ...tunnelDevices({
+      node,
+      at,
+      pools: manifest.pools,
+      felix,
+      mtus,
+      ipip: tunnels.ipip.get(name),
+      vxlan: tunnels.vxlan.get(name),
+      wireguard: mesh && {
+        name: wireguardDevice(felix),
+        address: wantsWireguardAddress(felix) ? tunnels.wireguard.get(name) : at.own.address,
+        settings: wireguardSettings(mesh, node, felix, flavour),
+      },
+    }),
   ];
-  const holders = new Map(own.map(({ name }) => [name, `Node/${node.name}`]));
+  const holders = new Map(own.map((device) => [device.name, `Node/${name}`]));
+  if (holders.size < own.length) {
+    throw node.at.conflict('a WireGuard device with a name of its own', wireguardDevice(felix));
+  }
   checkVeths(pods, holders);
-  const devices = number(node.name, [...own, ...pods.map((pod) => hostVeth(pod, mtu))]);
-  const remote = tunnels.vxlan === undefined ? [] : vteps.filter(({ name }) => name !== node.name);
+  const others = (list: readonly Vtep[]): Vtep[] =>
+    tunnels.vxlan.has(name) ? list.filter((vtep) => vtep.name !== name) : [];
   return {
-    name: node.name,
+    name,
     role: 'node',
     forwarding: true,
-    devices,
-    routes: nodeRoutes(node.name, pods, routing),
+    devices: number(name, [...own, ...pods.map((pod) => hostVeth(pod, mtus.pod))]),
+    routes: [
+      ...ownRoutes(at, pods, blocks.get(name) ?? [], addressing, rules),
+      ...(control.remote.get(name) ?? []),
+      ...(mesh === undefined ? [] : wireguardRoutes(mesh, name, felix)),
+    ],
     neighbours: [
-      ...remote.map(({ neighbour }) => neighbour),
+      ...others(vteps).map(({ neighbour }) => neighbour),
       ...endpointNeighbours(pods, addressing),
     ],
-    fdb: remote.map(({ fdb }) => fdb).sort((a, b) => a.mac - b.mac),
+    fdb: others(fdb).map((vtep) => vtep.fdb),
+    ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),
   };
 }
 
 function planPod(
   pod: Workload,
-  { pools }: Manifest,
-  { pods }: Addressing,
-  { nodes }: Fabric,
-  number: Numbering,
+  { manifest, addressing, control, number }: PlanContext,
 ): NamespacePlan {
-  const mtu = podMtu(nodes.get(pod.node.value)!.nics, pools);
+  const { mtus } = control.nodes.get(pod.node.value)!;
   // Loading the ipip module puts a tunl0 (down, and not planned) in every namespace,
   // at index 2; without it the CNI's veth is the first device after lo.
-  const first = usesEncapsulation(pools, 'ipip') ? 3 : 2;
+  const first = usesEncapsulation(manifest.pools, 'ipip') ? 3 : 2;
+  const device = podVeth(pod, mtus.pod, addressing.pods.get(pod.key)!);
   return {
     name: pod.key,
     role: 'pod',
     node: pod.node.value,
     forwarding: false,
-    devices: number(pod.key, [loopback, podVeth(pod, mtu, pods.get(pod.key)!)], first),
+    devices: number(pod.key, [loopback, device], first),
     routes: podRoutes(POD_DEVICE),
     neighbours: [],
     fdb: [],
   };
-}
-
-interface Vtep {
-  readonly name: string;
-  readonly neighbour: NeighbourPlan;
-  readonly fdb: FdbPlan;
-}
-
-/** What Felix tells every other node of a VTEP (vxlan_fdb.go). */
-function remoteVteps(
-  nodes: readonly CalicoNode[],
-  { tunnels }: Addressing,
-  fabric: Fabric,
-): Vtep[] {
-  const owners = new Map<Mac, string>();
-  return nodes.flatMap((node) => {
-    const address = tunnels.vxlan.get(node.name);
-    if (address === undefined) return [];
-    const mac = node.vxlanMac?.value ?? vtepMac(node.name);
-    const before = owners.get(mac);
-    if (before !== undefined) {
-      throw (node.vxlanMac?.at ?? node.at).conflict(
-        `a VTEP MAC of its own, since Node/${before} has this one`,
-        formatMac(mac),
-      );
-    }
-    owners.set(mac, node.name);
-    const destination = fabric.nodes.get(node.name)!.own.address;
-    return [
-      {
-        name: node.name,
-        neighbour: { device: VXLAN_DEVICE, address, mac, state: 'PERMANENT' },
-        fdb: { device: VXLAN_DEVICE, mac, destination, state: 'permanent' },
-      },
-    ];
-  });
 }
 
 /** Felix pins the neighbour of an endpoint with a MAC (route_table.go addStaticARPEntry). */
@@ -208,12 +214,12 @@ function checkVeths(pods: readonly Workload[], holders: Map<string, string>): vo
   }
 }
 
-function groupByNode(workloads: readonly Workload[]): Map<string, Workload[]> {
-  const groups = new Map<string, Workload[]>();
-  for (const pod of workloads) {
-    const group = groups.get(pod.node.value);
-    if (group === undefined) groups.set(pod.node.value, [pod]);
-    else group.push(pod);
+function groupBy<T>(list: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of list) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [item]);
+    else group.push(item);
   }
   return groups;
 }
@@ -240,8 +246,10 @@ function checkNames(
 }
 
 /** A NIC that Felix does not take for an uplink leaves it with a default of its own. */
-function noteMtus({ nodes }: Fabric, assumptions: string[]): void {
-  const blind = [...nodes].filter(([, { nics }]) => !hasUplink(nics)).map(([name]) => name);
+function noteMtus({ nodes }: Fabric, felix: FelixOf, assumptions: string[]): void {
+  const blind = [...nodes]
+    .filter(([name, { nics }]) => !hasUplink(nics, felix(name)))
+    .map(([name]) => name);
   if (blind.length === 0) return;
   assumptions.push(
     `no NIC has a name that Felix takes for an uplink, so MTUs follow from 1460: ${listNames(blind)}`,

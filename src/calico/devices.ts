@@ -1,12 +1,14 @@
 /**
- * The devices of nodes, pods and what surrounds them, with the MTUs that Felix
- * derives and the queues and flags that `ip link` shows.
+ * The devices of nodes, pods and what surrounds them, with the queues and flags that
+ * `ip link` shows.
  */
-import type { DeviceAddress, DevicePlan } from '../plan/plan.ts';
+import type { DeviceAddress, DevicePlan, WireguardSettings } from '../plan/plan.ts';
 import { type InterfaceAddress, type Ip4, lastOf, networkOf, parseIp4 } from '../wire/address.ts';
 import { usesEncapsulation } from './blocks.ts';
 import type { CalicoNode } from './calico-node.ts';
-import type { Encapsulation, IpPool } from './ip-pool.ts';
+import type { FelixSettings } from './felix-configuration.ts';
+import type { IpPool } from './ip-pool.ts';
+import type { Mtus } from './mtu.ts';
 import { HOST_VETH_MAC, IPIP_DEVICE, VXLAN_DEVICE, vtepMac } from './names.ts';
 import type { Nic } from './nic.ts';
 import type { Attachment } from './underlay.ts';
@@ -15,28 +17,6 @@ import { type Workload, workloadDevice, workloadMac } from './workload.ts';
 /** Felix defaults (config_params.go VXLANVNI, VXLANPort). */
 const VNI = 4096;
 const VXLAN_PORT = 4789;
-
-/** Bytes that an encapsulation adds to an IP packet (int_dataplane.go). */
-const OVERHEAD: { readonly [E in Encapsulation]: number } = { none: 0, ipip: 20, vxlan: 50 };
-
-/** Felix MTUIfacePattern's default. */
-const UPLINK = /^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)/;
-/** What Felix takes where no link matches (findHostMTU). */
-const FALLBACK_MTU = 1460;
-
-const uplinks = (nics: readonly Nic[]): Nic[] => nics.filter(({ device }) => UPLINK.test(device));
-
-/** Does Felix see the MTU of the underlay at all? */
-export const hasUplink = (nics: readonly Nic[]): boolean => uplinks(nics).length > 0;
-
-/** The smallest MTU of the links that Felix takes for uplinks. */
-const hostMtu = (nics: readonly Nic[]): number =>
-  hasUplink(nics) ? Math.min(...uplinks(nics).map(({ mtu }) => mtu)) : FALLBACK_MTU;
-
-/** Both ends of a pod's veth: room for every encapsulation in use (determinePodMTU). */
-export function podMtu(nics: readonly Nic[], pools: readonly IpPool[]): number {
-  return hostMtu(nics) - Math.max(0, ...pools.map(({ encapsulation }) => OVERHEAD[encapsulation]));
-}
 
 /** A device before it has its index, which follows from its place in the list. */
 export type Unnumbered = Omit<DevicePlan, 'index'>;
@@ -78,33 +58,63 @@ function withBroadcast(address: InterfaceAddress): DeviceAddress {
 
 const single = (address: Ip4): DeviceAddress => ({ address, length: 32, scope: 'global' });
 
+/** What the tunnel devices of one node follow from. */
+export interface TunnelInput {
+  readonly node: CalicoNode;
+  readonly at: Attachment;
+  readonly pools: readonly IpPool[];
+  readonly felix: FelixSettings;
+  readonly mtus: Mtus;
+  readonly ipip: Ip4 | undefined;
+  readonly vxlan: Ip4 | undefined;
+  /** Absent on a node that does not encrypt. */
+  readonly wireguard:
+    | {
+        readonly name: string;
+        readonly address: Ip4 | undefined;
+        readonly settings: WireguardSettings;
+      }
+    | undefined;
+}
+
 /** The tunnel devices of a node; Felix makes vxlan.calico once the node has a VTEP address. */
-export function tunnelDevices(
-  node: CalicoNode,
-  { own, parent, nics }: Attachment,
-  pools: readonly IpPool[],
-  addresses: { readonly ipip: Ip4 | undefined; readonly vxlan: Ip4 | undefined },
-): Unnumbered[] {
+export function tunnelDevices(input: TunnelInput): Unnumbered[] {
+  const { node, at, felix, mtus, wireguard } = input;
   const devices: Unnumbered[] = [];
-  const mtu = hostMtu(nics);
-  if (addresses.vxlan !== undefined) {
+  if (input.vxlan !== undefined) {
     devices.push({
       ...plain,
       name: VXLAN_DEVICE,
       kind: 'vxlan',
       mac: node.vxlanMac?.value ?? vtepMac(node.name),
-      mtu: mtu - OVERHEAD.vxlan,
-      addresses: [single(addresses.vxlan)],
-      vxlan: { vni: VNI, port: VXLAN_PORT, local: own.address, parent: parent.device },
+      mtu: mtus.vxlan,
+      addresses: [single(input.vxlan)],
+      vxlan: {
+        vni: felix.vxlanVNI ?? VNI,
+        port: felix.vxlanPort ?? VXLAN_PORT,
+        local: at.own.address,
+        parent: at.parent.device,
+      },
     });
   }
-  if (usesEncapsulation(pools, 'ipip')) {
+  if (usesEncapsulation(input.pools, 'ipip')) {
     devices.push({
       ...plain,
       name: IPIP_DEVICE,
       kind: 'ipip',
-      mtu: mtu - OVERHEAD.ipip,
-      addresses: addresses.ipip === undefined ? [] : [single(addresses.ipip)],
+      mtu: mtus.ipip,
+      addresses: input.ipip === undefined ? [] : [single(input.ipip)],
+      queueLength: 1000,
+    });
+  }
+  if (wireguard !== undefined) {
+    devices.push({
+      ...plain,
+      name: wireguard.name,
+      kind: 'wireguard',
+      mtu: mtus.wireguard,
+      addresses: wireguard.address === undefined ? [] : [single(wireguard.address)],
+      wireguard: wireguard.settings,
       queueLength: 1000,
     });
   }

@@ -22,18 +22,21 @@ const NAME = /^[A-Za-z0-9]([-_.A-Za-z0-9]{0,251}[A-Za-z0-9])?$/;
 /** dev_valid_name() in net/core/dev.c: at most 15 bytes, no slash, colon or space. */
 const DEVICE = /^(?!\.\.?$)[!-.0-9;-~]{1,15}$/;
 
+/** What a field needs of its document, without the tree: fields outlive most of it. */
+type Origin = Omit<YamlDocument, 'root'>;
+
 export class Field {
   /** `IPPool/default-ipv4-ippool` */
   readonly resource: string;
   /** `spec.ipipMode`; empty for the resource itself. */
   readonly path: string;
-  readonly #document: YamlDocument;
+  readonly #document: Origin;
   /** Absent where the key is missing or null, which Kubernetes treats alike. */
   readonly #node: YamlNode | undefined;
   readonly #line: number;
 
   private constructor(
-    document: YamlDocument,
+    document: Origin,
     node: YamlNode | undefined,
     line: number,
     resource: string,
@@ -46,13 +49,18 @@ export class Field {
     this.path = path;
   }
 
-  static root(document: YamlDocument): Field {
-    return new Field(document, document.root, document.lineOf(document.root), 'document', '');
+  static root({ source, root, lineOf, resolve }: YamlDocument): Field {
+    return new Field({ source, lineOf, resolve }, root, lineOf(root), 'document', '');
   }
 
   /** The same place, called by its resource from here on. */
   named(resource: string): Field {
     return new Field(this.#document, this.#node, this.#line, resource, '');
+  }
+
+  /** This place without what stands there: for messages much later, at no cost in memory. */
+  emptied(): Field {
+    return new Field(this.#document, undefined, this.#line, this.resource, this.path);
   }
 
   get absent(): boolean {
@@ -169,6 +177,14 @@ export class Field {
     const value = this.#shape();
     if (typeof value !== 'boolean') throw this.refuse('true or false');
     return value;
+  }
+
+  /** The whole value as plain data, for printing it back; `undefined` where it is absent. */
+  plain(): unknown {
+    if (isSeq(this.#node)) return this.items().map((item) => item.plain());
+    if (!isMap(this.#node)) return this.#shape();
+    // fromEntries defines its keys, so that __proto__ is a key like any other.
+    return Object.fromEntries(this.entries().map(([key, value]) => [key, value.plain()]));
   }
 
   get isText(): boolean {

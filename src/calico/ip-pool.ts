@@ -1,5 +1,12 @@
 /** IPPool: a range of pod addresses and how packets between nodes are carried in it. */
-import { contains, formatPrefix, overlaps, type Prefix, parsePrefix } from '../wire/address.ts';
+import {
+  compareIp4,
+  contains,
+  formatPrefix,
+  overlaps,
+  type Prefix,
+  parsePrefix,
+} from '../wire/address.ts';
 import type { Field } from './field.ts';
 import { compareNames } from './names.ts';
 import { everyNode, type Labels, parseSelector } from './selector.ts';
@@ -11,20 +18,32 @@ export interface IpPool {
   readonly cidr: Prefix;
   /** Prefix length of a block, 20 to 32. */
   readonly blockSize: number;
+  readonly ipipMode: (typeof MODES)[number];
+  readonly vxlanMode: (typeof MODES)[number];
+  /** What the two modes come to. */
   readonly encapsulation: Encapsulation;
   /** Encapsulate only between nodes that are not in one subnet. */
   readonly crossSubnet: boolean;
   readonly natOutgoing: boolean;
   readonly disabled: boolean;
-  /** May new pod addresses come from here on a node with these labels? */
-  offersPods(labels: Labels): boolean;
-  /** The same for tunnel addresses. */
-  offersTunnels(labels: Labels): boolean;
+  readonly disableBgpExport: boolean;
+  /** As written; `all()` where nothing is. */
+  readonly nodeSelector: string;
+  /** Manual: only for pods that ask for the pool. */
+  readonly assignmentMode: (typeof ASSIGNMENT)[number];
+  readonly allowedUses: readonly PoolUse[];
+  /** May new pod addresses come from here, on a node and in a namespace with these labels? */
+  offersPods(node: Labels, namespace: Labels): boolean;
+  /** The same for tunnel addresses, which are of no namespace. */
+  offersTunnels(node: Labels): boolean;
   /** `spec.cidr`. */
   readonly at: Field;
 }
 
 const MODES = ['Always', 'CrossSubnet', 'Never'] as const;
+const ASSIGNMENT = ['Automatic', 'Manual'] as const;
+const USES = ['Workload', 'Tunnel', 'LoadBalancer'] as const;
+export type PoolUse = (typeof USES)[number];
 const LINK_LOCAL = parsePrefix('169.254.0.0/16');
 
 /** `undefined` for an IPv6 pool. Rules of libcalico-go/lib/clientv3/ippool.go. */
@@ -51,26 +70,34 @@ export function readIpPool(name: string, resource: Field): IpPool | undefined {
       .entry('vxlanMode')
       .conflict('Never, since ipipMode is not', `"${vxlan}" beside ipipMode "${ipip}"`);
   }
-  const selects = spec.entry('nodeSelector').optional(parseSelector) ?? everyNode;
-  const uses = spec
+  const nodeSelector = spec.entry('nodeSelector');
+  const selects = nodeSelector.optional(parseSelector) ?? everyNode;
+  const selectsNamespace = spec.entry('namespaceSelector').optional(parseSelector) ?? everyNode;
+  const allowedUses = spec
     .entry('allowedUses')
-    .optional((f) => f.items().map((u) => u.choice(['Workload', 'Tunnel', 'LoadBalancer'])));
-  const automatic =
-    spec.entry('assignmentMode').optional((f) => f.choice(['Automatic', 'Manual'])) !== 'Manual';
-  const offers = (use: 'Workload' | 'Tunnel') => (labels: Labels) =>
-    !disabled && (uses === undefined || uses.includes(use)) && selects(labels);
-  const offersPods = offers('Workload');
+    .optional((f) => f.items().map((use) => use.choice(USES))) ?? ['Workload', 'Tunnel'];
+  const assignmentMode =
+    spec.entry('assignmentMode').optional((f) => f.choice(ASSIGNMENT)) ?? 'Automatic';
+  const offers = (use: PoolUse, node: Labels) =>
+    !disabled && allowedUses.includes(use) && selects(node);
 
   return {
     name,
     cidr,
     blockSize,
+    ipipMode: ipip,
+    vxlanMode: vxlan,
     encapsulation: ipip !== 'Never' ? 'ipip' : vxlan !== 'Never' ? 'vxlan' : 'none',
     crossSubnet: ipip === 'CrossSubnet' || vxlan === 'CrossSubnet',
     natOutgoing: spec.entry('natOutgoing').optional((f) => f.boolean()) ?? false,
     disabled,
-    offersPods: (labels) => automatic && offersPods(labels),
-    offersTunnels: offers('Tunnel'),
+    disableBgpExport: spec.entry('disableBGPExport').optional((f) => f.boolean()) ?? false,
+    nodeSelector: nodeSelector.optional((f) => f.text()) || 'all()',
+    assignmentMode,
+    allowedUses,
+    offersPods: (node, namespace) =>
+      assignmentMode === 'Automatic' && offers('Workload', node) && selectsNamespace(namespace),
+    offersTunnels: (node) => offers('Tunnel', node),
     at,
   };
 }
@@ -91,6 +118,23 @@ export function sortPools(pools: Iterable<IpPool>): IpPool[] {
   return byAddress.sort((a, b) => compareNames(a.name, b.name));
 }
 
-/** The pool that a block or an address (as a /32) lies in. */
-export const poolOf = (pools: readonly IpPool[], prefix: Prefix): IpPool | undefined =>
-  pools.find(({ cidr }) => cidr.length <= prefix.length && contains(cidr, prefix.address));
+const addressOrder = new WeakMap<readonly IpPool[], readonly IpPool[]>();
+
+/** The pool that a block or an address (as a /32) lies in. `pools` do not overlap. */
+export function poolOf(pools: readonly IpPool[], prefix: Prefix): IpPool | undefined {
+  let sorted = addressOrder.get(pools);
+  if (sorted === undefined) {
+    sorted = [...pools].sort((a, b) => compareIp4(a.cidr.address, b.cidr.address));
+    addressOrder.set(pools, sorted);
+  }
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]!.cidr.address >>> 0 <= prefix.address >>> 0) low = middle + 1;
+    else high = middle;
+  }
+  const pool = sorted[low - 1];
+  if (pool === undefined || pool.cidr.length > prefix.length) return undefined;
+  return contains(pool.cidr, prefix.address) ? pool : undefined;
+}

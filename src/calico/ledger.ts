@@ -1,10 +1,15 @@
-/** Which blocks and addresses are taken, and the sequential rule for the next ones. */
-import { type Ip4, lastOf, overlaps, type Prefix } from '../wire/address.ts';
-import type { Field } from './field.ts';
+/**
+ * Calico's automatic assignment (libcalico-go ipam.go autoAssign): an address of the
+ * node's own blocks, else of a new block, else of somebody else's.
+ */
+import type { Ip4, Prefix } from '../wire/address.ts';
+import { type HeldBlock, heldBlock, type Obstacles, PoolBlocks } from './block-pool.ts';
 import { type IpPool, poolOf } from './ip-pool.ts';
 import type { BlockClaim } from './ipam-block.ts';
-import { listNames } from './names.ts';
+import type { IpamConfig } from './ipam-config.ts';
+import { compareNames, listNames } from './names.ts';
 
+/** A block with a node of the cluster. */
 export interface Block {
   readonly cidr: Prefix;
   readonly node: string;
@@ -12,106 +17,103 @@ export interface Block {
   readonly pool: IpPool | undefined;
 }
 
-type Offers = (pool: IpPool) => boolean;
+/** What became of a request for an address. */
+export type Taken =
+  | { readonly address: Ip4; readonly borrowed: boolean }
+  /** In words, for after "found". */
+  | { readonly refusal: string };
 
-/** Owns its state: blocks by node, and what each pool and block still has. */
+/** Owns its state: the blocks, and through them who may have what next. */
 export class Ledger {
-  readonly #pools: readonly IpPool[];
-  readonly #given: readonly Prefix[];
-  readonly #holders: Map<number, string>;
-  readonly #blocks = new Map<string, Block[]>();
-  /** First address of a pool, and of a block, not yet looked at; unsigned. */
-  readonly #next = new Map<IpPool | Block, number>();
+  readonly #pools = new Map<IpPool, PoolBlocks>();
+  readonly #config: IpamConfig;
+  readonly #blocks: HeldBlock[] = [];
 
+  /** `given`: the blocks that exist, by address. Held addresses are not among the free ones. */
   constructor(
     pools: readonly IpPool[],
-    given: readonly BlockClaim[],
-    holders: Map<number, string>,
+    given: readonly Omit<BlockClaim, 'at' | 'allocations'>[],
+    obstacles: Obstacles,
+    config: IpamConfig,
   ) {
-    this.#pools = pools;
-    this.#given = given.map(({ cidr }) => cidr);
-    this.#holders = holders;
-    for (const { cidr, node } of given) {
-      if (node !== undefined) this.#add({ cidr, node, pool: poolOf(pools, cidr) });
+    this.#config = config;
+    for (const pool of pools) this.#pools.set(pool, new PoolBlocks(pool, obstacles));
+    for (const claim of given) {
+      const block = heldBlock(claim, poolOf(pools, claim.cidr), obstacles);
+      if (block.pool !== undefined) this.#pools.get(block.pool)!.add(block);
+      this.#blocks.push(block);
     }
   }
 
-  #add(block: Block): void {
-    const blocks = this.#blocks.get(block.node);
-    if (blocks === undefined) this.#blocks.set(block.node, [block]);
-    else blocks.push(block);
+  /** Every block there is, by address. */
+  sorted(): HeldBlock[] {
+    return this.#blocks.sort((a, b) => (a.cidr.address >>> 0) - (b.cidr.address >>> 0));
   }
 
-  has(node: string): boolean {
-    return this.#blocks.has(node);
+  /** Blocks of these pools that are affine to the node. */
+  count(node: string, pools: readonly IpPool[]): number {
+    return this.#of(pools).reduce((sum, pool) => sum + pool.count(node), 0);
   }
 
-  sorted(): Block[] {
-    return [...this.#blocks.values()]
-      .flat()
-      .sort((a, b) => (a.cidr.address >>> 0) - (b.cidr.address >>> 0));
-  }
-
-  /** Gives the node the next free block of the first pool that has one. */
-  claim(node: string, offers: Offers): Block | undefined {
-    for (const pool of this.#pools) {
-      const cidr = offers(pool) ? this.#freeBlock(pool) : undefined;
-      if (cidr === undefined) continue;
-      const block = { cidr, node, pool };
-      this.#add(block);
+  /** Makes one more block of the first pool that has any the node's. */
+  claim(node: string, pools: readonly IpPool[]): HeldBlock | undefined {
+    for (const pool of this.#of(pools)) {
+      const block = pool.claim(node);
+      if (block === undefined) continue;
+      this.#blocks.push(block);
       return block;
     }
     return undefined;
   }
 
-  #freeBlock(pool: IpPool): Prefix | undefined {
-    const size = 2 ** (32 - pool.blockSize);
-    const last = lastOf(pool.cidr) >>> 0;
-    let start = this.#next.get(pool) ?? pool.cidr.address >>> 0;
-    while (start + size - 1 <= last) {
-      const cidr = { address: (start | 0) as Ip4, length: pool.blockSize };
-      const taken = this.#given.find((other) => overlaps(other, cidr));
-      if (taken === undefined) {
-        this.#next.set(pool, start + size);
-        return cidr;
+  /**
+   * The next address for the node from these pools, in the order of preference. Whoever
+   * takes it must hold it before asking again.
+   */
+  take(node: string, pools: readonly IpPool[]): Taken {
+    if (pools.length === 0) return { refusal: 'no enabled IPPool that selects the node' };
+    const { autoAllocateBlocks, maxBlocksPerHost, strictAffinity } = this.#config;
+    const own = this.#affine(node, pools);
+    if (own !== undefined) return { address: own.free.peek()!, borrowed: false };
+
+    for (let owned = this.count(node, pools); ; owned++) {
+      if (owned >= maxBlocksPerHost) {
+        return { refusal: `its blocks full and the limit of ${maxBlocksPerHost} blocks reached` };
       }
-      start = Math.max(start + size, (lastOf(taken) >>> 0) + 1);
+      if (!autoAllocateBlocks) return { refusal: 'its blocks full and autoAllocateBlocks off' };
+      const block = this.claim(node, pools);
+      if (block === undefined) break;
+      const address = block.free.peek();
+      if (address !== undefined) return { address, borrowed: false };
     }
-    this.#next.set(pool, start);
-    return undefined;
+
+    if (strictAffinity) {
+      return {
+        refusal: `no free block left in ${called(pools)}, and strictAffinity forbids to borrow`,
+      };
+    }
+    for (const pool of this.#of(pools)) {
+      const address = pool.lender(node)?.free.peek();
+      if (address !== undefined) return { address, borrowed: true };
+    }
+    return { refusal: `no free address left in ${called(pools)}` };
   }
 
-  /** The next free address in the node's blocks, or in a new one. */
-  take(node: string, offers: Offers, at: Field, holder: string): Ip4 {
-    for (const block of this.#blocks.get(node) ?? []) {
-      const address =
-        block.pool !== undefined && offers(block.pool) ? this.#freeAddress(block) : undefined;
-      if (address !== undefined) return this.#hold(address, holder);
-    }
-    const pools = this.#pools.filter(offers);
-    for (let block = this.claim(node, offers); block; block = this.claim(node, offers)) {
-      const address = this.#freeAddress(block);
-      if (address !== undefined) return this.#hold(address, holder);
-    }
-    throw at.conflict(
-      `a free address on node ${node} for ${holder}`,
-      pools.length === 0
-        ? 'no enabled IPPool that selects the node'
-        : `no free block left in ${listNames(pools.map(({ name }) => `IPPool/${name}`))}`,
-    );
+  #of(pools: readonly IpPool[]): PoolBlocks[] {
+    return pools.map((pool) => this.#pools.get(pool)!);
   }
 
-  #hold(address: Ip4, holder: string): Ip4 {
-    this.#holders.set(address, holder);
-    return address;
-  }
-
-  #freeAddress(block: Block): Ip4 | undefined {
-    const last = lastOf(block.cidr) >>> 0;
-    for (let next = this.#next.get(block) ?? block.cidr.address >>> 0; next <= last; next++) {
-      this.#next.set(block, next + 1);
-      if (!this.#holders.has(next | 0)) return (next | 0) as Ip4;
+  /** Of all pools together the block that is listed first, as affinities are read in one list. */
+  #affine(node: string, pools: readonly IpPool[]): HeldBlock | undefined {
+    let first: HeldBlock | undefined;
+    for (const pool of this.#of(pools)) {
+      const block = pool.affine(node);
+      if (block === undefined) continue;
+      if (first === undefined || compareNames(block.name, first.name) < 0) first = block;
     }
-    return undefined;
+    return first;
   }
 }
+
+const called = (pools: readonly IpPool[]): string =>
+  listNames(pools.map(({ name }) => `IPPool/${name}`));

@@ -3,15 +3,26 @@
  * several documents, Lists of any kind, calicoctl's and the cluster's own API groups.
  */
 import { printable } from '../errors.ts';
+import type { Prefix } from '../wire/address.ts';
+import { backendOfConfigMap, backendOfInstallation } from './backend.ts';
+import { BgpDraft, type BgpResources, once } from './bgp-draft.ts';
 import { type CalicoNode, mergeNodes, readNode } from './calico-node.ts';
-import { Field } from './field.ts';
+import { readDefaultPool } from './default-pool.ts';
+import { type FelixConfiguration, readFelixConfiguration } from './felix-configuration.ts';
+import type { Field } from './field.ts';
 import { type Freedoms, noFreedoms, readFreeInputs } from './free-inputs.ts';
 import { type IpPool, readIpPool, sortPools } from './ip-pool.ts';
 import { type BlockClaim, readBlockAffinity, readIpamBlock } from './ipam-block.ts';
+import { defaultIpamConfig, type IpamConfig, readIpamConfig } from './ipam-config.ts';
+import { readIpReservation } from './ipam-reservation.ts';
 import { compareNames } from './names.ts';
+import { type Namespace, readNamespace } from './namespace.ts';
+import { readOutage } from './outage.ts';
+import { named, namespaced } from './resource-name.ts';
+import { readEndpointSlice, readEndpoints, readService } from './service-resource.ts';
 import { readUnderlay, type Underlay } from './underlay-resource.ts';
 import { mergeWorkload, podName, readEndpoint, readPod, type Workload } from './workload.ts';
-import { parseYaml } from './yaml-document.ts';
+import { inPieces, type ReadYaml } from './yaml-piece.ts';
 
 export interface ManifestFile {
   readonly text: string;
@@ -25,6 +36,14 @@ export interface Manifest {
   readonly nodes: readonly CalicoNode[];
   readonly claims: readonly BlockClaim[];
   readonly workloads: readonly Workload[];
+  readonly namespaces: ReadonlyMap<string, Namespace>;
+  readonly ipam: IpamConfig;
+  /** Of all IPReservations together. */
+  readonly reservations: readonly Prefix[];
+  readonly felix: ReadonlyMap<string, FelixConfiguration>;
+  readonly bgp: BgpResources;
+  /** Calico's version, as ClusterInformation tells it. */
+  readonly version: string | undefined;
   readonly underlay: Underlay | undefined;
   readonly freedoms: Freedoms;
   /** `Kind xN` */
@@ -40,6 +59,14 @@ interface Draft {
   readonly claims: BlockClaim[];
   readonly pods: Map<string, Workload>;
   readonly endpoints: Map<string, Workload>;
+  readonly namespaces: Map<string, Namespace>;
+  ipam: { readonly config: IpamConfig; readonly at: Field } | undefined;
+  readonly reservations: Prefix[];
+  readonly felix: Map<string, FelixConfiguration>;
+  readonly bgp: BgpDraft;
+  version: string | undefined;
+  /** Made by calico-node where no pool is given. */
+  defaultPool: IpPool | undefined;
   underlay: Underlay | undefined;
   freedoms: Freedoms;
   readonly ignored: Map<string, number>;
@@ -49,19 +76,32 @@ interface Draft {
  * Throws ERR_CONFIG_SYNTAX, ERR_CONFIG_VALUE and ERR_CONFIG_CONFLICT, each with
  * file and line.
  */
-export function loadManifests(files: readonly ManifestFile[]): Manifest {
+export const loadManifests = (files: readonly ManifestFile[]): Manifest =>
+  inPieces(files, (read) => load(files, read));
+
+function load(files: readonly ManifestFile[], read: ReadYaml): Manifest {
   const draft: Draft = {
     pools: new Map(),
     nodes: new Map(),
     claims: [],
     pods: new Map(),
     endpoints: new Map(),
+    namespaces: new Map(),
+    ipam: undefined,
+    reservations: [],
+    felix: new Map(),
+    bgp: new BgpDraft(),
+    version: undefined,
+    defaultPool: undefined,
     underlay: undefined,
     freedoms: noFreedoms,
     ignored: new Map(),
   };
   for (const { text, source } of files) {
-    for (const document of parseYaml(text, source)) take(draft, Field.root(document));
+    for (const { root, list } of read(text, source)) {
+      if (list === undefined) take(draft, root);
+      else takeItems(draft, [root], list.apiVersion.text(), list.kind.text());
+    }
   }
   const workloads = new Map(draft.pods);
   for (const [key, endpoint] of draft.endpoints) {
@@ -69,10 +109,16 @@ export function loadManifests(files: readonly ManifestFile[]): Manifest {
     workloads.set(key, pod === undefined ? endpoint : mergeWorkload(pod, endpoint));
   }
   return {
-    pools: sortPools(draft.pools.values()),
+    pools: sortPools(poolsOf(draft)),
     nodes: [...draft.nodes.values()].sort((a, b) => compareNames(a.name, b.name)),
     claims: draft.claims,
     workloads: [...workloads.values()].sort((a, b) => compareNames(a.key, b.key)),
+    namespaces: draft.namespaces,
+    ipam: draft.ipam?.config ?? defaultIpamConfig,
+    reservations: draft.reservations,
+    felix: draft.felix,
+    bgp: draft.bgp.finish(),
+    version: draft.version,
     underlay: draft.underlay,
     freedoms: draft.freedoms,
     ignored: [...draft.ignored].map(([kind, n]) => `${kind} x${n}`),
@@ -85,15 +131,19 @@ function take(draft: Draft, root: Field, group?: string, listed?: string): void 
   const kind = inherited(root, 'kind', listed);
   const items = root.entry('items');
   if (kind.endsWith('List') && !items.absent) {
-    const itemKind = kind === 'List' ? undefined : kind.slice(0, -'List'.length);
-    for (const item of items.items()) take(draft, item, apiVersion, itemKind);
+    takeItems(draft, items.items(), apiVersion, kind);
     return;
   }
   const read = readers.get(`${apiVersion} ${kind}`);
   if (read !== undefined) read(draft, root);
   else if (/^podwire\//.test(apiVersion)) {
-    throw root.entry('kind').refuse(`Underlay, FreeInputs or Scenario of ${OWN_GROUP}`);
+    throw root.entry('kind').refuse(`Underlay, FreeInputs, Outage or Scenario of ${OWN_GROUP}`);
   } else ignore(draft, printable(knownKinds.has(kind) ? `${kind} (${apiVersion})` : kind, 80));
+}
+
+function takeItems(draft: Draft, items: readonly Field[], apiVersion: string, kind: string): void {
+  const itemKind = kind === 'List' ? undefined : kind.slice(0, -'List'.length);
+  for (const item of items) take(draft, item, apiVersion, itemKind);
 }
 
 function inherited(root: Field, key: string, fallback: string | undefined): string {
@@ -115,31 +165,35 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     [`${group} IPAMBlock`, takeBlock],
     [`${group} BlockAffinity`, takeAffinity],
     [`${group} WorkloadEndpoint`, takeEndpoint],
+    [`${group} IPAMConfiguration`, takeIpamConfig],
+    [`${group} IPAMConfig`, takeIpamConfig],
+    [`${group} IPReservation`, takeReservation],
+    [`${group} FelixConfiguration`, takeFelix],
+    [`${group} BGPConfiguration`, takeBgpConfiguration],
+    [`${group} BGPPeer`, takePeer],
+    [`${group} BGPFilter`, takeFilter],
+    [`${group} ClusterInformation`, takeInformation],
   ]),
   ['v1 Node', takeNode],
   ['v1 Pod', takePod],
+  ['v1 Namespace', takeNamespace],
+  ['v1 Service', takeService],
+  ['v1 Endpoints', takeEndpoints],
+  ['discovery.k8s.io/v1 EndpointSlice', takeSlice],
+  ['v1 ConfigMap', takeConfigMap],
+  ['apps/v1 DaemonSet', takeDaemonSet],
+  ['operator.tigera.io/v1 Installation', takeInstallation],
   [`${OWN_GROUP} Underlay`, takeUnderlay],
   [`${OWN_GROUP} FreeInputs`, takeFreeInputs],
+  [
+    `${OWN_GROUP} Outage`,
+    (draft, root) => draft.bgp.outages.push(...readOutage(root.named('Outage'))),
+  ],
   // What to send through the cluster: read by whoever runs it.
   [`${OWN_GROUP} Scenario`, () => undefined],
 ]);
 
 const knownKinds = new Set([...readers.keys()].map((key) => key.split(' ')[1]));
-
-/** `metadata.name`, and the resource called by it. */
-function named(kind: string, root: Field): [string, Field] {
-  const at = root.named(kind);
-  const name = at.entry('metadata').entry('name').name();
-  return [name, root.named(`${kind}/${name}`)];
-}
-
-function once<T extends { readonly at: Field }>(map: Map<string, T>, key: string, value: T): void {
-  const before = map.get(key);
-  if (before !== undefined) {
-    throw value.at.conflict('each resource once', `another one in ${before.at.where}`);
-  }
-  map.set(key, value);
-}
 
 function takePool(draft: Draft, root: Field): void {
   const [name, at] = named('IPPool', root);
@@ -168,21 +222,85 @@ function takeClaim(draft: Draft, kind: string, claim: BlockClaim | undefined): v
   else draft.claims.push(claim);
 }
 
+function takeNamespace(draft: Draft, root: Field): void {
+  const [name, at] = named('Namespace', root);
+  once(draft.namespaces, name, readNamespace(name, at));
+}
+
+/** There is one, called `default`. */
+function takeIpamConfig(draft: Draft, root: Field): void {
+  const [, at] = named('IPAMConfiguration', root);
+  if (draft.ipam !== undefined) {
+    throw at.conflict('one IPAMConfiguration', `another one in ${draft.ipam.at.where}`);
+  }
+  draft.ipam = { config: readIpamConfig(at), at };
+}
+
+function takeReservation(draft: Draft, root: Field): void {
+  draft.reservations.push(...readIpReservation(named('IPReservation', root)[1]));
+}
+
+function takeFelix(draft: Draft, root: Field): void {
+  const [name, at] = named('FelixConfiguration', root);
+  once(draft.felix, name, readFelixConfiguration(name, at));
+}
+
+function takeInformation(draft: Draft, root: Field): void {
+  const at = named('ClusterInformation', root)[1].entry('spec').entry('calicoVersion');
+  draft.version = at.optional((f) => f.text());
+}
+
+function takeBgpConfiguration(draft: Draft, root: Field): void {
+  draft.bgp.addConfiguration(...named('BGPConfiguration', root));
+}
+
+function takePeer(draft: Draft, root: Field): void {
+  if (!draft.bgp.addPeer(...named('BGPPeer', root))) ignore(draft, 'BGPPeer (IPv6)');
+}
+
+function takeFilter(draft: Draft, root: Field): void {
+  draft.bgp.addFilter(...named('BGPFilter', root));
+}
+
+function takeService(draft: Draft, root: Field): void {
+  const [namespace, name, at] = namespaced('Service', root);
+  draft.bgp.addService(`${namespace}/${name}`, readService(at));
+}
+
+function takeEndpoints(draft: Draft, root: Field): void {
+  draft.bgp.endpoints.push(readEndpoints(...namespaced('Endpoints', root)));
+}
+
+function takeSlice(draft: Draft, root: Field): void {
+  const [namespace, , at] = namespaced('EndpointSlice', root);
+  const endpoints = readEndpointSlice(namespace, at);
+  if (endpoints === undefined) ignore(draft, 'EndpointSlice (of no service)');
+  else draft.bgp.endpoints.push(endpoints);
+}
+
+function takeConfigMap(draft: Draft, root: Field): void {
+  const [, name, at] = namespaced('ConfigMap', root);
+  if (name !== 'calico-config') ignore(draft, 'ConfigMap');
+  else draft.bgp.runs = backendOfConfigMap(at) ?? draft.bgp.runs;
+}
+
+function takeDaemonSet(draft: Draft, root: Field): void {
+  const [, name, at] = namespaced('DaemonSet', root);
+  if (name === 'calico-node') draft.defaultPool = readDefaultPool(at);
+  else ignore(draft, 'DaemonSet');
+}
+
+const poolsOf = ({ pools, defaultPool }: Draft): readonly IpPool[] =>
+  pools.size > 0 || defaultPool === undefined ? [...pools.values()] : [defaultPool];
+
+function takeInstallation(draft: Draft, root: Field): void {
+  draft.bgp.runs = backendOfInstallation(named('Installation', root)[1]) ?? draft.bgp.runs;
+}
+
 /** Blocks are known by their CIDR; their names only serve messages. */
 function label(kind: string, root: Field): Field {
   const at = root.named(kind).entry('metadata').entry('name');
   return at.absent ? root.named(kind) : named(kind, root)[1];
-}
-
-/** Kubernetes puts what names no namespace into `default`. */
-function namespaced(kind: string, root: Field): [string, string, Field] {
-  const [name, at] = named(kind, root);
-  const namespace =
-    at
-      .entry('metadata')
-      .entry('namespace')
-      .optional((f) => f.name()) ?? 'default';
-  return [namespace, name, root.named(`${kind}/${namespace}/${name}`)];
 }
 
 function takePod(draft: Draft, root: Field): void {

@@ -11,6 +11,7 @@ import {
   tryIp4,
   tryPrefix,
 } from '../wire/address.ts';
+import { type BgpRouter, readBgpRouter } from './bgp-router.ts';
 import { type Field, type Given, given } from './field.ts';
 
 export interface Member {
@@ -41,6 +42,8 @@ export interface Outsider {
   readonly name: string;
   readonly role: 'router' | 'host';
   readonly routes: readonly StaticRoute[];
+  /** Absent where nothing is said of BGP. */
+  readonly bgp?: BgpRouter | undefined;
   readonly at: Field;
 }
 
@@ -102,6 +105,7 @@ const readRouter = (at: Field): Outsider => ({
   name: at.entry('name').name(),
   role: 'router',
   routes: at.entry('routes').items().map(readRoute),
+  bgp: readBgpRouter(at.entry('bgp')),
   at,
 });
 
@@ -111,6 +115,7 @@ function readHost(at: Field): Outsider {
     name: at.entry('name').name(),
     role: 'host',
     routes: gateway ? [{ destination: DEFAULT_ROUTE, via: gateway.value, at: gateway.at }] : [],
+    bgp: readBgpRouter(at.entry('bgp')),
     at,
   };
 }

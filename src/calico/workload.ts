@@ -1,6 +1,7 @@
 /** Pod and WorkloadEndpoint: what runs where, with which address. */
 import { formatIp4, type Ip4, type Mac, tryInterfaceAddress } from '../wire/address.ts';
 import { type Field, type Given, given } from './field.ts';
+import { readAddressRequest, readPoolRequest } from './ipam-request.ts';
 import { podMac, vethName } from './names.ts';
 
 /** What one resource says of a pod; the other may fill the gaps. */
@@ -11,6 +12,10 @@ export interface Workload {
   readonly pod: string;
   readonly node: Given<string>;
   readonly address: Given<Ip4> | undefined;
+  /** How the address came about; `reported` also where there is none. */
+  readonly addressing: 'reported' | 'requested' | 'outside IPAM';
+  /** Names or CIDRs of the pools that the pod's own annotation asks for. */
+  readonly pools: Given<readonly string[]> | undefined;
   /** MAC of eth0 in the pod, where it is stated. */
   readonly mac: Mac | undefined;
   /** MAC in the endpoint itself: Felix makes it a PERMANENT neighbour (endpoint_mgr.go). */
@@ -36,11 +41,12 @@ export function readPod(key: PodName, resource: Field): Workload | Skipped {
   return {
     ...key,
     node,
-    address: podAddress(status, annotations),
+    ...podAddress(status, annotations),
+    pools: readPoolRequest(annotations),
     mac: annotations.entry('cni.projectcalico.org/hwAddr').optional((f) => f.mac()),
     endpointMac: undefined,
     device: undefined,
-    at: resource,
+    at: resource.emptied(),
   };
 }
 
@@ -54,10 +60,12 @@ export function readEndpoint(key: PodName, resource: Field): Workload {
     ...key,
     node: { value: at.name(), at },
     address: firstIp4(networks),
+    addressing: 'reported',
+    pools: undefined,
     mac,
     endpointMac: mac,
     device: spec.entry('interfaceName').optional((f) => f.deviceName()),
-    at: resource,
+    at: resource.emptied(),
   };
 }
 
@@ -81,13 +89,16 @@ export function mergeWorkload(pod: Workload, endpoint: Workload): Workload {
       endpoint.node.value,
     );
   }
-  const [a, b] = [pod.address, endpoint.address];
+  // What the endpoint has settles what the pod only asked for.
+  const a = pod.addressing === 'reported' ? pod.address : undefined;
+  const b = endpoint.address;
   if (a !== undefined && b !== undefined && a.value !== b.value) {
     throw b.at.conflict(`${formatIp4(a.value)} as ${a.at.where} says`, formatIp4(b.value));
   }
   return {
     ...pod,
-    address: a ?? b,
+    address: a ?? b ?? pod.address,
+    addressing: (a ?? b) === undefined ? pod.addressing : 'reported',
     mac: endpoint.mac ?? pod.mac,
     endpointMac: endpoint.endpointMac,
     device: endpoint.device,
@@ -100,16 +111,19 @@ export const workloadMac = ({ mac, namespace, pod }: Workload): Mac =>
 export const workloadDevice = ({ device, namespace, pod }: Workload): string =>
   device ?? vethName(namespace, pod);
 
-function podAddress(status: Field, annotations: Field): Given<Ip4> | undefined {
+function podAddress(status: Field, annotations: Field): Pick<Workload, 'address' | 'addressing'> {
   const listed = status.entry('podIPs').items();
-  const reported = firstIp4([status.entry('podIP'), ...listed.map((f) => f.entry('ip'))]);
-  return (
-    reported ??
+  const reported =
+    firstIp4([status.entry('podIP'), ...listed.map((f) => f.entry('ip'))]) ??
     firstIp4([
       annotations.entry('cni.projectcalico.org/podIP'),
       annotations.entry('cni.projectcalico.org/podIPs'),
-    ])
-  );
+    ]);
+  const asked = readAddressRequest(annotations);
+  if (reported === undefined && asked !== undefined) return asked;
+  // An address that was never IPAM's stays so once it is reported.
+  const outside = asked?.addressing === 'outside IPAM' && reported?.value === asked.address.value;
+  return { address: reported, addressing: outside ? 'outside IPAM' : 'reported' };
 }
 
 /** The first IPv4 address of several fields, each of which may hold a comma-joined list. */

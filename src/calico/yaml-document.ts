@@ -20,7 +20,7 @@ import {
 import { found, PodwireError, printable } from '../errors.ts';
 
 /** Characters of one file; a `kubectl get pods` of some ten thousand pods fits. */
-const MAX_LENGTH = 64 * 2 ** 20;
+export const MAX_LENGTH = 64 * 2 ** 20;
 const MAX_DOCUMENTS = 10_000;
 const MAX_DEPTH = 64;
 /** Nodes that aliases may add to a document beyond those written in it. */
@@ -110,6 +110,7 @@ interface Extent {
 
 function checkDocument(root: YamlNode, source: string, lines: LineCounter): YamlDocument {
   const anchors = new Map<string, YamlNode>();
+  /** Of anchored nodes only: there may be millions of others. */
   const extents = new Map<YamlNode, Extent>();
   const targets = new Map<Alias, YamlNode>();
   let written = 0;
@@ -145,7 +146,8 @@ function checkDocument(root: YamlNode, source: string, lines: LineCounter): Yaml
       if (depth + extent.height > MAX_DEPTH) throw refuse(tooDeep, node);
       return extent;
     }
-    if ('anchor' in node && typeof node.anchor === 'string') anchors.set(node.anchor, node);
+    const anchored = 'anchor' in node && typeof node.anchor === 'string';
+    if (anchored) anchors.set(node.anchor!, node);
     let size = 1;
     let height = 1;
     for (const child of children(node)) {
@@ -154,7 +156,7 @@ function checkDocument(root: YamlNode, source: string, lines: LineCounter): Yaml
       height = Math.max(height, extent.height + 1);
     }
     const extent = { size, height };
-    extents.set(node, extent);
+    if (anchored) extents.set(node, extent);
     return extent;
   };
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ClusterPlan } from '../../src/plan/plan.ts';
 import { formatIp4 } from '../../src/wire/address.ts';
+import { firstBlockTwin } from './go-random-twin.ts';
 import { block, failure, node, plan, pod, pool } from './manifests.ts';
 import { calicoLines, namespaceOf } from './route-line.ts';
 
@@ -12,23 +13,30 @@ const podAddress = (made: ClusterPlan, name: string) => addressOf(made, `default
 const blackholes = (made: ClusterPlan, name: string) =>
   calicoLines(made, name).flatMap((line) => /^blackhole (\S+)/.exec(line)?.[1] ?? []);
 
+/** The block of 10.2.0.0/16 that a name draws, or one that the walk comes to later. */
+function drawn(name: string, number: number, taken = number): string {
+  expect(firstBlockTwin(name, 10)).toBe(number);
+  return `10.2.${taken >>> 2}.${(taken & 3) << 6}/26`;
+}
+const poolPart = (cidr: string) => cidr.split('.').slice(0, 3).join('.');
+
 const three = ['n1', 'n2', 'n3'].map((name, i) => node(name, `10.0.0.${11 + i}/24`));
 
 describe('blocks', () => {
-  it('gives nodes without blocks the next free ones in name order', () => {
+  it('gives nodes without blocks the ones that their names draw', () => {
     const made = plan(
       pool(),
       ...three.toReversed(),
       block('10.2.0.0/26', 'n2'),
-      block('10.2.0.128/25', 'gone'),
+      block('10.2.98.0/25', 'gone'),
     );
     expect(blackholes(made, 'n2')).toEqual(['10.2.0.0/26']);
-    expect(blackholes(made, 'n1')).toEqual(['10.2.0.64/26']);
-    // 10.2.0.128/25 exists, though its node is not described.
-    expect(blackholes(made, 'n3')).toEqual(['10.2.1.0/26']);
+    expect(blackholes(made, 'n1')).toEqual([drawn('n1', 162)]);
+    // Its draw lies in 10.2.98.0/25, which exists, though its node is not described.
+    expect(blackholes(made, 'n3')).toEqual([drawn('n3', 392, 394)]);
     const notes = made.assumptions.join('\n');
-    expect(notes).toContain('took the next free block of the first pool: n1, n3');
-    expect(notes).toContain('10.2.0.128/25 of gone');
+    expect(notes).toContain('took the one that Calico draws for its name: n1, n3');
+    expect(notes).toContain('10.2.98.0/25 of gone');
   });
 
   it('takes blocks nobody states from the addresses in use, tunnels before pods', () => {
@@ -43,7 +51,7 @@ describe('blocks', () => {
     );
     expect(blackholes(made, 'n1')).toEqual(['10.2.9.64/26']);
     expect(blackholes(made, 'n2')).toEqual(['10.2.5.0/26']);
-    expect(blackholes(made, 'n3')).toEqual(['10.2.0.0/26']);
+    expect(blackholes(made, 'n3')).toEqual([drawn('n3', 392)]);
     expect(calicoLines(made, 'n3')).toContain('10.2.9.64/26 via 10.2.9.72 dev vxlan.calico onlink');
     expect(calicoLines(made, 'n3').some((line) => line.startsWith('10.2.9.100 via 10.2.5'))).toBe(
       true,
@@ -61,8 +69,8 @@ describe('blocks', () => {
       pool({ name: 'd', cidr: '10.2.3.0/24', more: ["nodeSelector: rack == 'r1'"] }),
       pool({ name: 'e', cidr: '10.2.4.0/24' }),
     );
-    expect(blackholes(made, 'n1')).toEqual(['10.2.3.0/26']);
-    expect(blackholes(made, 'n2')).toEqual(['10.2.4.0/26']);
+    expect(blackholes(made, 'n1').map(poolPart)).toEqual(['10.2.3']);
+    expect(blackholes(made, 'n2').map(poolPart)).toEqual(['10.2.4']);
   });
 
   it('gives tunnels, then pods, the next address that nobody has', () => {
@@ -89,16 +97,16 @@ describe('blocks', () => {
       node('n1', '10.0.0.11/24'),
       node('n2', '10.0.0.12/24'),
     );
-    expect(addressOf(made, 'n2', 'vxlan.calico')).toBe('10.3.0.64');
-    expect(addressOf(made, 'n2', 'tunl0')).toBe('10.4.0.64');
+    const [n1, n2] = ['n1', 'n2'].map((name) => `${64 * firstBlockTwin(name, 2)}`);
+    expect(addressOf(made, 'n2', 'vxlan.calico')).toBe(`10.3.0.${n2}`);
+    expect(addressOf(made, 'n2', 'tunl0')).toBe(`10.4.0.${n2}`);
+    // The blocks of the tunnels serve pods too, so that nobody needs one of a-plain.
     expect(calicoLines(made, 'n1')).toEqual(
       [
-        'blackhole 10.2.0.0/26 proto bird',
-        'blackhole 10.3.0.0/26 proto 80',
-        'blackhole 10.4.0.0/26 proto bird',
-        '10.2.0.64/26 via 10.0.0.12 dev eth0 proto bird',
-        '10.3.0.64/26 via 10.3.0.64 dev vxlan.calico onlink',
-        '10.4.0.64/26 via 10.0.0.12 dev tunl0 proto bird onlink',
+        `blackhole 10.3.0.${n1}/26 proto 80`,
+        `blackhole 10.4.0.${n1}/26 proto bird`,
+        `10.3.0.${n2}/26 via 10.3.0.${n2} dev vxlan.calico onlink`,
+        `10.4.0.${n2}/26 via 10.0.0.12 dev tunl0 proto bird onlink`,
       ].sort(),
     );
   });
@@ -113,11 +121,14 @@ describe('blocks', () => {
       '10.2.0.4/31',
       '10.2.0.6/31',
     ]);
-    expect(podAddress(made, 'p7')).toBe('10.2.0.7');
+    // From its first block onwards, round the end of the pool.
+    const start = 2 * firstBlockTwin('n1', 2);
+    expect(podAddress(made, 'p0')).toBe(`10.2.0.${start}`);
+    expect(podAddress(made, 'p7')).toBe(`10.2.0.${(start + 7) % 8}`);
     const error = failure(small, three[0]!, ...pods);
     expect(error.code).toBe('ERR_CONFIG_CONFLICT');
     expect(error.message).toMatch(
-      /Pod\/default\/p8: expected a free address on node n1 for default\/p8, found no free block left in IPPool\/pool$/,
+      /Pod\/default\/p8: expected a free address on node n1 for default\/p8, found no free address left in IPPool\/pool$/,
     );
   });
 
@@ -146,7 +157,9 @@ describe('blocks', () => {
       three[1]!,
       ...Array.from({ length: 128 }, (_, i) => pod(`p${String(i).padStart(3, '0')}`, 'n2')),
     );
-    expect(blackholes(made, 'n2')).toEqual(['255.255.255.128/25']);
-    expect(podAddress(made, 'p127')).toBe('255.255.255.255');
+    // Pods ask before idle n1 does.
+    const start = 128 * firstBlockTwin('n2', 1);
+    expect(blackholes(made, 'n2')).toEqual([`255.255.255.${start}/25`]);
+    expect(podAddress(made, 'p127')).toBe(`255.255.255.${start + 127}`);
   });
 });

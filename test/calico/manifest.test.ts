@@ -39,27 +39,39 @@ metadata:
     const seen = pools.map(({ offersPods, offersTunnels, at, cidr, ...rest }) => ({
       ...rest,
       cidr: formatPrefix(cidr),
-      offers: offersPods(new Map()) && offersTunnels(new Map()),
+      offers: offersPods(new Map(), new Map()) && offersTunnels(new Map()),
     }));
     expect(seen).toEqual([
       {
         name: 'bare',
         cidr: '10.2.0.0/16',
         blockSize: 26,
+        ipipMode: 'Never',
+        vxlanMode: 'Never',
         encapsulation: 'none',
         crossSubnet: false,
         natOutgoing: false,
         disabled: false,
+        disableBgpExport: false,
+        nodeSelector: 'all()',
+        assignmentMode: 'Automatic',
+        allowedUses: ['Workload', 'Tunnel'],
         offers: true,
       },
       {
         name: 'default-pool',
         cidr: '10.233.64.0/18',
         blockSize: 24,
+        ipipMode: 'Never',
+        vxlanMode: 'CrossSubnet',
         encapsulation: 'vxlan',
         crossSubnet: true,
         natOutgoing: true,
         disabled: false,
+        disableBgpExport: false,
+        nodeSelector: 'all()',
+        assignmentMode: 'Automatic',
+        allowedUses: ['Workload', 'Tunnel'],
         offers: true,
       },
     ]);
@@ -459,7 +471,7 @@ const refusals: [name: string, texts: string[], code: string, line: number, word
     ['apiVersion: podwire/v1\nkind: Underley'],
     'VALUE',
     2,
-    'document kind: expected Underlay, FreeInputs or Scenario of podwire/v1, found "Underley"',
+    'document kind: expected Underlay, FreeInputs, Outage or Scenario of podwire/v1, found "Underley"',
   ],
   [
     'no kind',
@@ -592,6 +604,20 @@ describe('damaged manifests', () => {
       'routers: [{name: gw, routes: ["10.9.0.0/16 via 10.0.0.12"]}]',
     ),
     freeInputs('ifindex: [{node: n1, device: eth0, index: 7}]'),
+    `${block('10.2.1.0/30', 'n2')}
+  allocations: [0, null, 1, null]
+  attributes:
+  - {handle_id: a, secondary: {node: n2, type: vxlanTunnelAddress}}
+  - {handle_id: b, secondary: {node: n2, namespace: default, pod: q}}
+  unallocated: [3, 1]`,
+    pod('q', 'n2'),
+    pod('r', 'n2').replace(
+      'spec:',
+      `  annotations: {"cni.projectcalico.org/ipv4pools": '["pool"]'}\nspec:`,
+    ),
+    'apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {a: b}}',
+    'apiVersion: projectcalico.org/v3\nkind: IPReservation\nmetadata: {name: r}\nspec: {reservedCIDRs: [10.2.1.3/32]}',
+    'apiVersion: projectcalico.org/v3\nkind: IPAMConfiguration\nmetadata: {name: default}\nspec: {strictAffinity: false}',
   ].join('\n---\n');
   const splinters = fc.constantFrom(
     ...[
@@ -652,6 +678,6 @@ describe('damaged manifests', () => {
       { numRuns: 1500 },
     );
     expect(refused).toBeGreaterThan(300);
-    expect(planCluster([{ text: sound, source: 'x.yaml' }]).namespaces).toHaveLength(4);
+    expect(planCluster([{ text: sound, source: 'x.yaml' }]).namespaces).toHaveLength(6);
   });
 });

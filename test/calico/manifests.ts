@@ -1,10 +1,22 @@
 /** Resources as YAML text, for tests that need a cluster of a certain shape. */
+import { type Addressing, assignAddresses } from '../../src/calico/blocks.ts';
 import { planCluster } from '../../src/calico/cluster-plan.ts';
+import { loadManifests, type Manifest } from '../../src/calico/manifest.ts';
 import { PodwireError } from '../../src/errors.ts';
 import type { ClusterPlan } from '../../src/plan/plan.ts';
 
 export const plan = (...texts: string[]): ClusterPlan =>
   planCluster([{ text: texts.join('\n---\n'), source: 'cluster.yaml' }]);
+
+export const manifestOf = (...texts: string[]): Manifest =>
+  loadManifests([{ text: texts.join('\n---\n'), source: 'cluster.yaml' }]);
+
+/** What IPAM makes of the resources, and what it noted on the way. */
+export function addressesOf(...texts: string[]): Addressing & { readonly notes: string } {
+  const notes: string[] = [];
+  const addressing = assignAddresses(manifestOf(...texts), notes);
+  return { ...addressing, notes: notes.join('\n') };
+}
 
 /** The error of a plan that must fail. */
 export function failure(...texts: string[]): PodwireError {

@@ -16,7 +16,9 @@ function routeLine(route: RoutePlan): string {
   if (protocol !== 'boot') words.push('proto', protocol);
   if (scope !== 'global') words.push('scope', scope);
   if (source !== undefined) words.push('src', formatIp4(source));
+  if (route.metric !== 0) words.push('metric', String(route.metric));
   if (route.onlink) words.push('onlink');
+  if (route.mtu !== undefined) words.push('mtu', String(route.mtu));
   return words.filter((word) => word !== '').join(' ');
 }
 
@@ -26,8 +28,16 @@ export function namespaceOf(plan: ClusterPlan, name: string): NamespacePlan {
   return namespace;
 }
 
-export const routeLines = (plan: ClusterPlan, name: string): string[] =>
-  namespaceOf(plan, name).routes.map(routeLine).sort();
+/** Of the main table, or of another one. */
+export const routeLines = (
+  plan: ClusterPlan,
+  name: string,
+  table: RoutePlan['table'] = 'main',
+): string[] =>
+  namespaceOf(plan, name)
+    .routes.filter((route) => route.table === table)
+    .map(routeLine)
+    .sort();
 
 /** Only what Calico adds: neither the kernel's nor the administrator's routes. */
 export const calicoLines = (plan: ClusterPlan, name: string): string[] =>

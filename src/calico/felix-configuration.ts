@@ -1,0 +1,111 @@
+/**
+ * FelixConfiguration: `default` is for every node, `node.NAME` overrides it field
+ * by field on one (felix/config, source DatastorePerHost over DatastoreGlobal).
+ */
+import type { Ip4 } from '../wire/address.ts';
+import type { Field } from './field.ts';
+import { interfacePattern } from './interface-pattern.ts';
+import { compareNames, listNames } from './names.ts';
+import type { ClusterRoutes } from './release.ts';
+
+/** What is set; everything else is Felix's default. MTU 0 means derived from the host's. */
+export interface FelixSettings {
+  readonly ipipMTU?: number;
+  readonly vxlanMTU?: number;
+  readonly wireguardMTU?: number;
+  readonly vxlanPort?: number;
+  readonly vxlanVNI?: number;
+  readonly wireguardEnabled?: boolean;
+  readonly wireguardHostEncryptionEnabled?: boolean;
+  readonly wireguardInterfaceName?: string;
+  readonly wireguardListeningPort?: number;
+  readonly wireguardRoutingRulePriority?: number;
+  readonly mtuIfacePattern?: (device: string) => boolean;
+  /** Number of a route protocol (rtnetlink). */
+  readonly deviceRouteProtocol?: number;
+  readonly deviceRouteSourceAddress?: Ip4;
+  readonly programClusterRoutes?: ClusterRoutes;
+}
+
+export interface FelixConfiguration {
+  readonly name: string;
+  readonly settings: FelixSettings;
+  /** Fields that are set and change nothing here. */
+  readonly unmodelled: readonly string[];
+  readonly at: Field;
+}
+
+const mtu = (at: Field): number => at.integer(0, 65535);
+const port = (at: Field): number => at.integer(1, 65535);
+
+type Readers = { readonly [K in keyof FelixSettings]-?: (at: Field) => FelixSettings[K] };
+
+const READERS: Readers = {
+  ipipMTU: mtu,
+  vxlanMTU: mtu,
+  wireguardMTU: mtu,
+  vxlanPort: port,
+  vxlanVNI: (at) => at.integer(1, 0xffffff),
+  wireguardEnabled: (at) => at.boolean(),
+  wireguardHostEncryptionEnabled: (at) => at.boolean(),
+  wireguardInterfaceName: (at) => at.deviceName(),
+  wireguardListeningPort: port,
+  wireguardRoutingRulePriority: (at) => at.integer(1, 32765),
+  mtuIfacePattern: interfacePattern,
+  deviceRouteProtocol: (at) => at.integer(1, 255),
+  deviceRouteSourceAddress: (at) => at.ip4(),
+  programClusterRoutes: (at) =>
+    at.choice<ClusterRoutes>(['Enabled', 'Disabled', 'EnabledIPIPOnly']),
+};
+
+/** Says nothing about packets. */
+const QUIET =
+  /^(log|health|prometheus|report|debug|usageReporting|floatingIPs$|bpfLog|flowLogs|goGC|featureDetect)/;
+
+export function readFelixConfiguration(name: string, resource: Field): FelixConfiguration {
+  const spec = resource.entry('spec');
+  const settings: Record<string, unknown> = {};
+  for (const [key, read] of Object.entries(READERS)) {
+    const at = spec.entry(key);
+    if (!at.absent) settings[key] = read(at);
+  }
+  const unmodelled = spec
+    .entries()
+    .filter(([key, at]) => !at.absent && !Object.hasOwn(READERS, key) && !QUIET.test(key))
+    .map(([key]) => key);
+  return { name, settings, unmodelled, at: resource };
+}
+
+/** Settings of one node. */
+export type FelixOf = (node: string) => FelixSettings;
+
+const NODE_PREFIX = 'node.';
+
+export function felixOf(configurations: ReadonlyMap<string, FelixConfiguration>): FelixOf {
+  const cluster = configurations.get('default')?.settings ?? {};
+  const own = new Map<string, FelixSettings>();
+  for (const { name, settings } of configurations.values()) {
+    if (!name.startsWith(NODE_PREFIX)) continue;
+    own.set(name.slice(NODE_PREFIX.length), { ...cluster, ...settings });
+  }
+  return (node) => own.get(node) ?? cluster;
+}
+
+/** Notes what is set and not modelled, and configurations that no Felix reads. */
+export function noteFelix(
+  configurations: ReadonlyMap<string, FelixConfiguration>,
+  nodes: ReadonlySet<string>,
+  assumptions: string[],
+): void {
+  const sorted = [...configurations.values()].sort((a, b) => compareNames(a.name, b.name));
+  for (const { name, unmodelled } of sorted) {
+    const node = name.startsWith(NODE_PREFIX) ? name.slice(NODE_PREFIX.length) : undefined;
+    if (name !== 'default' && (node === undefined || !nodes.has(node))) {
+      assumptions.push(`FelixConfiguration/${name} is neither default nor of a node, so not used`);
+    } else if (unmodelled.length > 0) {
+      assumptions.push(
+        `FelixConfiguration/${name}: set and not modelled: ${listNames(unmodelled)}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/** What a resource is called, for its key and for messages about it. */
+import type { Field } from './field.ts';
+
+/** `metadata.name`, and the resource called by it. */
+export function named(kind: string, root: Field): [string, Field] {
+  const at = root.named(kind);
+  const name = at.entry('metadata').entry('name').name();
+  return [name, root.named(`${kind}/${name}`)];
+}
+
+/** Kubernetes puts what names no namespace into `default`. */
+export function namespaced(kind: string, root: Field): [string, string, Field] {
+  const [name, at] = named(kind, root);
+  const namespace =
+    at
+      .entry('metadata')
+      .entry('namespace')
+      .optional((f) => f.name()) ?? 'default';
+  return [namespace, name, root.named(`${kind}/${namespace}/${name}`)];
+}
