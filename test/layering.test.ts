@@ -16,6 +16,7 @@ const LAYERS = [
   'node',
   'text',
   'calico',
+  'import',
   'cluster',
   'replay',
   'report',

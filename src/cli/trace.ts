@@ -1,7 +1,14 @@
 /** `podwire trace`: one packet through every namespace. */
 import { type Command, Option } from 'commander';
-import { formatTrace, type SendProtocol } from '../index.ts';
-import { type ClusterFlags, clusterOf, integer } from './options.ts';
+import {
+  type Cluster,
+  formatTrace,
+  isImported,
+  type MissingFact,
+  missingFor,
+  type SendProtocol,
+} from '../index.ts';
+import { type ClusterFlags, clusterOf, integer, setOption } from './options.ts';
 import { print, printJson } from './terminal.ts';
 
 interface Flags extends ClusterFlags {
@@ -40,6 +47,7 @@ export function addTrace(program: Command): void {
     .option('--ttl <hops>', 'initial TTL (default 64)', integer(0, 255))
     .option('--cold', 'nobody has learned a MAC yet: ARP happens')
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
+    .addOption(setOption())
     .option('-v, --verbose', 'every step, not only the decisions')
     .option('--json', 'the trace as JSON')
     .addHelpText('after', EXAMPLE)
@@ -66,7 +74,17 @@ function trace(path: string, flags: Flags): number {
     ...(flags.df === undefined ? {} : { dontFragment: flags.df }),
     ...(flags.ttl === undefined ? {} : { ttl: flags.ttl }),
   });
-  if (flags.json === true) printJson(result);
-  else print(`${formatTrace(result, { verbose: flags.verbose === true })}\n`);
+  const missing = result.outcome === 'delivered' ? [] : missingIn(cluster, flags);
+  if (flags.json === true) printJson(missing.length === 0 ? result : { ...result, missing });
+  else {
+    print(`${formatTrace(result, { verbose: flags.verbose === true })}\n`);
+    for (const { text } of missing) print(`${text}\n`);
+  }
   return result.outcome === 'delivered' ? 0 : 1;
+}
+
+/** What the dumps of an imported cluster lack for this packet: the drop may be theirs, not the cluster's. */
+function missingIn({ plan, names }: Cluster, { from, to }: Flags): readonly MissingFact[] {
+  if (!isImported(plan)) return [];
+  return missingFor(plan, { from: names.find(from).name, to: names.address(to) });
 }

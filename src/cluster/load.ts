@@ -1,9 +1,9 @@
 /** A cluster from files: one YAML file, a folder of them, or standard input. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { planCluster } from '../calico/cluster-plan.ts';
 import type { ManifestFile } from '../calico/manifest.ts';
 import { PodwireError, printable } from '../errors.ts';
+import { planFiles } from '../import/plan-files.ts';
 import { Cluster, type ClusterOptions } from './cluster.ts';
 
 const YAML = /\.(ya?ml|json)$/i;
@@ -36,7 +36,7 @@ export function readManifests(path: string): ManifestFile[] {
 }
 
 export function loadCluster(path: string, options: ClusterOptions = {}): Cluster {
-  return Cluster.fromPlan(planCluster(readManifests(path)), options);
+  return Cluster.fromPlan(planFiles(readManifests(path)), options);
 }
 
 function read(file: string | number, source: string): string {

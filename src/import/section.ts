@@ -1,0 +1,200 @@
+/**
+ * Pasted files cut into what each command printed where. Prompts, headings and file
+ * names say both; without them the look of the lines tells the command.
+ */
+import { found, PodwireError } from '../errors.ts';
+import { type PastedLine, pastedLines, wordsOf } from '../text/line-reader.ts';
+import { commandOf, type Format, type Listing } from './command-line.ts';
+import type { DumpFile } from './dump-file.ts';
+import { formatOf } from './line-format.ts';
+import { isNamespaceName, type Mark, markOf } from './prompt.ts';
+
+/** The output of one command in one namespace. */
+export interface Section {
+  /** A node's or host's name, or `namespace/pod`. */
+  readonly node: string;
+  readonly format: Format;
+  readonly listing: Listing;
+  /** Without colours; its lines stand one after another in the source. */
+  readonly text: string;
+  readonly source: string;
+  readonly firstLine: number;
+}
+
+export interface Cut {
+  readonly sections: readonly Section[];
+  /** Lines between the words of a dump that look like none: they may be damaged. */
+  readonly unread: readonly PastedLine[];
+  /** Lines of text around the dumps. */
+  readonly around: number;
+  /** Lines of IPv6 tables. */
+  readonly ipv6: number;
+}
+
+/** Formats of which an empty listing is a fact. */
+const MAY_BE_EMPTY = new Set<Format | 'other'>(['neigh', 'arp', 'fdb', 'wg']);
+
+interface Draft {
+  readonly node: string | undefined;
+  readonly format: Format;
+  readonly listing: Listing;
+  /** From a prompt, heading or file name. */
+  readonly sure: boolean;
+  readonly lines: PastedLine[];
+}
+
+/** Throws ERR_CONFIG_SYNTAX and ERR_CONFIG_VALUE with file and line. */
+export function cutSections(files: readonly DumpFile[]): Cut {
+  const cut = { sections: [] as Section[], unread: [] as PastedLine[], around: 0, ipv6: 0 };
+  for (const file of files) cutFile(file, cut);
+  return cut;
+}
+
+type Cutting = { sections: Section[]; unread: PastedLine[]; around: number; ipv6: number };
+
+function cutFile(file: DumpFile, cut: Cutting): void {
+  const named = placeOfPath(file.path);
+  let node = named.node;
+  let draft: Draft | undefined;
+  const close = (): void => {
+    if (draft !== undefined) keep(draft, cut.sections);
+    draft = undefined;
+  };
+  const open = (listing: Listing, sure: boolean): void => {
+    close();
+    if (listing.format === 'other') return;
+    draft = { node: listing.node ?? node, format: listing.format, listing, sure, lines: [] };
+  };
+  if (/\.(ya?ml|json)$/i.test(file.path)) {
+    cut.sections.push({ ...resources, text: file.text, source: file.source });
+    return;
+  }
+  if (named.listing !== undefined) open(named.listing, true);
+
+  const lines = pastedLines(file.text, file);
+  for (const [i, line] of lines.entries()) {
+    const mark: Mark | undefined = markOf(line.text);
+    if (mark !== undefined) {
+      close();
+      // `ssh node1 ip route` says where that one command ran, not those after it.
+      if (mark.node !== undefined && mark.node !== mark.listing?.node) node = mark.node;
+      if (mark.listing !== undefined) open(mark.listing, mark.unsure !== true);
+      continue;
+    }
+    if (line.text === '') {
+      draft?.lines.push(line);
+      continue;
+    }
+    const current: Draft | undefined = draft;
+    const format = formatOf(line.text, current?.format, lines[i + 1]?.text);
+    if (format === 'ipv6') {
+      cut.ipv6++;
+      current?.lines.push({ ...line, text: '' });
+    } else if (format === undefined) {
+      if (current?.sure && (current.lines.at(-1)?.text ?? '') !== '') cut.unread.push(line);
+      else cut.around++;
+      close();
+    } else if (current?.format === format) {
+      current.lines.push(line);
+    } else {
+      open({ format, command: COMMANDS[format], whole: false }, false);
+      draft?.lines.push(line);
+    }
+  }
+  close();
+}
+
+/** A file of manifests as a whole. */
+const resources = {
+  node: '',
+  format: 'yaml',
+  listing: { format: 'yaml', command: 'calicoctl get -o yaml', whole: true },
+  firstLine: 1,
+} as const;
+
+/** What a listing without its command is taken to be. */
+const COMMANDS: { readonly [F in Format]: string } = {
+  link: 'ip addr',
+  route: 'ip route',
+  'route-n': 'route -n',
+  neigh: 'ip neigh',
+  arp: 'arp -an',
+  fdb: 'bridge fdb show',
+  rule: 'ip rule',
+  wg: 'wg show',
+  sysctl: 'sysctl',
+  calicoctl: 'calicoctl get',
+  status: 'calicoctl node status',
+  yaml: 'calicoctl get -o yaml',
+};
+
+/** Facts about the cluster, not about one namespace. */
+const CLUSTER_WIDE = new Set<Format>(['calicoctl', 'yaml']);
+
+function keep({ node, format, listing, sure, lines }: Draft, sections: Section[]): void {
+  const first = lines.find(({ text }) => text !== '');
+  const place = first ?? lines[0];
+  if (first === undefined && !(sure && listing.whole && MAY_BE_EMPTY.has(format))) return;
+  if (place === undefined && node === undefined) return;
+  // Notes quote the first lines of a resource too.
+  if (format === 'yaml' && !sure && !lines.some(({ text }) => /^(metadata|items):/.test(text)))
+    return;
+  if (node === undefined && !CLUSTER_WIDE.has(format)) {
+    const message =
+      "expected the node's name above, in a prompt such as root@node1:~# or in the file's name, found none";
+    throw new PodwireError('ERR_CONFIG_VALUE', message, place);
+  }
+  if (node !== undefined && !isNamespaceName(node)) {
+    const message = `expected a node's name or namespace/pod, found ${found(node)}`;
+    throw new PodwireError('ERR_CONFIG_VALUE', message, place);
+  }
+  const last = lines.findLastIndex(({ text }) => text !== '');
+  const text = lines
+    .slice(0, last + 1)
+    .map((line) => `${line.text}\n`)
+    .join('');
+  // By its look alone `ip addr` is `ip link` until an address stands in it.
+  const links = !sure && format === 'link' && !/ inet6? \S/.test(text);
+  sections.push({
+    node: node ?? '',
+    format,
+    listing: links ? { ...listing, command: 'ip link' } : listing,
+    text,
+    source: place?.source ?? '',
+    firstLine: lines[0]?.line ?? 1,
+  });
+}
+
+/**
+ * `node1/ip-route.txt`, `node1.txt`, `node1-ip-route.txt`, `default/client/eth0.txt`:
+ * the folders, else the file, name the namespace; what is left of the file's name
+ * may be a command.
+ */
+export function placeOfPath(path: string): Mark {
+  const parts = path.split('/');
+  const base = (parts.pop() ?? '').replace(/\.(txt|log|out|md|ya?ml)$/i, '');
+  const words = base.split(/[-_. ]+/);
+  for (let i = parts.length > 0 ? 0 : 1; i < words.length; i++) {
+    const listing = commandOf(spellOut(words.slice(i)));
+    if (listing === undefined) continue;
+    const node = parts.length > 0 ? folderName(parts) : wordsAsWritten(base, words.slice(0, i));
+    return { ...(node === undefined ? {} : { node }), listing };
+  }
+  const node = parts.length > 0 ? folderName(parts) : base;
+  return node === '' ? {} : { node };
+}
+
+const folderName = (parts: readonly string[]): string => parts.slice(-2).join('/');
+
+/** The part of a name that these words stand for, with its own separators. */
+function wordsAsWritten(base: string, words: readonly string[]): string {
+  let at = 0;
+  for (const word of words) at = base.indexOf(word, at) + word.length;
+  return base.slice(0, at);
+}
+
+/** `ip d link` was `ip -d link`, `arp an` was `arp -an`. */
+const spellOut = (words: readonly string[]): string =>
+  wordsOf(words.join(' '))
+    .map((word, i) => (i > 0 && ['d', 'an', 'n', '4', 'c'].includes(word) ? `-${word}` : word))
+    .join(' ');
