@@ -1,6 +1,6 @@
 /** podwire: everything a program may use. Named exports only. */
 
-export { planCluster } from './calico/cluster-plan.ts';
+export { editManifests } from './calico/edit.ts';
 export type { ManifestFile } from './calico/manifest.ts';
 export { captureAt, type FrameSink } from './cluster/capture-tap.ts';
 export { Cluster, type ClusterOptions, type Counts, type Port } from './cluster/cluster.ts';
@@ -20,6 +20,11 @@ export {
 } from './frame/conversation.ts';
 export { type Dissection, type DissectOptions, dissect } from './frame/dissect.ts';
 export type { ChecksumState, DissectedLayer, Layer } from './frame/layer.ts';
+export { type DumpFile, readDumps } from './import/dump-file.ts';
+export { type Import, type ImportedPlan, importDumps, isImported } from './import/import-dumps.ts';
+export { type MissingFact, missingFor, type Question } from './import/missing-fact.ts';
+export { planFiles as planCluster } from './import/plan-files.ts';
+export { formatImport } from './import/tables-resource.ts';
 export {
   Capture,
   type CaptureOptions,
@@ -36,10 +41,19 @@ export {
   type Scenario,
   type ScenarioResult,
 } from './replay/scenario.ts';
+export {
+  diffPlans,
+  type NamespaceDiff,
+  type PlanDiff,
+  type TableDiff,
+  walkDiff,
+} from './report/diff.ts';
+export { formatDiff } from './report/diff-text.ts';
 export { formatDissection } from './report/dissection-text.ts';
+export { type Finding, lintPlan } from './report/lint.ts';
 export { formatSteps, formatTrace, type TraceTextOptions } from './report/trace-text.ts';
 export { Fib, type FibEntry } from './tables/fib.ts';
-export { runCommand } from './text/command.ts';
+export { type CommandOptions, runCommand } from './text/command.ts';
 export {
   formatIp4,
   formatMac,

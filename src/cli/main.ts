@@ -2,7 +2,10 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { PodwireError } from '../index.ts';
+import { addDiff } from './diff.ts';
 import { addDissect } from './dissect.ts';
+import { addImport } from './import.ts';
+import { addLint } from './lint.ts';
 import { addReplay } from './replay.ts';
 import { addRun } from './run.ts';
 import { addTables } from './tables.ts';
@@ -16,7 +19,8 @@ const program = new Command('podwire')
   .exitOverride()
   .configureOutput({ writeErr: (text) => tell(text.replace(/^error: /, 'podwire: ')) });
 
-for (const add of [addTrace, addReplay, addTables, addDissect, addRun]) add(program);
+for (const add of [addTrace, addReplay, addTables, addDiff, addLint, addImport, addDissect, addRun])
+  add(program);
 for (const command of program.commands) command.exitOverride();
 
 try {

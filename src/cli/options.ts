@@ -1,6 +1,14 @@
 /** Readers of option values; each refuses with what was expected and what was found. */
-import { InvalidArgumentError } from 'commander';
-import { type Cluster, type ClusterOptions, loadCluster } from '../index.ts';
+import { InvalidArgumentError, Option } from 'commander';
+import {
+  Cluster,
+  type ClusterOptions,
+  type ClusterPlan,
+  editManifests,
+  type ManifestFile,
+  planCluster,
+  readManifests,
+} from '../index.ts';
 import { tell } from './terminal.ts';
 
 /** A whole number in a range. */
@@ -26,19 +34,33 @@ export function portFile(text: string, before: readonly PortFile[]): PortFile[] 
   return [...before, { at: text.slice(0, equals), file: text.slice(equals + 1) }];
 }
 
+/** `--set`, once for each edit. */
+export const setOption = (): Option =>
+  new Option(
+    '--set <kind/name.field=value>',
+    'what if: change a field of the cluster first (repeatable)',
+  )
+    .argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text])
+    .default([], '');
+
 export interface ClusterFlags {
   readonly cold?: boolean;
   readonly seed?: number;
+  readonly set?: readonly string[];
 }
 
-/** The cluster a command works on; says on standard error what was not used. */
+/** The plan of some files, edited; says on standard error what was not used. */
+export function planOf(files: readonly ManifestFile[], set: readonly string[] = []): ClusterPlan {
+  const plan = planCluster(editManifests(files, set));
+  if (plan.ignored.length > 0) tell(`podwire: not used: ${plan.ignored.join(', ')}\n`);
+  return plan;
+}
+
+/** The cluster a command works on. */
 export function clusterOf(path: string, flags: ClusterFlags = {}): Cluster {
   const options: ClusterOptions = {
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     neighbours: flags.cold === true ? 'cold' : 'warm',
   };
-  const cluster = loadCluster(path, options);
-  const { ignored } = cluster.plan;
-  if (ignored.length > 0) tell(`podwire: not used: ${ignored.join(', ')}\n`);
-  return cluster;
+  return Cluster.fromPlan(planOf(readManifests(path), flags.set), options);
 }

@@ -12,7 +12,14 @@ import {
   type ReplayOutput,
   replay,
 } from '../index.ts';
-import { type ClusterFlags, clusterOf, integer, type PortFile, portFile } from './options.ts';
+import {
+  type ClusterFlags,
+  clusterOf,
+  integer,
+  type PortFile,
+  portFile,
+  setOption,
+} from './options.ts';
 import { print, tell } from './terminal.ts';
 
 interface Flags extends ClusterFlags {
@@ -44,6 +51,7 @@ export function addReplay(program: Command): void {
     .option('--lenient', 'a cut input ends quietly')
     .option('--cold', 'nobody has learned a MAC yet: ARP happens')
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
+    .addOption(setOption())
     .option('--json', 'the summary as JSON')
     .addHelpText('after', NOTES)
     .action((path: string, flags: Flags) => replayFiles(path, flags));

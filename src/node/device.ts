@@ -6,7 +6,14 @@ import { type Mac, macHigh, macLow } from '../wire/address.ts';
 import type { Node } from './node.ts';
 
 /** How frames leave a device, and whether they carry an Ethernet header. */
-export const DeviceKind = { Loopback: 0, Nic: 1, Veth: 2, Vxlan: 3, Ipip: 4, Wireguard: 5 } as const;
+export const DeviceKind = {
+  Loopback: 0,
+  Nic: 1,
+  Veth: 2,
+  Vxlan: 3,
+  Ipip: 4,
+  Wireguard: 5,
+} as const;
 export type DeviceKind = (typeof DeviceKind)[keyof typeof DeviceKind];
 
 const kindOf: { readonly [K in DevicePlan['kind']]: DeviceKind } = {

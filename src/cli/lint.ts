@@ -1,0 +1,36 @@
+/** `podwire lint`: what is allowed and wrong all the same. */
+import type { Command } from 'commander';
+import { lintPlan, readManifests } from '../index.ts';
+import { planOf, setOption } from './options.ts';
+import { print, printJson } from './terminal.ts';
+
+interface Flags {
+  readonly set: readonly string[];
+  readonly json?: boolean;
+}
+
+export function addLint(program: Command): void {
+  program
+    .command('lint')
+    .description('faults that drop packets only sometimes, or far away: MTUs, routers, fabrics')
+    .argument('<cluster>', 'YAML file, folder of YAML files, or -')
+    .addOption(setOption())
+    .option('--json', 'the findings as JSON')
+    .addHelpText('after', NOTES)
+    .action((path: string, flags: Flags) => {
+      process.exitCode = lint(path, flags);
+    });
+}
+
+const NOTES = `
+Exit code: 0 nothing found, 1 something.
+
+Example:
+  podwire lint fixtures/calico-ipip`;
+
+function lint(path: string, { set, json }: Flags): number {
+  const findings = lintPlan(planOf(readManifests(path), set));
+  if (json === true) printJson(findings);
+  else print(findings.map(({ node, rule, message }) => `${node}: ${rule}: ${message}\n`).join(''));
+  return findings.length === 0 ? 0 : 1;
+}
