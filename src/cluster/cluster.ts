@@ -171,10 +171,10 @@ export class Cluster implements World {
     if (isBefore(this.now, to)) this.now = to;
   }
 
-  /** Lets everything happen that is still to happen. */
+  /** Lets virtual time pass until no packet waits any more. */
   run(): void {
     this.settle();
-    while (this.timers.first !== undefined) this.fireNext();
+    while (this.timers.first !== undefined && this.waiting() > 0) this.fireNext();
   }
 
   /** Runs `action` with every step of traced packets written to `ring`. */
@@ -201,8 +201,21 @@ export class Cluster implements World {
     this.counts.born++;
   }
 
+  absorb(p: Packet): void {
+    this.consume(p);
+  }
+
+  milliseconds(): number {
+    return this.now.seconds * 1000 + Math.floor(this.now.nanoseconds / 1e6);
+  }
+
+  arm(milliseconds: number, fire: () => void): void {
+    this.timers.add(later(this.now, milliseconds), fire);
+  }
+
   armNeighbour(node: Node, id: number, milliseconds: number): void {
-    this.timers.add(later(this.now, milliseconds), () => neighbourTimer(node, id));
+    const token = node.neighbours.startTimer(id);
+    this.arm(milliseconds, () => neighbourTimer(node, id, token));
   }
 
   discard(node: Node, p: Packet): void {
@@ -210,7 +223,18 @@ export class Cluster implements World {
     if (p.traced !== 0 && this.ring !== null) {
       const told = DROPPED - p.drop;
       const { input, output, noteA, noteB } = p;
-      this.ring.mark(p.traced, node.position, Room.Neighbour, input, output, told, noteA, noteB);
+      this.ring.mark(
+        p.traced,
+        node.position,
+        Room.Neighbour,
+        input,
+        output,
+        told,
+        noteA,
+        noteB,
+        p.answer,
+        p.answerTo,
+      );
     }
     this.end(node, p);
   }
@@ -262,7 +286,18 @@ export class Cluster implements World {
     p.drop = why;
     node.drops[why]!++;
     if (p.traced !== 0 && this.ring !== null) {
-      this.ring.mark(p.traced, node.position, Room.Transmit, -1, p.output, DROPPED - why, 0, 0);
+      this.ring.mark(
+        p.traced,
+        node.position,
+        Room.Transmit,
+        -1,
+        p.output,
+        DROPPED - why,
+        0,
+        0,
+        0,
+        0,
+      );
     }
     this.end(node, p);
   };

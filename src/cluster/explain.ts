@@ -9,6 +9,7 @@ import { neighbourEntry } from '../text/ip-neigh.ts';
 import { routeEntry } from '../text/ip-route.ts';
 import { DROPPED, type TraceRecord } from '../trace/ring.ts';
 import { formatIp4, formatMac, type Ip4, joinMac } from '../wire/address.ts';
+import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { neighbourPlan } from './dump.ts';
 
@@ -121,21 +122,40 @@ export function explain(nodes: readonly Node[], record: TraceRecord): Step {
   const node = nodes[record.node]!;
   const room = record.room as Room;
   const drop = dropOf(record);
-  const finding = tellers[room](node, record);
+  const told = tellers[room](node, record);
+  const finding = { ...told, note: told.note + answerText(record) };
   const position = record.output >= 0 ? record.output : record.input;
   const device = position < 0 ? {} : { device: deviceName(node, position) };
   const step = { node: node.name, room: roomName[room], ...device };
   if (drop === undefined) return { ...step, ...finding };
-  const why = `dropped: ${dropInfo[drop].name}: ${dropInfo[drop].meaning}${sizes(record, drop, node)}`;
+  const reason = `${dropInfo[drop].name}: ${dropInfo[drop].meaning}${sizes(record, drop, node)}`;
+  const why = `dropped: ${reason}${answerText(record)}`;
   return finding.entry === undefined
     ? { ...step, note: why }
     : { ...step, entry: finding.entry, note: why };
 }
 
+const ANSWERS: Readonly<Record<number, string>> = {
+  [icmp.ECHO_REPLY << 8]: 'echo reply',
+  [icmp.UNREACHABLE << 8]: 'net unreachable',
+  [(icmp.UNREACHABLE << 8) | icmp.CODE_HOST]: 'host unreachable',
+  [(icmp.UNREACHABLE << 8) | icmp.CODE_FRAG_NEEDED]: 'fragmentation needed',
+  [(icmp.UNREACHABLE << 8) | icmp.CODE_FILTERED]: 'administratively filtered',
+  [icmp.TIME_EXCEEDED << 8]: 'time exceeded',
+  [icmp.PARAMETER_PROBLEM << 8]: 'parameter problem',
+  [(icmp.REDIRECT << 8) | icmp.CODE_REDIRECT_HOST]: 'redirect',
+};
+
+/** The ICMP message that this room sent about the packet, and to whom. */
+function answerText({ answer, answerTo }: TraceRecord): string {
+  if (answer === 0) return '';
+  return `; ICMP ${ANSWERS[answer - 1] ?? answer - 1} sent to ${formatIp4(answerTo)}`;
+}
+
 /** The figure behind a drop, where one tells more than the reason. */
 function sizes(record: TraceRecord, drop: Drop, node: Node): string {
   const name = dropInfo[drop].name;
-  if (name === 'packet-too-big' || name === 'fragmentation-needed') {
+  if (name === 'packet-too-big') {
     const mtu = record.room === Room.Forward ? record.noteA : record.noteB;
     return ` (MTU ${mtu} of ${deviceName(node, record.output)})`;
   }

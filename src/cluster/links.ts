@@ -79,7 +79,11 @@ export class Segment implements Link {
       ethernet.destinationLow(bytes, p.data),
     );
     const end = at < 0 ? undefined : this.ends[at];
-    if (end === undefined || end.device === device) lose(p, Drop.LinkNowhere);
+    if (end === undefined) {
+      // A switch floods what it has not learned; nobody will take it.
+      for (const other of this.ends) if (other.device !== device) this.copyTo(other, p, lose);
+      lose(p, Drop.LinkNowhere);
+    } else if (end.device === device) lose(p, Drop.LinkNowhere);
     else if (this.srcDstCheck && !passes({ node: from, device }, end, p)) lose(p, Drop.SrcDstCheck);
     else arrive(end, p, lose);
   }
@@ -87,17 +91,17 @@ export class Segment implements Link {
   private flood(device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void {
     const others = this.ends.filter((end) => end.device !== device);
     const last = others.pop();
-    for (const end of others) {
-      const twin = duplicate(p);
-      if (twin === null) {
-        lose(p, Drop.SlotsExhausted);
-        return;
-      }
-      end.node.world.adopt();
-      arrive(end, twin, lose);
-    }
+    for (const end of others) this.copyTo(end, p, lose);
     if (last === undefined) lose(p, Drop.LinkNowhere);
     else arrive(last, p, lose);
+  }
+
+  private copyTo(end: End, p: Packet, lose: (p: Packet, why: Drop) => void): void {
+    const twin = duplicate(p);
+    if (twin === null) return;
+    twin.traced = 0;
+    end.node.world.adopt();
+    arrive(end, twin, lose);
   }
 }
 

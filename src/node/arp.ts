@@ -2,7 +2,7 @@
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
-import { Nud } from '../tables/neighbours.ts';
+import { isValid, Nud } from '../tables/neighbours.ts';
 import { RouteKind } from '../tables/routes.ts';
 import * as arp from '../wire/arp.ts';
 import * as ethernet from '../wire/ethernet.ts';
@@ -12,6 +12,7 @@ import { release } from './neighbour.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
 import { selectSource } from './source.ts';
+import { inputRoute } from './source-check.ts';
 
 const MESSAGE_LEN = ethernet.HEADER_LEN + arp.LEN;
 
@@ -48,11 +49,10 @@ const isOwn = (node: Node, address: number): boolean => {
  * without a default route does not answer for 169.254.1.1.
  */
 function answersFor(node: Node, device: Device, from: number, target: number): boolean {
-  if (isOwn(node, from)) return false;
-  if (isOwn(node, target)) return true;
+  const route = inputRoute(node, device, from, target);
+  if (route < 0) return false;
+  if (node.routes.kind(route) === RouteKind.Local) return true;
   if (!node.forwarding || !device.proxyArp) return false;
-  const route = node.lookup(target);
-  if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) return false;
   return node.routes.device(route) !== device.position;
 }
 
@@ -70,7 +70,19 @@ function learn(
   if (known >= 0 && node.neighbours.state(known) === Nud.Permanent) return;
   const high = arp.senderMacHigh(bytes, at);
   const low = arp.senderMacLow(bytes, at);
-  release(node, node.neighbours.set(device.position, from, high, low, state));
+  // neigh_update: hearing the same MAC again makes a known entry no staler.
+  if (
+    known >= 0 &&
+    state === Nud.Stale &&
+    isValid(node.neighbours.state(known)) &&
+    node.neighbours.macHigh(known) === high &&
+    node.neighbours.macLow(known) === low
+  ) {
+    return;
+  }
+  const id = node.neighbours.set(device.position, from, high, low, state);
+  node.neighbours.confirm(id, node.world.milliseconds());
+  release(node, id);
 }
 
 function reply(node: Node, device: Device, at: number, own: number, to: number): void {
@@ -87,22 +99,31 @@ function reply(node: Node, device: Device, at: number, own: number, to: number):
 }
 
 /**
- * A broadcast request. The sender is the source of the packet that waits where
- * that is one of our addresses (arp_announce 0), else chosen by device.
+ * Asks for an address: by broadcast, or of the MAC last known. The sender is the
+ * source of the packet that waits where that is one of our addresses
+ * (arp_announce 0), else chosen by device.
  */
-export function sendRequest(
-  node: Node,
-  position: number,
-  target: number,
-  packetSource: number,
-): void {
+export function sendRequest(node: Node, id: number, packetSource: number): void {
   const p = node.world.create(MESSAGE_LEN);
   if (p === null) return;
-  const { macHigh, macLow } = node.devices[position]!;
-  const from = isOwn(node, packetSource) ? packetSource : selectSource(node, position, target);
-  ethernet.emit(bytes, p.data, 0xffff, -1, macHigh, macLow, ethernet.TYPE_ARP);
+  const { neighbours } = node;
+  const device = node.devices[neighbours.device(id)]!;
+  const target = neighbours.address(id);
+  const known = neighbours.state(id) === Nud.Probe;
+  const from = isOwn(node, packetSource)
+    ? packetSource
+    : selectSource(node, device.position, target);
+  ethernet.emit(
+    bytes,
+    p.data,
+    known ? neighbours.macHigh(id) : 0xffff,
+    known ? neighbours.macLow(id) : -1,
+    device.macHigh,
+    device.macLow,
+    ethernet.TYPE_ARP,
+  );
   const body = p.data + ethernet.HEADER_LEN;
-  arp.emit(bytes, body, arp.REQUEST, macHigh, macLow, from, 0, 0, target);
-  p.output = position;
+  arp.emit(bytes, body, arp.REQUEST, device.macHigh, device.macLow, from, 0, 0, target);
+  p.output = device.position;
   node.world.enqueue(node, p, Room.Transmit);
 }

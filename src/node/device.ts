@@ -45,6 +45,8 @@ export class Device {
   readonly up: boolean;
   readonly proxyArp: boolean;
   readonly checksumOffload: boolean;
+  readonly rpFilter: number;
+  readonly routeLocalnet: boolean;
   /** VXLAN settings; 0 on other devices. Addresses are signed. */
   readonly vni: number;
   readonly port: number;
@@ -76,6 +78,8 @@ export class Device {
     this.up = plan.up;
     this.proxyArp = plan.proxyArp;
     this.checksumOffload = plan.checksumOffload;
+    this.rpFilter = plan.rpFilter ?? 0;
+    this.routeLocalnet = plan.routeLocalnet ?? false;
     this.vni = plan.vxlan?.vni ?? 0;
     this.port = plan.vxlan?.port ?? 0;
     this.local = plan.vxlan?.local ?? 0;

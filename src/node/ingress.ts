@@ -6,7 +6,7 @@ import * as ethernet from '../wire/ethernet.ts';
 import type { Device } from './device.ts';
 import { dropped } from './drop-packet.ts';
 import type { Node } from './node.ts';
-import { type Next, Room } from './room.ts';
+import { End, type Next, Room } from './room.ts';
 import { tap } from './tap.ts';
 
 /** Notes: A the frame type. */
@@ -14,6 +14,7 @@ export function ingress(node: Node, p: Packet): Next {
   const device = node.devices[p.input]!;
   if (!device.up) return dropped(p, Drop.DeviceDown);
   tap(node, device, p, false);
+  if (node.silent) return End.Delivered;
   p.output = -1;
   p.route = -1;
   p.frameType = FrameType.Host;

@@ -5,15 +5,16 @@ import type { Packet } from '../packet/packet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { dropped } from './drop-packet.ts';
+import { icmpInput } from './icmp-input.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
 
 /** Notes: A the IP protocol, B the UDP destination port or 0. */
 export function local(node: Node, p: Packet): Next {
+  if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p);
   const protocol = ipv4.protocol(bytes, p.l3);
   p.noteA = protocol;
   p.noteB = 0;
-  if (ipv4.isFragment(bytes, p.l3)) return dropped(p, Drop.FragmentReceived);
   if (protocol === ipv4.PROTO_IPIP) {
     if (node.ipip < 0 || !node.devices[node.ipip]!.up) return dropped(p, Drop.TunnelOff);
     return Room.IpipIn;
@@ -25,9 +26,16 @@ export function local(node: Node, p: Packet): Next {
     p.noteB = udp.destinationPort(bytes, l4);
     return isVxlan(node, p.noteB) ? Room.VxlanIn : End.Delivered;
   }
-  const known = protocol === ipv4.PROTO_TCP || protocol === ipv4.PROTO_ICMP;
-  return known ? End.Delivered : dropped(p, Drop.ProtocolUnknown);
+  if (protocol === ipv4.PROTO_ICMP) return icmpInput(node, p);
+  return protocol === ipv4.PROTO_TCP ? End.Delivered : dropped(p, Drop.ProtocolUnknown);
 }
 
 const isVxlan = (node: Node, port: number): boolean =>
   node.vxlan >= 0 && node.devices[node.vxlan]!.up && node.devices[node.vxlan]!.port === port;
+
+/** ip_defrag: the last piece to come lets the whole datagram go on. */
+function reassemble(node: Node, p: Packet): Next {
+  const whole = node.reassembly.add(node, p);
+  if (whole !== null) node.world.enqueue(node, whole, Room.Local);
+  return End.Parked;
+}

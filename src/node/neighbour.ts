@@ -9,14 +9,19 @@ import type { Packet } from '../packet/packet.ts';
 import { isValid, Nud } from '../tables/neighbours.ts';
 import { RouteKind } from '../tables/routes.ts';
 import * as ethernet from '../wire/ethernet.ts';
+import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { sendRequest } from './arp.ts';
 import type { Device } from './device.ts';
+import { sendError } from './icmp-error.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
 
 /** net.ipv4.neigh.*: retrans_time_ms, mcast_solicit, and unres_qlen in full-sized packets. */
 const RETRANSMIT_MS = 1000;
+/** base_reachable_time_ms (the kernel draws 0.5 to 1.5 of it) and delay_first_probe_time. */
+const REACHABLE_MS = 30_000;
+const DELAY_PROBE_MS = 5000;
 const MAX_PROBES = 3;
 const QUEUE_LIMIT = 101;
 
@@ -32,6 +37,7 @@ export function neighbour(node: Node, p: Packet): Next {
   const id = resolve(node, device, p.nextHop);
   p.noteA = id;
   if (isValid(node.neighbours.state(id))) {
+    use(node, id);
     frame(p, device, node.neighbours.macHigh(id), node.neighbours.macLow(id));
     return Room.Transmit;
   }
@@ -46,6 +52,16 @@ export function neighbour(node: Node, p: Packet): Next {
     probe(node, id, ipv4.source(bytes, p.l3));
   }
   return End.Parked;
+}
+
+/** An old entry is used at once, and verified later: neigh_event_send, neigh_timer_handler. */
+function use(node: Node, id: number): void {
+  const { neighbours } = node;
+  const state = neighbours.state(id);
+  const aged = node.world.milliseconds() - neighbours.confirmedAt(id) > REACHABLE_MS;
+  if (state !== Nud.Stale && !(state === Nud.Reachable && aged)) return;
+  neighbours.setState(id, Nud.Delay);
+  node.world.armNeighbour(node, id, DELAY_PROBE_MS);
 }
 
 /** The entry for an address: the node's own, else what the link had learned, else a new one. */
@@ -72,22 +88,34 @@ function frame(p: Packet, device: Device, toHigh: number, toLow: number): void {
 /** One more request, and the timer for the next. `packetSource`: see arp_announce 0. */
 function probe(node: Node, id: number, packetSource: number): void {
   node.neighbours.countProbe(id);
-  sendRequest(node, node.neighbours.device(id), node.neighbours.address(id), packetSource);
+  sendRequest(node, id, packetSource);
   node.world.armNeighbour(node, id, RETRANSMIT_MS);
 }
 
-/** The timer of an entry that was asked for: ask again, or give up and end who waits. */
-export function neighbourTimer(node: Node, id: number): void {
-  if (node.neighbours.state(id) !== Nud.Incomplete) return;
-  const oldest = node.neighbours.oldest(id);
-  if (oldest !== null && node.neighbours.probes(id) < MAX_PROBES) {
-    probe(node, id, ipv4.source(bytes, oldest.l3));
+/** The timer of an entry: verify what is old, ask again, or give up and end who waits. */
+export function neighbourTimer(node: Node, id: number, token: number): void {
+  const { neighbours } = node;
+  if (!neighbours.isTimer(id, token)) return;
+  const state = neighbours.state(id);
+  if (state === Nud.Delay) {
+    neighbours.setState(id, Nud.Probe);
+    neighbours.forgetProbes(id);
+    probe(node, id, 0);
     return;
   }
-  node.neighbours.setState(id, Nud.Failed);
-  for (let p = node.neighbours.unpark(id); p !== null; ) {
+  if (state !== Nud.Incomplete && state !== Nud.Probe) return;
+  const oldest = neighbours.oldest(id);
+  const wanted = state === Nud.Probe || oldest !== null;
+  if (wanted && neighbours.probes(id) < MAX_PROBES) {
+    probe(node, id, oldest === null ? 0 : ipv4.source(bytes, oldest.l3));
+    return;
+  }
+  neighbours.setState(id, Nud.Failed);
+  for (let p = neighbours.unpark(id); p !== null; ) {
     const next: Packet | null = p.next;
     p.drop = Drop.NeighbourFailed;
+    // arp_error_report: every packet that waited is answered.
+    sendError(node, p, icmp.UNREACHABLE, icmp.CODE_HOST, 0);
     node.world.discard(node, p);
     p = next;
   }

@@ -7,7 +7,9 @@ import { Fib } from '../tables/fib.ts';
 import { Neighbours } from '../tables/neighbours.ts';
 import { RouteKind, type Routes } from '../tables/routes.ts';
 import type { Device, Tap } from './device.ts';
+import { IcmpLimit } from './icmp-limit.ts';
 import type { Identifications } from './identification.ts';
+import { Reassembly } from './reassembly.ts';
 import type { Room } from './room.ts';
 import type { SourcePorts } from './source-port.ts';
 
@@ -19,6 +21,12 @@ export interface World {
   adopt(): void;
   /** Lets a packet that this node made or held back start at a room, after the present one. */
   enqueue(node: Node, packet: Packet, room: Room): void;
+  /** A held packet whose bytes went into another. */
+  absorb(packet: Packet): void;
+  /** Virtual time, milliseconds since the epoch. */
+  milliseconds(): number;
+  /** Calls `fire` after `milliseconds` of virtual time. */
+  arm(milliseconds: number, fire: () => void): void;
   /** Calls the node's neighbour timer for this entry after `milliseconds` of virtual time. */
   armNeighbour(node: Node, id: number, milliseconds: number): void;
   /** Ends a packet this node held back: counts the reason and frees the slot. */
@@ -47,6 +55,12 @@ export class Node {
   /** Position of the VXLAN and the IPIP device; -1 where there is none. */
   readonly vxlan: number;
   readonly ipip: number;
+  readonly icmpLimit: IcmpLimit;
+  readonly reassembly = new Reassembly();
+  /** Nodes and routers answer pings; pods and hosts leave that to whoever plays them. */
+  readonly answersEcho: boolean;
+  /** Only watched: frames that come in end there. */
+  readonly silent: boolean;
   /** Dropped packets by reason. */
   readonly drops = new Uint32Array(DROP_COUNT);
 
@@ -70,6 +84,12 @@ export class Node {
     this.routes = parts.routes;
     this.identifications = parts.identifications;
     this.sourcePorts = parts.sourcePorts;
+    this.icmpLimit = new IcmpLimit(
+      parts.plan.icmpRateLimit ?? 1000,
+      parts.plan.routeErrorCost ?? 1000,
+    );
+    this.silent = parts.plan.silent ?? false;
+    this.answersEcho = parts.plan.role === 'node' || parts.plan.role === 'router';
     this.vxlan = parts.plan.devices.findIndex((d) => d.kind === 'vxlan');
     this.ipip = parts.plan.devices.findIndex((d) => d.kind === 'ipip');
   }

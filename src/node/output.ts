@@ -4,7 +4,8 @@ import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
-import { leaveChecksum } from './l4-checksum.ts';
+import { fragment } from './fragment.ts';
+import { completeChecksum, leaveChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
 import { type Next, Room } from './room.ts';
 
@@ -21,13 +22,13 @@ export function output(node: Node, p: Packet): Next {
   if (!device.up) return dropped(p, Drop.DeviceDown);
   // A tunnel whose own packets are routed back into it (ip_tunnel_xmit: collisions; vxlan: -ELOOP).
   if (p.tunnel === p.output) return dropped(p, Drop.TunnelLoop);
+  const next = device.ethernet ? Room.Neighbour : Room.Transmit;
   if (p.length > mtu) {
-    return dropped(
-      p,
-      ipv4.dontFragment(bytes, p.l3) ? Drop.PacketTooBig : Drop.FragmentationNeeded,
-    );
+    if (ipv4.dontFragment(bytes, p.l3)) return dropped(p, Drop.PacketTooBig);
+    if (p.partial) completeChecksum(p);
+    return fragment(node, p, mtu, next);
   }
   // Born here, and the hardware is to finish the checksum: it leaves unfinished.
   if (device.checksumOffload && p.input < 0 && p.wraps === 0) leaveChecksum(p);
-  return device.ethernet ? Room.Neighbour : Room.Transmit;
+  return next;
 }

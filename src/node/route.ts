@@ -1,52 +1,100 @@
-/** The routing decision: ip_route_input_slow and ip_route_output_key of net/ipv4/route.c. */
+/** The routing decision: ip_route_input_slow, ip_error and ip_route_output_key of net/ipv4/route.c. */
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import { RouteKind } from '../tables/routes.ts';
+import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
+import { refuse, refuseRoute } from './icmp-error.ts';
+import { compileOptions, Options } from './ip-options.ts';
 import type { Node } from './node.ts';
 import { type Next, Room } from './room.ts';
+import {
+  checkAddresses,
+  checkSource,
+  isMulticast,
+  LIMITED_BROADCAST,
+  Source,
+} from './source-check.ts';
 
-const LIMITED_BROADCAST = -1;
+const MILLISECONDS_A_DAY = 86_400_000;
 
 /** Notes: A the route that won, or -1. */
 export function route(node: Node, p: Packet): Next {
   const to = ipv4.destination(bytes, p.l3);
-  const born = p.input < 0;
   p.noteA = -1;
-  if (!born && isMartian(node, ipv4.source(bytes, p.l3))) return dropped(p, Drop.MartianSource);
-  if (isMulticast(to)) return dropped(p, Drop.GroupDestination);
-  if (!born && (to === LIMITED_BROADCAST || to === 0)) return Room.Local;
+  return p.input < 0 ? routeBorn(node, p, to) : routeReceived(node, p, to);
+}
 
+/** A packet of this namespace, or the outer half of one it encapsulated. */
+function routeBorn(node: Node, p: Packet, to: number): Next {
+  if (isMulticast(to)) return dropped(p, Drop.GroupDestination);
+  const id = find(node, p, to);
+  if (id < 0) return dropped(p, Drop.RouteMissing);
+  const kind = node.routes.kind(id);
+  if (kind === RouteKind.Local) return Room.Local;
+  if (kind !== RouteKind.Unicast && kind !== RouteKind.Broadcast) return dropped(p, dropOf(kind));
+  choose(node, p, to);
+  return Room.Output;
+}
+
+/** The order of the checks is ip_route_input_slow's: it decides which drop is named. */
+function routeReceived(node: Node, p: Packet, to: number): Next {
+  const from = ipv4.source(bytes, p.l3);
+  const device = node.devices[p.input]!;
+  const martian = checkAddresses(device, from, to);
+  if (martian !== Drop.None) return dropped(p, martian);
+  if (to === LIMITED_BROADCAST) return Room.Local;
+
+  const id = find(node, p, to);
+  const kind = id < 0 ? -1 : node.routes.kind(id);
+  const isLocal = kind === RouteKind.Local || kind === RouteKind.Broadcast;
+  if (!isLocal && kind !== RouteKind.Unicast) return unroutable(node, p, kind);
+  if (!isLocal && !node.forwarding) return dropped(p, Drop.ForwardingOff);
+  const source = checkSource(node, device, from);
+  if (source === Source.Refused) return dropped(p, Drop.MartianSource);
+  if (!isLocal) choose(node, p, to);
+  p.redirect = !isLocal && p.output === p.input && source === Source.OnLink;
+  const next = isLocal ? Room.Local : Room.Forward;
+  return ipv4.headerLength(bytes, p.l3) > ipv4.HEADER_LEN ? options(node, p, next) : next;
+}
+
+/** ip_rcv_options, which runs once the route is known. A malformed list is told to the sender. */
+function options(node: Node, p: Packet, next: Room): Next {
+  const fault = compileOptions(node, p, node.world.milliseconds() % MILLISECONDS_A_DAY);
+  if (fault === Options.Sound) return next;
+  if (fault === Options.SourceRoute) return dropped(p, Drop.SourceRoute);
+  return refuse(node, p, Drop.OptionsMalformed, icmp.PARAMETER_PROBLEM, 0, fault << 24);
+}
+
+function find(node: Node, p: Packet, to: number): number {
   const id = node.lookup(to);
   p.route = id;
   p.noteA = id;
-  const kind = id < 0 ? -1 : node.routes.kind(id);
-  if (kind === RouteKind.Local || (kind === RouteKind.Broadcast && !born)) return Room.Local;
-  if (!born && !node.forwarding) return dropped(p, Drop.ForwardingOff);
-  if (kind === RouteKind.Unicast || kind === RouteKind.Broadcast) {
-    p.output = node.routes.device(id);
-    const gateway = node.routes.gateway(id);
-    p.nextHop = gateway === 0 ? to : gateway;
-    return born ? Room.Output : Room.Forward;
-  }
-  if (kind === RouteKind.Blackhole) return dropped(p, Drop.RouteBlackhole);
-  if (kind === RouteKind.Unreachable) return dropped(p, Drop.RouteUnreachable);
-  if (kind === RouteKind.Prohibit) return dropped(p, Drop.RouteProhibit);
-  return dropped(p, Drop.RouteMissing);
+  return id;
 }
 
-const isMulticast = (address: number): boolean => (address & 0xf0000000) === 0xe0000000 >> 0;
+function choose(node: Node, p: Packet, to: number): void {
+  const gateway = node.routes.gateway(p.route);
+  p.output = node.routes.device(p.route);
+  p.nextHop = gateway === 0 ? to : gateway;
+}
 
-/**
- * Sources no outside packet may have: multicast, broadcast, 0/8, loopback, and
- * this namespace's own addresses (ip_route_input_slow, fib_validate_source).
- */
-function isMartian(node: Node, source: number): boolean {
-  const first = source >>> 24;
-  if (first === 0 || first === 127 || isMulticast(source) || source === LIMITED_BROADCAST) {
-    return true;
+/** A blackhole is silent; the others tell the sender, where this namespace forwards at all. */
+function unroutable(node: Node, p: Packet, kind: number): Next {
+  if (!node.forwarding) return dropped(p, Drop.ForwardingOff);
+  if (kind === RouteKind.Blackhole) return dropped(p, Drop.RouteBlackhole);
+  if (kind === RouteKind.Unreachable) {
+    return refuseRoute(node, p, Drop.RouteUnreachable, icmp.CODE_HOST);
   }
-  return node.local.lookup(source) >= 0;
+  if (kind === RouteKind.Prohibit) {
+    return refuseRoute(node, p, Drop.RouteProhibit, icmp.CODE_FILTERED);
+  }
+  return refuseRoute(node, p, Drop.RouteMissing, icmp.CODE_NET);
+}
+
+function dropOf(kind: number): Drop {
+  if (kind === RouteKind.Blackhole) return Drop.RouteBlackhole;
+  return kind === RouteKind.Prohibit ? Drop.RouteProhibit : Drop.RouteUnreachable;
 }

@@ -9,9 +9,11 @@ import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import { FrameType, type Packet } from '../packet/packet.ts';
 import { RouteKind } from '../tables/routes.ts';
-import { innerEcn, outerTos } from '../wire/ipip.ts';
+import * as icmp from '../wire/icmp.ts';
+import { innerEcn, OVERHEAD, outerTos } from '../wire/ipip.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
+import { refuse } from './icmp-error.ts';
 import { completeChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
 import { type Next, Room } from './room.ts';
@@ -31,6 +33,12 @@ export function ipipOut(node: Node, p: Packet): Next {
   const kind = node.routes.kind(way);
   if (kind !== RouteKind.Unicast && kind !== RouteKind.Local) return dropped(p, Drop.RouteMissing);
   if (p.partial) completeChecksum(p);
+  // tnl_update_pmtu: the inner packet's DF counts against what the underlay carries.
+  const room =
+    (node.routes.mtu(way) || node.devices[node.routes.device(way)]?.mtu || 65535) - OVERHEAD;
+  if (ipv4.dontFragment(bytes, p.l3) && p.length > room) {
+    return refuse(node, p, Drop.PacketTooBig, icmp.UNREACHABLE, icmp.CODE_FRAG_NEEDED, room);
+  }
 
   const from = kind === RouteKind.Local ? outer : routeSource(node, way, outer);
   p.noteA = from;
@@ -61,9 +69,10 @@ export function ipipIn(node: Node, p: Packet): Next {
   const outer = p.l3;
   p.noteA = ipv4.source(bytes, outer);
   p.pull(ipv4.headerLength(bytes, outer));
-  const wrong = ipv4.check(bytes, p.data, p.tail);
-  if (wrong !== Drop.None) return dropped(p, wrong);
-  if (!acceptEcn(outer, p.data)) return dropped(p, Drop.EcnCorrupt);
+  // pskb_inet_may_pull asks for a header's length only; the rest is for IpInput to judge.
+  if (p.length < ipv4.HEADER_LEN) return dropped(p, Drop.Ipv4Short);
+  if (ipv4.version(bytes, p.data) === 4 && !acceptEcn(outer, p.data))
+    return dropped(p, Drop.EcnCorrupt);
   p.input = node.ipip;
   p.frameType = FrameType.Host;
   p.output = -1;

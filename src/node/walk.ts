@@ -14,7 +14,7 @@
  *
  * Where netfilter's hooks will stand: prerouting between IpInput and Route, input
  * before Local, forward after Forward, output where packets are born, postrouting
- * before Neighbour. Nothing is filtered, translated or answered by ICMP yet.
+ * before Neighbour. Nothing is filtered or translated yet.
  */
 import type { Packet } from '../packet/packet.ts';
 import { DROPPED, type TraceRing } from '../trace/ring.ts';
@@ -81,9 +81,21 @@ export function walkTraced(node: Node, p: Packet, from: Room, ring: TraceRing): 
     const input = p.input;
     p.noteA = 0;
     p.noteB = 0;
+    p.answer = 0;
     next = step(node, p, room);
     const told = next === End.Dropped ? DROPPED - p.drop : next;
-    ring.mark(p.traced, node.position, room, input, p.output, told, p.noteA, p.noteB);
+    ring.mark(
+      p.traced,
+      node.position,
+      room,
+      input,
+      p.output,
+      told,
+      p.noteA,
+      p.noteB,
+      p.answer,
+      p.answerTo,
+    );
   }
   if (next === End.Dropped) node.drops[p.drop]!++;
   return next as End;

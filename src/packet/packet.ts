@@ -46,6 +46,16 @@ export class Packet {
   /** What the last room found, for the trace; meaning per room. */
   noteA = 0;
   noteB = 0;
+  /** Offset from `l3` of the slot of a record-route option that this node fills. */
+  recordRoute = 0;
+  /** A timestamp option was met. */
+  recordTime = false;
+  /** The router's way out is the way in, and the sender could go directly. */
+  redirect = false;
+  /** ICMP that was sent about this packet: type * 256 + code + 1; 0 for none. */
+  answer = 0;
+  /** To whom, a signed address. */
+  answerTo = 0;
   /** Recorded by the trace when not 0. */
   traced = 0;
   /** The next in whatever list holds this packet. */
@@ -75,6 +85,11 @@ export class Packet {
     this.drop = Drop.None;
     this.noteA = 0;
     this.noteB = 0;
+    this.recordRoute = 0;
+    this.recordTime = false;
+    this.redirect = false;
+    this.answer = 0;
+    this.answerTo = 0;
     this.traced = 0;
     this.next = null;
   }

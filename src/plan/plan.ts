@@ -57,6 +57,10 @@ export interface DevicePlan {
   readonly addresses: readonly DeviceAddress[];
   /** net.ipv4.conf.DEV.proxy_arp */
   readonly proxyArp: boolean;
+  /** net.ipv4.conf.DEV.rp_filter: 0 off (also when absent), 1 strict, 2 loose. */
+  readonly rpFilter?: 0 | 1 | 2;
+  /** net.ipv4.conf.DEV.route_localnet; absent means off. */
+  readonly routeLocalnet?: boolean;
   /** A veth's other end. */
   readonly peer?: { readonly namespace: string; readonly device: string };
   readonly vxlan?: VxlanSettings;
@@ -160,6 +164,15 @@ export interface NamespacePlan {
   readonly routes: readonly RoutePlan[];
   readonly neighbours: readonly NeighbourPlan[];
   readonly fdb: readonly FdbPlan[];
+  /** net.ipv4.icmp_ratelimit, ms between errors to one destination; absent means 1000. */
+  readonly icmpRateLimit?: number;
+  /** net.ipv4.route.error_cost, ms; absent means 1000. */
+  readonly routeErrorCost?: number;
+  /**
+   * Its stack neither answers nor takes anything up: whoever plays it sends its
+   * frames. For namespaces whose traffic comes from a recording.
+   */
+  readonly silent?: boolean;
   /** In order of priority; absent means the kernel's own three. */
   readonly rules?: readonly RulePlan[];
 }

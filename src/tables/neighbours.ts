@@ -33,6 +33,8 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
   private states = new Uint8Array(8);
   private asked = new Uint8Array(8);
   private queued = new Uint16Array(8);
+  private confirmed = new Float64Array(8);
+  private timers = new Int32Array(8);
   private readonly heads: (Waiting | null)[] = [];
   private readonly tails: (Waiting | null)[] = [];
 
@@ -58,6 +60,8 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     this.lows[id] = low;
     this.states[id] = state;
     this.asked[id] = 0;
+    this.confirmed[id] = Number.POSITIVE_INFINITY;
+    this.timers[id] = this.timers[id]! + 1;
     return id;
   }
 
@@ -80,6 +84,15 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
 
   setState(id: number, state: Nud): void {
     this.states[id] = state;
+  }
+
+  /** When the neighbour was last heard of, ms of virtual time; never: it does not age. */
+  confirm(id: number, milliseconds: number): void {
+    this.confirmed[id] = milliseconds;
+  }
+
+  confirmedAt(id: number): number {
+    return this.confirmed[id]!;
   }
 
   /** Counts one more request; how many there were, this one included. */
@@ -126,6 +139,22 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     return head;
   }
 
+  /** A new timer replaces the one before; its token. */
+  startTimer(id: number): number {
+    const token = this.timers[id]! + 1;
+    this.timers[id] = token;
+    return token;
+  }
+
+  /** Whether this timer still counts. */
+  isTimer(id: number, token: number): boolean {
+    return this.timers[id] === token;
+  }
+
+  forgetProbes(id: number): void {
+    this.asked[id] = 0;
+  }
+
   /** Requests sent since the entry was last set. */
   probes(id: number): number {
     return this.asked[id]!;
@@ -148,7 +177,10 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
 
   private grow(): void {
     const size = this.states.length * 2;
-    const wider = <T extends Int32Array | Uint16Array | Uint8Array>(to: T, from: T): T => {
+    const wider = <T extends Int32Array | Uint16Array | Uint8Array | Float64Array>(
+      to: T,
+      from: T,
+    ): T => {
       to.set(from);
       return to;
     };
@@ -159,5 +191,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     this.states = wider(new Uint8Array(size), this.states);
     this.asked = wider(new Uint8Array(size), this.asked);
     this.queued = wider(new Uint16Array(size), this.queued);
+    this.timers = wider(new Int32Array(size), this.timers);
+    this.confirmed = wider(new Float64Array(size), this.confirmed);
   }
 }

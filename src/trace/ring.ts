@@ -2,11 +2,12 @@
  * What a traced packet met, as numbers: one record for each room it passed. The
  * rooms know nothing of it; the walk writes the records, report/ gives them words.
  *
- *   record, 8 words:  packet  node  room  input  output  next  noteA  noteB
+ *   record, 10 words:
+ *     packet  node  room  input  output  next  noteA  noteB  answer  answerTo
  *
  * The ring overwrites its oldest records, so it never grows.
  */
-const WORDS = 8;
+const WORDS = 10;
 
 /** One record read back. */
 export interface TraceRecord {
@@ -21,6 +22,10 @@ export interface TraceRecord {
   readonly next: number;
   readonly noteA: number;
   readonly noteB: number;
+  /** ICMP sent about the packet: type * 256 + code + 1; 0 for none. */
+  readonly answer: number;
+  /** To whom, a signed address. */
+  readonly answerTo: number;
 }
 
 /** `next` of a record that ended in a drop: this minus the code. */
@@ -46,6 +51,8 @@ export class TraceRing {
     next: number,
     noteA: number,
     noteB: number,
+    answer: number,
+    answerTo: number,
   ): void {
     const at = (this.written++ % this.capacity) * WORDS;
     const words = this.words;
@@ -57,6 +64,8 @@ export class TraceRing {
     words[at + 5] = next;
     words[at + 6] = noteA;
     words[at + 7] = noteB;
+    words[at + 8] = answer;
+    words[at + 9] = answerTo;
   }
 
   clear(): void {
@@ -67,11 +76,19 @@ export class TraceRing {
   *[Symbol.iterator](): Generator<TraceRecord> {
     for (let i = Math.max(0, this.written - this.capacity); i < this.written; i++) {
       const at = (i % this.capacity) * WORDS;
-      const [packet, node, room, input, output, next, noteA, noteB] = this.words.subarray(
-        at,
-        at + WORDS,
-      ) as unknown as [number, number, number, number, number, number, number, number];
-      yield { packet, node, room, input, output, next, noteA, noteB };
+      const word = (i: number): number => this.words[at + i]!;
+      yield {
+        packet: word(0),
+        node: word(1),
+        room: word(2),
+        input: word(3),
+        output: word(4),
+        next: word(5),
+        noteA: word(6),
+        noteB: word(7),
+        answer: word(8),
+        answerTo: word(9),
+      };
     }
   }
 }

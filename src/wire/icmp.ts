@@ -20,6 +20,25 @@ export const ECHO_REQUEST = 8;
 export const TIME_EXCEEDED = 11;
 export const PARAMETER_PROBLEM = 12;
 
+/** Codes of UNREACHABLE (RFC 792, RFC 1812 section 5.2.7.1). */
+export const CODE_NET = 0;
+export const CODE_HOST = 1;
+export const CODE_FRAG_NEEDED = 4;
+export const CODE_FILTERED = 13;
+/** Code of REDIRECT. */
+export const CODE_REDIRECT_HOST = 1;
+
+/** Types that report an error; no error is sent about one (RFC 1122 section 3.2.2). */
+export const isError = (icmpType: number): boolean =>
+  icmpType === UNREACHABLE ||
+  icmpType === 4 ||
+  icmpType === REDIRECT ||
+  icmpType === TIME_EXCEEDED ||
+  icmpType === PARAMETER_PROBLEM;
+
+/** Highest type Linux knows: NR_ICMP_TYPES. */
+export const MAX_TYPE = 18;
+
 export const type = (b: Bytes, at: number): number => b[at + field.type]!;
 export const code = (b: Bytes, at: number): number => b[at + field.code]!;
 export const checksum = (b: Bytes, at: number): number => u16(b, at + field.checksum);

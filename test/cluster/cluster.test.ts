@@ -8,6 +8,7 @@ import { captureAt } from '../../src/cluster/capture-tap.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { loadCluster } from '../../src/cluster/load.ts';
 import type { SendOptions, Trace } from '../../src/cluster/send.ts';
+import { Drop } from '../../src/drop.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import { dissect } from '../../src/frame/dissect.ts';
 import { counts, inUse } from '../../src/packet/slab.ts';
@@ -232,7 +233,7 @@ describe('cold: ARP as it happens', () => {
     expect(cluster.waiting()).toBeGreaterThanOrEqual(101);
     cluster.run();
     const drops = cluster.drops();
-    expect([drops[24], drops[23]]).toEqual([49, 101]);
+    expect([drops[Drop.NeighbourQueue], drops[Drop.NeighbourFailed]]).toEqual([49, 101]);
     expectAccounted(cluster);
   });
 });

@@ -62,7 +62,17 @@ interface Description {
     readonly namespace?: string;
     readonly interface?: string;
     readonly frame?: string;
+    readonly label?: string;
+    /** IPv4 identification of a frame made by hand. */
+    readonly ident?: number;
+    readonly src?: string;
+    readonly dstAddress?: string;
+    readonly output?: unknown;
+    /** Seconds since `started`. */
+    readonly t?: number;
   }[];
+  readonly started: number;
+  readonly neighbours: string;
   readonly captures: readonly {
     readonly namespace: string;
     readonly interface: string;
@@ -141,6 +151,9 @@ function namespacePlan(
     role: ns.role === 'node' || ns.role === 'pod' || ns.role === 'router' ? ns.role : 'host',
     ...(ns.node === undefined ? {} : { node: ns.node }),
     forwarding: sysctl.includes('net.ipv4.ip_forward = 1'),
+    silent: ns.role !== 'node' && ns.role !== 'router',
+    icmpRateLimit: milliseconds(sysctl, 'icmp_ratelimit'),
+    routeErrorCost: milliseconds(sysctl, 'route\\.error_cost'),
     devices: [loopback, ...devices],
     routes: mainRoutes(section('ip route show table all')),
     neighbours: section('ip neigh').flatMap(neighbourPlan),
@@ -180,6 +193,8 @@ function devicePlan(
     ...(i.mac === undefined || kind === 'ipip' ? {} : { mac: parseMac(i.mac) }),
     addresses: address === undefined ? [] : [{ ...address, ...broadcast, scope: 'global' }],
     proxyArp: sysctl.includes(`net.ipv4.conf.${name}.proxy_arp = 1`),
+    rpFilter: rpFilter(sysctl, name),
+    routeLocalnet: sysctl.includes(`net.ipv4.conf.${name}.route_localnet = 1`),
     ...(i.peer === undefined ? {} : { peer: { namespace: i.peer[0], device: i.peer[1] } }),
     ...(kind === 'vxlan' && nodeIp !== undefined
       ? {
@@ -193,6 +208,21 @@ function devicePlan(
       : {}),
   };
 }
+
+/** The larger of `all` and the device's own counts. */
+function rpFilter(sysctl: string, device: string): 0 | 1 | 2 {
+  const of = (name: string): number =>
+    Number(
+      new RegExp(
+        `^net\\.ipv4\\.conf\\.${name.replaceAll('.', '[./]')}\\.rp_filter = (\\d)`,
+        'm',
+      ).exec(sysctl)?.[1] ?? 0,
+    );
+  return Math.max(of('all'), of(device)) as 0 | 1 | 2;
+}
+
+const milliseconds = (sysctl: string, name: string): number =>
+  Number(new RegExp(`^net\\.ipv4\\.${name} = (\\d+)`, 'm').exec(sysctl)?.[1] ?? 0);
 
 const mainRoutes = (lines: readonly string[]): RoutePlan[] =>
   parseIpRoute(lines.join('\n')).filter((route) => route.table === 'main');

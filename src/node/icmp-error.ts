@@ -1,0 +1,91 @@
+/**
+ * ICMP errors: __icmp_send of net/ipv4/icmp.c. The offending packet is quoted as
+ * it is at this moment, up to 576 bytes in all; the source is chosen by the route
+ * back to the offender.
+ */
+import type { Drop } from '../drop.ts';
+import { bytes } from '../packet/arena.ts';
+import { FrameType, type Packet } from '../packet/packet.ts';
+import { RouteKind } from '../tables/routes.ts';
+import * as icmp from '../wire/icmp.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { dropped } from './drop-packet.ts';
+import type { Node } from './node.ts';
+import { type End, Room } from './room.ts';
+import { routeSource } from './source.ts';
+
+/** RFC 1812 section 4.3.2.3. */
+const MAX_LEN = 576;
+const TTL = 64;
+/** IPTOS_TOS_MASK and IPTOS_PREC_INTERNETCONTROL. */
+const TOS_KEPT = 0x1e;
+const TOS_CONTROL = 0xc0;
+
+/** Drops a transit packet and tells its sender why. `rest`: second word of the ICMP header. */
+export function refuse(
+  node: Node,
+  p: Packet,
+  why: Drop,
+  type: number,
+  code: number,
+  rest = 0,
+): typeof End.Dropped {
+  sendError(node, p, type, code, rest);
+  return dropped(p, why);
+}
+
+/** As `refuse`, for errors the routing makes, which have a limit of their own: ip_error. */
+export function refuseRoute(node: Node, p: Packet, why: Drop, code: number): typeof End.Dropped {
+  const to = ipv4.source(bytes, p.l3);
+  if (node.icmpLimit.allowRouteError(to, node.world.milliseconds())) {
+    sendError(node, p, icmp.UNREACHABLE, code, 0);
+  }
+  return dropped(p, why);
+}
+
+/** Whether the error was sent; many packets deserve none. */
+export function sendError(
+  node: Node,
+  p: Packet,
+  type: number,
+  code: number,
+  rest: number,
+): boolean {
+  // The node's own packets come back as an errno to the socket, not as a packet.
+  if (p.input < 0 || p.frameType !== FrameType.Host || !deserves(p)) return false;
+  const to = ipv4.source(bytes, p.l3);
+  const back = node.lookup(to);
+  if (back < 0 || node.routes.kind(back) !== RouteKind.Unicast) return false;
+  if (!node.icmpLimit.allow(to, type, code, node.world.milliseconds())) return false;
+
+  const quoted = Math.min(p.tail - p.l3, MAX_LEN - ipv4.HEADER_LEN - icmp.HEADER_LEN);
+  const length = ipv4.HEADER_LEN + icmp.HEADER_LEN + quoted;
+  const e = node.world.create(length);
+  if (e === null) return false;
+  const l4 = e.data + ipv4.HEADER_LEN;
+  bytes.copyWithin(l4 + icmp.HEADER_LEN, p.l3, p.l3 + quoted);
+  icmp.emit(bytes, l4, type, code, rest, icmp.HEADER_LEN + quoted);
+  const local = p.route >= 0 && node.routes.kind(p.route) === RouteKind.Local;
+  const from = local ? ipv4.destination(bytes, p.l3) : routeSource(node, back, to);
+  const tos = (ipv4.tos(bytes, p.l3) & TOS_KEPT) | TOS_CONTROL;
+  const id = node.identifications.next(from, to, ipv4.PROTO_ICMP);
+  ipv4.emit(bytes, e.data, tos, length, id, 0, TTL, ipv4.PROTO_ICMP, from, to);
+  e.l3 = e.data;
+  p.answer = ((type << 8) | code) + 1;
+  p.answerTo = to;
+  node.world.enqueue(node, e, Room.Route);
+  return true;
+}
+
+/** No error about fragments but the first, about ICMP errors, or to nobody in particular. */
+function deserves(p: Packet): boolean {
+  const { l3 } = p;
+  if (ipv4.fragmentOffset(bytes, l3) !== 0) return false;
+  const from = ipv4.source(bytes, l3);
+  if (from >>> 28 >= 14 || from >>> 24 === 127 || from >>> 24 === 0) return false;
+  if (ipv4.protocol(bytes, l3) !== ipv4.PROTO_ICMP) return true;
+  const l4 = l3 + ipv4.headerLength(bytes, l3);
+  if (l4 >= p.tail) return false;
+  const type = icmp.type(bytes, l4);
+  return type <= icmp.MAX_TYPE && !icmp.isError(type);
+}

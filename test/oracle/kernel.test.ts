@@ -1,0 +1,71 @@
+/**
+ * Recorded labs of a real kernel, run again: every frame on every interface, ICMP
+ * errors, ARP, fragments and options included, none missing and none extra.
+ */
+import { describe, expect, it } from 'vitest';
+import { edits } from './edits.ts';
+import { openLab, present } from './lab.ts';
+import { type Comparison, rerun } from './rerun.ts';
+
+const SCENARIOS = [
+  '01-direct',
+  '02-same-node',
+  '03-ipip',
+  '04-vxlan',
+  '05-ipip-cross',
+  '06-vxlan-cross',
+  '07-host-direct',
+  '07-host-ipip',
+  '07-host-vxlan',
+  '08-ttl-direct',
+  '08-ttl-ipip',
+  '08-ttl-ipip-cross',
+  '08-ttl-vxlan',
+  '08-ttl-vxlan-cross',
+  '09-blackhole-direct',
+  '09-blackhole-ipip',
+  '09-blackhole-vxlan',
+  '10-mtu-direct',
+  '10-mtu-ipip',
+  '10-mtu-ipip-bad',
+  '10-mtu-vxlan',
+  '10-mtu-vxlan-bad',
+  '11-tos-direct',
+  '11-tos-ipip',
+  '11-tos-vxlan',
+  '12-arp',
+  '15-rpf',
+  '16-corrupt',
+  '17-vxlan-decap',
+  '19-seed-bgp',
+  '19-seed-ipip',
+  '19-seed-vxlan',
+];
+
+/**
+ * The lab's tunl0 recordings miss a few packets of a burst which the same lab's
+ * wire recordings have: such a packet is inside a frame that the wire agrees on.
+ */
+function unexplained(extra: Comparison, all: readonly Comparison[]): string[] {
+  if (!extra.at.endsWith(':tunl0')) return [...extra.extra];
+  const wires = all.filter(({ at }) => at.endsWith(':enp1s0')).flatMap(({ agreed }) => agreed);
+  return extra.extra.filter((hex) => !wires.some((frame) => frame.endsWith(hex)));
+}
+
+describe.each(SCENARIOS)('%s', (scenario) => {
+  if (!present(scenario)) {
+    console.warn(`SKIPPED: no recording of ${scenario} here`);
+    it.skip('is not here', () => {});
+    return;
+  }
+  it('every frame on every interface is the kernel’s', () => {
+    const compared = rerun(openLab(scenario), edits[scenario]);
+    expect(compared.length).toBeGreaterThan(2);
+    expect(compared.reduce((sum, c) => sum + c.expected, 0)).toBeGreaterThan(50);
+    for (const comparison of compared) {
+      expect(comparison.missing, comparison.at).toEqual([]);
+      expect(unexplained(comparison, compared), comparison.at).toEqual([]);
+      expect(comparison.faults, comparison.at).toEqual([]);
+    }
+  });
+});
