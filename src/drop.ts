@@ -60,6 +60,8 @@ export const Drop = {
   FragmentOverlap: 51,
   FragmentTimeout: 52,
   TunnelUnsupported: 53,
+  Filtered: 54,
+  ConntrackClash: 55,
 } as const;
 export type Drop = (typeof Drop)[keyof typeof Drop];
 
@@ -207,6 +209,12 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
   [Drop.TunnelUnsupported]: info(
     'tunnel-unsupported',
     'a real node would encrypt here; WireGuard tunnels are not modelled yet',
+  ),
+  [Drop.Filtered]: info('filtered', 'a rule of netfilter drops it', 'NETFILTER_DROP'),
+  [Drop.ConntrackClash]: info(
+    'conntrack-clash',
+    'another connection took the same addresses and ports first',
+    'NETFILTER_DROP',
   ),
 };
 

@@ -1,8 +1,10 @@
 /** From a plan to living namespaces and the links between them. */
 import { found, PodwireError } from '../errors.ts';
+import { Chains } from '../node/chains.ts';
 import { Device } from '../node/device.ts';
 import { mix } from '../node/flow-hash.ts';
 import { Identifications } from '../node/identification.ts';
+import { Netfilter } from '../node/netfilter.ts';
 import { Node, type World } from '../node/node.ts';
 import { SourcePorts } from '../node/source-port.ts';
 import type { Packet } from '../packet/packet.ts';
@@ -78,6 +80,8 @@ function buildNode(plan: NamespacePlan, position: number, world: World, seed: nu
     routes,
     identifications: new Identifications(own),
     sourcePorts: new SourcePorts(mix(own, 0x5eed)),
+    netfilter:
+      plan.netfilter === undefined ? null : new Netfilter(new Chains(plan.netfilter, own), own),
   });
   const add = (fib: Fib, route: RoutePlan): void => {
     const hop = route.nextHops?.[0];

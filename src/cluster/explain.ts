@@ -86,6 +86,13 @@ const tellVxlanOut: Teller = (node, { noteA: id, noteB: port, output }) => {
   };
 };
 
+/** The rule that won, where one did. */
+const tellHook: Teller = (node, { noteA: rule, noteB: changed }) => {
+  const text = rule < 0 ? undefined : node.netfilter?.chains.rules[rule]?.text;
+  const note = changed === 1 ? 'addresses translated' : 'passed';
+  return text === undefined || node.netfilter === null ? { note } : { entry: text, note };
+};
+
 const tellers: { readonly [R in Room]: Teller } = {
   [Room.Ingress]: (node, { input }) => ({ note: `in by ${deviceName(node, input)}` }),
   [Room.Arp]: (_node, { noteA, noteB }) => ({
@@ -100,6 +107,12 @@ const tellers: { readonly [R in Room]: Teller } = {
     note: `to ${formatIp4(hop)}, MTU ${mtu}`,
   }),
   [Room.Neighbour]: tellNeighbour,
+  [Room.Prerouting]: tellHook,
+  [Room.Input]: tellHook,
+  [Room.ForwardFilter]: tellHook,
+  [Room.LocalOut]: tellHook,
+  [Room.Postrouting]: tellHook,
+  [Room.Finish]: (_node, { noteB: mtu }) => ({ note: `MTU ${mtu}` }),
   [Room.Transmit]: (node, { output }) => ({ note: `out by ${deviceName(node, output)}` }),
   [Room.Local]: (_node, { noteA: protocol, noteB: port }) => ({
     note: `for this namespace: ${protocolName(protocol)}${port === 0 ? '' : ` port ${port}`}`,

@@ -33,6 +33,8 @@ function arrive(end: End, p: Packet, lose: (p: Packet, why: Drop) => void): void
   p.output = -1;
   p.tunnel = -1;
   p.wraps = 0;
+  p.mark = 0;
+  p.forgetFlow();
   end.node.world.enqueue(end.node, p, Room.Ingress);
 }
 

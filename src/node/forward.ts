@@ -19,13 +19,14 @@ export function forward(node: Node, p: Packet): Next {
   const mtu = routeMtu(node, p);
   p.noteA = mtu;
   p.noteB = ipv4.ttl(bytes, l3) - 1;
-  if (p.length > mtu && ipv4.dontFragment(bytes, l3)) {
+  // A datagram put together from fragments counts by the longest of them (ip_exceeds_mtu).
+  if ((p.fragMax || p.length) > mtu && ipv4.dontFragment(bytes, l3)) {
     return refuse(node, p, Drop.PacketTooBig, icmp.UNREACHABLE, icmp.CODE_FRAG_NEEDED, mtu);
   }
   ipv4.decrementTtl(bytes, l3);
   if (p.redirect) redirect(node, p);
   if (ipv4.headerLength(bytes, l3) > ipv4.HEADER_LEN) fillOptions(node, p);
-  return Room.Output;
+  return Room.ForwardFilter;
 }
 
 /** "You could have gone directly": ip_rt_send_redirect. The packet goes on all the same. */

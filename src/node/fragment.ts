@@ -8,6 +8,7 @@ import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import { putU16 } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import { DeviceKind } from './device.ts';
 import { dropped } from './drop-packet.ts';
 import type { Node } from './node.ts';
 import { End, type Next, type Room } from './room.ts';
@@ -15,35 +16,64 @@ import { End, type Next, type Room } from './room.ts';
 /** Option numbers with the copied flag go into every fragment (RFC 791 section 3.1). */
 const COPIED = 0x80;
 
-/** Sends the pieces on to `room`; the packet itself ends here. */
+/**
+ * Sends the pieces on to `room`; the packet itself ends here. A datagram that was
+ * put together from fragments leaves in the same pieces where they fit, and then
+ * without DF (the fast path over the fragment list); a tunnel's device wants more
+ * headroom than they have, and gets new ones.
+ */
 export function fragment(node: Node, p: Packet, mtu: number, room: Room): Next {
   const { l3 } = p;
   const header = ipv4.headerLength(bytes, l3);
   const room8 = (mtu - header) & ~7;
   if (room8 < 8) return dropped(p, Drop.PacketTooBig);
-  const flags = ipv4.flags(bytes, l3);
-  const first = ipv4.fragmentOffset(bytes, l3);
   const total = p.tail - l3 - header;
-  for (let offset = 0; offset < total; offset += room8) {
-    const length = Math.min(room8, total - offset);
+  const sizes = reusable(node, p, mtu - header);
+  const flags = ipv4.flags(bytes, l3) & (sizes === null ? -1 : ~ipv4.FLAG_DF);
+  for (let offset = 0, i = 0; offset < total; i++) {
+    const length = sizes === null ? Math.min(room8, total - offset) : sizes[i]!;
     const piece = node.world.create(header + length);
     if (piece === null) return dropped(p, Drop.SlotsExhausted);
-    const at = piece.data;
-    bytes.copyWithin(at, l3, l3 + header);
-    bytes.copyWithin(at + header, l3 + header + offset, l3 + header + offset + length);
-    const more = offset + length < total ? ipv4.FLAG_MF : flags & ipv4.FLAG_MF;
-    putU16(bytes, at + ipv4.field.totalLength, header + length);
-    putU16(
-      bytes,
-      at + ipv4.field.flagsOffset,
-      (flags & ~ipv4.FLAG_MF) | more | (first + (offset >> 3)),
-    );
-    if (offset > 0) dropUncopied(at, header);
-    ipv4.fillChecksum(bytes, at);
-    inherit(piece, p);
+    emitPiece(p, piece, header, offset, length, total, flags);
     node.world.enqueue(node, piece, room);
+    offset += length;
   }
   return End.Consumed;
+}
+
+function emitPiece(
+  p: Packet,
+  piece: Packet,
+  header: number,
+  offset: number,
+  length: number,
+  total: number,
+  flags: number,
+): void {
+  const { l3 } = p;
+  const at = piece.data;
+  const first = ipv4.fragmentOffset(bytes, l3);
+  bytes.copyWithin(at, l3, l3 + header);
+  bytes.copyWithin(at + header, l3 + header + offset, l3 + header + offset + length);
+  const more = offset + length < total ? ipv4.FLAG_MF : flags & ipv4.FLAG_MF;
+  putU16(bytes, at + ipv4.field.totalLength, header + length);
+  putU16(
+    bytes,
+    at + ipv4.field.flagsOffset,
+    (flags & ~ipv4.FLAG_MF) | more | (first + (offset >> 3)),
+  );
+  if (offset > 0) dropUncopied(at, header);
+  ipv4.fillChecksum(bytes, at);
+  inherit(piece, p);
+}
+
+/** The sizes of the fragments it came in, where they can leave as they came. */
+function reusable(node: Node, p: Packet, room: number): readonly number[] | null {
+  const sizes = p.fragSizes;
+  const { kind } = node.devices[p.output]!;
+  if (sizes === null || kind === DeviceKind.Ipip || kind === DeviceKind.Vxlan) return null;
+  const fit = sizes.every((size, i) => size <= room && (size % 8 === 0 || i === sizes.length - 1));
+  return fit ? sizes : null;
 }
 
 function inherit(piece: Packet, p: Packet): void {
@@ -57,6 +87,7 @@ function inherit(piece: Packet, p: Packet): void {
   piece.tunnel = p.tunnel;
   piece.hops = p.hops;
   piece.traced = p.traced;
+  piece.mark = p.mark;
 }
 
 /** ip_options_fragment */

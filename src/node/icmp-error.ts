@@ -71,6 +71,8 @@ export function sendError(
   const id = node.identifications.next(from, to, ipv4.PROTO_ICMP);
   ipv4.emit(bytes, e.data, tos, length, id, 0, TTL, ipv4.PROTO_ICMP, from, to);
   e.l3 = e.data;
+  e.ct = p.ct;
+  e.ctDirection = p.ctDirection ^ 1;
   p.answer = ((type << 8) | code) + 1;
   p.answerTo = to;
   node.world.enqueue(node, e, Room.Route);

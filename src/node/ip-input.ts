@@ -14,5 +14,5 @@ export function ipInput(_node: Node, p: Packet): Next {
   if (!ipv4.checksumOk(bytes, p.data)) return dropped(p, Drop.Ipv4Checksum);
   p.l3 = p.data;
   p.trim(ipv4.totalLength(bytes, p.l3));
-  return Room.Route;
+  return Room.Prerouting;
 }

@@ -9,6 +9,7 @@ import { RouteKind, type Routes } from '../tables/routes.ts';
 import type { Device, Tap } from './device.ts';
 import { IcmpLimit } from './icmp-limit.ts';
 import type { Identifications } from './identification.ts';
+import type { Netfilter } from './netfilter.ts';
 import { Reassembly } from './reassembly.ts';
 import type { Room } from './room.ts';
 import type { SourcePorts } from './source-port.ts';
@@ -57,6 +58,8 @@ export class Node {
   readonly ipip: number;
   readonly icmpLimit: IcmpLimit;
   readonly reassembly = new Reassembly();
+  /** Null where nothing is filtered, translated or tracked. */
+  readonly netfilter: Netfilter | null;
   /** Nodes and routers answer pings; pods and hosts leave that to whoever plays them. */
   readonly answersEcho: boolean;
   /** Only watched: frames that come in end there. */
@@ -73,6 +76,7 @@ export class Node {
     routes: Routes<RoutePlan>;
     identifications: Identifications;
     sourcePorts: SourcePorts;
+    netfilter: Netfilter | null;
   }) {
     this.plan = parts.plan;
     this.name = parts.plan.name;
@@ -88,6 +92,7 @@ export class Node {
       parts.plan.icmpRateLimit ?? 1000,
       parts.plan.routeErrorCost ?? 1000,
     );
+    this.netfilter = parts.netfilter;
     this.silent = parts.plan.silent ?? false;
     this.answersEcho = parts.plan.role === 'node' || parts.plan.role === 'router';
     this.vxlan = parts.plan.devices.findIndex((d) => d.kind === 'vxlan');

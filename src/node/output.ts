@@ -1,4 +1,4 @@
-/** Next hop and device are known: ip_output, and the loop guards of the tunnels. */
+/** Next hop and device are known: ip_output, the loop guards of the tunnels, ip_finish_output. */
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
@@ -16,17 +16,23 @@ export const routeMtu = (node: Node, p: Packet): number =>
 /** Notes: A the next hop, B the MTU. */
 export function output(node: Node, p: Packet): Next {
   const device = node.devices[p.output]!;
-  const mtu = routeMtu(node, p);
   p.noteA = p.nextHop;
-  p.noteB = mtu;
+  p.noteB = routeMtu(node, p);
   if (!device.up) return dropped(p, Drop.DeviceDown);
   // A tunnel whose own packets are routed back into it (ip_tunnel_xmit: collisions; vxlan: -ELOOP).
-  if (p.tunnel === p.output) return dropped(p, Drop.TunnelLoop);
+  return p.tunnel === p.output ? dropped(p, Drop.TunnelLoop) : Room.Postrouting;
+}
+
+/** ip_finish_output: sizes last, since the hooks before see whole packets. Notes: B the MTU. */
+export function finish(node: Node, p: Packet): Next {
+  const device = node.devices[p.output]!;
+  const mtu = routeMtu(node, p);
+  p.noteB = mtu;
   const next = device.ethernet ? Room.Neighbour : Room.Transmit;
-  if (p.length > mtu) {
-    if (ipv4.dontFragment(bytes, p.l3)) return dropped(p, Drop.PacketTooBig);
+  if (p.length > mtu || p.fragMax > 0) {
+    if (p.fragMax === 0 && ipv4.dontFragment(bytes, p.l3)) return dropped(p, Drop.PacketTooBig);
     if (p.partial) completeChecksum(p);
-    return fragment(node, p, mtu, next);
+    return fragment(node, p, p.fragMax > 0 ? Math.min(mtu, p.fragMax) : mtu, next);
   }
   // Born here, and the hardware is to finish the checksum: it leaves unfinished.
   if (device.checksumOffload && p.input < 0 && p.wraps === 0) leaveChecksum(p);

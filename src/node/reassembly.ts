@@ -122,9 +122,16 @@ function join(node: Node, pieces: readonly Packet[], total: number): Packet | nu
   }
   whole.l3 = whole.data;
   putU16(bytes, whole.l3 + ipv4.field.totalLength, header + total);
-  putU16(bytes, whole.l3 + ipv4.field.flagsOffset, 0);
+  // ip_frag_reasm: DF counts where the longest piece had it.
+  const longest = pieces.reduce((a, b) => (b.length > a.length ? b : a));
+  const df = ipv4.dontFragment(bytes, longest.l3) ? ipv4.FLAG_DF : 0;
+  putU16(bytes, whole.l3 + ipv4.field.flagsOffset, df);
   ipv4.fillChecksum(bytes, whole.l3);
+  whole.fragMax = Math.max(...pieces.map((piece) => piece.length));
+  whole.fragSizes = pieces.map(dataOf);
   whole.input = first.input;
+  whole.output = first.output;
+  whole.nextHop = first.nextHop;
   whole.frameType = first.frameType;
   whole.route = first.route;
   whole.hops = first.hops;

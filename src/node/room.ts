@@ -26,6 +26,14 @@ export const Room = {
   VxlanIn: 11,
   IpipOut: 12,
   IpipIn: 13,
+  /** Netfilter's hooks: node/netfilter.ts. */
+  Prerouting: 14,
+  Input: 15,
+  ForwardFilter: 16,
+  LocalOut: 17,
+  Postrouting: 18,
+  /** Fragments and checksums, after the last hook: ip_finish_output. */
+  Finish: 19,
 } as const;
 export type Room = (typeof Room)[keyof typeof Room];
 
@@ -60,4 +68,10 @@ export const roomName: { readonly [R in Room]: string } = {
   [Room.VxlanIn]: 'vxlan-in',
   [Room.IpipOut]: 'ipip-out',
   [Room.IpipIn]: 'ipip-in',
+  [Room.Prerouting]: 'prerouting',
+  [Room.Input]: 'input',
+  [Room.ForwardFilter]: 'forward-filter',
+  [Room.LocalOut]: 'local-out',
+  [Room.Postrouting]: 'postrouting',
+  [Room.Finish]: 'finish',
 };

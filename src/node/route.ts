@@ -36,7 +36,7 @@ function routeBorn(node: Node, p: Packet, to: number): Next {
   if (kind === RouteKind.Local) return Room.Local;
   if (kind !== RouteKind.Unicast && kind !== RouteKind.Broadcast) return dropped(p, dropOf(kind));
   choose(node, p, to);
-  return Room.Output;
+  return Room.LocalOut;
 }
 
 /** The order of the checks is ip_route_input_slow's: it decides which drop is named. */
@@ -45,7 +45,7 @@ function routeReceived(node: Node, p: Packet, to: number): Next {
   const device = node.devices[p.input]!;
   const martian = checkAddresses(device, from, to);
   if (martian !== Drop.None) return dropped(p, martian);
-  if (to === LIMITED_BROADCAST) return Room.Local;
+  if (to === LIMITED_BROADCAST) return Room.Input;
 
   const id = find(node, p, to);
   const kind = id < 0 ? -1 : node.routes.kind(id);
@@ -56,7 +56,7 @@ function routeReceived(node: Node, p: Packet, to: number): Next {
   if (source === Source.Refused) return dropped(p, Drop.MartianSource);
   if (!isLocal) choose(node, p, to);
   p.redirect = !isLocal && p.output === p.input && source === Source.OnLink;
-  const next = isLocal ? Room.Local : Room.Forward;
+  const next = isLocal ? Room.Input : Room.Forward;
   return ipv4.headerLength(bytes, p.l3) > ipv4.HEADER_LEN ? options(node, p, next) : next;
 }
 

@@ -60,6 +60,7 @@ export function ipipOut(node: Node, p: Packet): Next {
   p.l3 = at;
   p.tunnel = p.output;
   p.wraps++;
+  p.forgetFlow();
   p.input = -1;
   return Room.Route;
 }
@@ -83,6 +84,7 @@ export function ipipIn(node: Node, p: Packet): Next {
 
 /** After a tunnel has been left: the packet may enter one again. */
 export function unwrapped(p: Packet): void {
+  p.forgetFlow();
   p.tunnel = -1;
   p.l3 = -1;
   if (p.wraps > 0) p.wraps--;

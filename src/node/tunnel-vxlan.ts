@@ -58,6 +58,7 @@ export function vxlanOut(node: Node, p: Packet): Next {
   p.l3 = at;
   p.tunnel = p.output;
   p.wraps++;
+  p.forgetFlow();
   p.input = -1;
   return Room.Route;
 }

@@ -3,18 +3,21 @@
  * thing and names the next, or an end. Rooms do not know each other; only this
  * file knows which function is which room.
  *
- *   link ─► Ingress ─► IpInput ─► Route ─┬─► Forward ─► Output ─► Neighbour ─► Transmit ─► link
- *              │                    ▲ ▲  │                 │                    │  │
- *              └─► Arp      born ───┘ │  └─► Local ─► delivered                 │  │
- *                   here              │        │                                │  │
- *                                     │        └─► IpipIn ─► IpInput            │  │
- *                                     │        └─► VxlanIn ─► Ingress           │  │
- *                                     └── VxlanOut ◄── (inner frame) ───────────┘  │
- *                                     └── IpipOut  ◄── (inner packet) ─────────────┘
+ *   link ─► Ingress ─► IpInput ─► Prerouting ─► Route ─┬─► Forward ─► ForwardFilter ─┐
+ *              │                                  ▲ ▲   │                            ▼
+ *              └─► Arp         born here ─────────┘ │   │  (born) ─► LocalOut ─► Output
+ *                                                   │   │                            ▼
+ *                                                   │   └─► Input ─► Local       Postrouting
+ *                                                   │                  │             ▼
+ *                        IpInput ◄── IpipIn ◄───────┼──────────────────┤          Finish
+ *                        Ingress ◄── VxlanIn ◄──────┼──────────────────┤             ▼
+ *                                                   │                  ▼    Neighbour (Ethernet)
+ *                                                   │              delivered         ▼
+ *                                                   ├── VxlanOut ◄───────────── Transmit ─► link
+ *                                                   └── IpipOut  ◄──────────────────┘
  *
- * Where netfilter's hooks will stand: prerouting between IpInput and Route, input
- * before Local, forward after Forward, output where packets are born, postrouting
- * before Neighbour. Nothing is filtered or translated yet.
+ * Prerouting, Input, ForwardFilter, LocalOut and Postrouting are netfilter's hooks;
+ * a namespace without rules passes them for the price of a comparison.
  */
 import type { Packet } from '../packet/packet.ts';
 import { DROPPED, type TraceRing } from '../trace/ring.ts';
@@ -24,8 +27,9 @@ import { ingress } from './ingress.ts';
 import { ipInput } from './ip-input.ts';
 import { local } from './local.ts';
 import { neighbour } from './neighbour.ts';
+import { forwardFilter, input, localOut, postrouting, prerouting } from './netfilter.ts';
 import type { Node } from './node.ts';
-import { output } from './output.ts';
+import { finish, output } from './output.ts';
 import { End, type Next, Room } from './room.ts';
 import { route } from './route.ts';
 import { transmit } from './transmit.ts';
@@ -39,17 +43,29 @@ function step(node: Node, p: Packet, room: Room): Next {
     case Room.Arp:
       return receiveArp(node, p); // ends
     case Room.IpInput:
-      return ipInput(node, p); //    ► Route
+      return ipInput(node, p); //    ► Prerouting
+    case Room.Prerouting:
+      return prerouting(node, p); // ► Route
     case Room.Route:
-      return route(node, p); //      ► Local, Forward (transit), Output (born here)
+      return route(node, p); //      ► Input, Forward (transit), LocalOut (born here)
     case Room.Forward:
-      return forward(node, p); //    ► Output
+      return forward(node, p); //    ► ForwardFilter
+    case Room.ForwardFilter:
+      return forwardFilter(node, p); // ► Output
+    case Room.LocalOut:
+      return localOut(node, p); //   ► Output, or Route again
     case Room.Output:
-      return output(node, p); //     ► Neighbour, Transmit (no Ethernet)
+      return output(node, p); //     ► Postrouting
+    case Room.Postrouting:
+      return postrouting(node, p); // ► Finish
+    case Room.Finish:
+      return finish(node, p); //     ► Neighbour, Transmit (no Ethernet)
     case Room.Neighbour:
       return neighbour(node, p); //  ► Transmit, or parked
     case Room.Transmit:
       return transmit(node, p); //   ► VxlanOut, IpipOut, or sent
+    case Room.Input:
+      return input(node, p); //      ► Local
     case Room.Local:
       return local(node, p); //      ► VxlanIn, IpipIn, or delivered
     case Room.VxlanOut:
@@ -69,8 +85,13 @@ function step(node: Node, p: Packet, room: Room): Next {
 export function walk(node: Node, p: Packet, from: Room): End {
   let next: Next = from;
   while (next > 0) next = step(node, p, next as Room);
-  if (next === End.Dropped) node.drops[p.drop]!++;
+  if (next === End.Dropped) lose(node, p);
   return next as End;
+}
+
+function lose(node: Node, p: Packet): void {
+  node.drops[p.drop]!++;
+  if (p.ct >= 0) node.netfilter?.conntrack.abandon(p.ct);
 }
 
 /** The same, writing down each room with what it found. */
@@ -97,6 +118,6 @@ export function walkTraced(node: Node, p: Packet, from: Room, ring: TraceRing): 
       p.answerTo,
     );
   }
-  if (next === End.Dropped) node.drops[p.drop]!++;
+  if (next === End.Dropped) lose(node, p);
   return next as End;
 }

@@ -46,6 +46,18 @@ export class Packet {
   /** What the last room found, for the trace; meaning per room. */
   noteA = 0;
   noteB = 0;
+  /** skb->mark, which rules and routing rules read; survives encapsulation, not a link. */
+  mark = 0;
+  /** Connection of node/conntrack.ts, its direction (0 original, 1 reply) and state; -1 none. */
+  ct = -1;
+  ctDirection = 0;
+  ctState = 0;
+  /** The output hook has seen this packet. */
+  localOut = false;
+  /** Longest fragment this packet was put together from; 0 for one that came whole. */
+  fragMax = 0;
+  /** Bytes of data of those fragments, in order. */
+  fragSizes: readonly number[] | null = null;
   /** Offset from `l3` of the slot of a record-route option that this node fills. */
   recordRoute = 0;
   /** A timestamp option was met. */
@@ -85,6 +97,8 @@ export class Packet {
     this.drop = Drop.None;
     this.noteA = 0;
     this.noteB = 0;
+    this.mark = 0;
+    this.forgetFlow();
     this.recordRoute = 0;
     this.recordTime = false;
     this.redirect = false;
@@ -92,6 +106,16 @@ export class Packet {
     this.answerTo = 0;
     this.traced = 0;
     this.next = null;
+  }
+
+  /** What does not pass into a tunnel or onto a link: skb_scrub_packet. */
+  forgetFlow(): void {
+    this.ct = -1;
+    this.ctDirection = 0;
+    this.ctState = 0;
+    this.localOut = false;
+    this.fragMax = 0;
+    this.fragSizes = null;
   }
 
   /** Moves `data` back over `length` bytes of headroom. The caller has asked `room`. */

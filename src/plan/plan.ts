@@ -7,6 +7,7 @@
  * prints them, MTUs are bytes of an IP packet.
  */
 import type { InterfaceAddress, Ip4, Mac, Prefix } from '../wire/address.ts';
+import type { NetfilterPlan } from './netfilter.ts';
 
 export type Role = 'node' | 'pod' | 'router' | 'host';
 
@@ -173,6 +174,8 @@ export interface NamespacePlan {
    * frames. For namespaces whose traffic comes from a recording.
    */
   readonly silent?: boolean;
+  /** Rules of iptables; absent: no rules and no connection tracking. */
+  readonly netfilter?: NetfilterPlan;
   /** In order of priority; absent means the kernel's own three. */
   readonly rules?: readonly RulePlan[];
 }

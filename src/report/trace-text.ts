@@ -8,7 +8,9 @@ export interface TraceTextOptions {
 }
 
 /** Rooms that always do the same; they are left out unless something ends there. */
-const ROUTINE = new Set(['ingress', 'ip-input', 'output', 'transmit']);
+const ROUTINE = new Set(['ingress', 'ip-input', 'output', 'finish', 'transmit']);
+/** Netfilter's hooks, told where a rule decided or an address changed. */
+const HOOKS = new Set(['prerouting', 'input', 'forward-filter', 'local-out', 'postrouting']);
 
 /** Lines without a final newline. */
 export function formatSteps(steps: readonly Step[], options: TraceTextOptions = {}): string {
@@ -17,6 +19,7 @@ export function formatSteps(steps: readonly Step[], options: TraceTextOptions = 
   for (const step of steps) {
     const ended = step.note.startsWith('dropped:') || step.note.includes('ARP asks');
     if (!options.verbose && ROUTINE.has(step.room) && !ended) continue;
+    if (!options.verbose && HOOKS.has(step.room) && step.note === 'passed') continue;
     if (step.node !== node) lines.push(step.node);
     node = step.node;
     lines.push(`  ${step.room.padEnd(10)} ${stepText(step)}`);

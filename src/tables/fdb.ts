@@ -54,8 +54,8 @@ export class Fdb {
 
   /** The present entries, oldest first. */
   *[Symbol.iterator](): Generator<FdbEntry> {
-    for (const entry of this.entries) {
-      if (this.find(entry.device, entry.macHigh, entry.macLow) >= 0) yield entry;
+    for (const [id, entry] of this.entries.entries()) {
+      if (this.find(entry.device, entry.macHigh, entry.macLow) === id) yield entry;
     }
   }
 }

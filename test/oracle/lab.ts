@@ -15,6 +15,7 @@ import type {
   RoutePlan,
 } from '../../src/plan/plan.ts';
 import { parseIpRoute } from '../../src/text/ip-route.ts';
+import { parseNetfilter } from '../../src/text/iptables-save.ts';
 import {
   type Ip4,
   lastOf,
@@ -128,6 +129,7 @@ function sections(text: string): Map<string, string[]> {
   let lines: string[] = [];
   for (const line of text.split('\n')) {
     if (line.startsWith('##### namespace ')) namespace = line.slice(16).trim();
+    else if (line.startsWith('# Generated') || line.startsWith('# Completed')) continue;
     else if (line.startsWith('# ')) {
       lines = [];
       found.set(`${namespace}/${line.slice(2).trim()}`, lines);
@@ -155,6 +157,7 @@ function namespacePlan(
     icmpRateLimit: milliseconds(sysctl, 'icmp_ratelimit'),
     routeErrorCost: milliseconds(sysctl, 'route\\.error_cost'),
     devices: [loopback, ...devices],
+    ...netfilterOf([...section('iptables-legacy-save -c'), ...section('ipset save')]),
     routes: mainRoutes(section('ip route show table all')),
     neighbours: section('ip neigh').flatMap(neighbourPlan),
     fdb: section('bridge fdb show').flatMap(fdbPlan),
@@ -207,6 +210,12 @@ function devicePlan(
         }
       : {}),
   };
+}
+
+/** Only where rules were loaded: the nodes of labs with connection tracking. */
+function netfilterOf(lines: readonly string[]): Pick<NamespacePlan, 'netfilter'> {
+  const netfilter = parseNetfilter(lines.join('\n'));
+  return netfilter.chains.length === 0 ? {} : { netfilter };
 }
 
 /** The larger of `all` and the device's own counts. */

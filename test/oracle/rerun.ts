@@ -48,6 +48,7 @@ export function rerun(lab: Lab, edits: Edits = {}): Comparison[] {
   const own = new Set(nodes.flatMap((n) => n.devices.flatMap((d) => d.addresses)));
   const isNode = (address: number): boolean => own.has(address);
 
+  declarePorts(lab, cluster, nodes);
   const seen = new Map<string, { raw: boolean; frames: Buffer[] }>();
   for (const node of cluster.nodes) {
     for (const device of node.devices) {
@@ -207,33 +208,111 @@ function unseen(lab: Lab, cluster: Cluster, nodes: readonly Node[]): Input[] {
   });
 }
 
+/** What NAT leaves alone of a packet: identification, and the bytes behind ports and checksums. */
+function fingerprint(b: Buffer, at: number): string {
+  const l4 = at + ipv4.headerLength(b, at);
+  const protocol = ipv4.protocol(b, at);
+  const skipped = protocol === ipv4.PROTO_TCP ? [4, 16] : [8, 40];
+  const later = ipv4.fragmentOffset(b, at);
+  const body =
+    later > 0 ? '' : b.toString('hex', l4 + skipped[0]!, Math.min(l4 + skipped[1]!, b.length));
+  return `${protocol} ${ipv4.identification(b, at)} ${later} ${body}`;
+}
+
+/** Packets of pods and hosts, which a node's NIC may show under the node's own address. */
+function podPackets(lab: Lab, cluster: Cluster): Map<string, Buffer> {
+  const found = new Map<string, Buffer>();
+  for (const node of cluster.nodes) {
+    const file = lab.file(node.name, 'eth0');
+    if (file === undefined || node.plan.role === 'node') continue;
+    const mac = (node.devices.find((d) => d.name === 'eth0')?.plan.mac ?? 0)
+      .toString(16)
+      .padStart(12, '0');
+    for (const { bytes } of openCapture(file)) {
+      if (bytes.toString('hex', 6, 12) !== mac || ipv4.check(bytes, 14, bytes.length) !== 0)
+        continue;
+      found.set(
+        fingerprint(bytes, ethernet.HEADER_LEN),
+        Buffer.from(bytes.subarray(ethernet.HEADER_LEN)),
+      );
+    }
+  }
+  return found;
+}
+
+/** Ports that masquerading drew at random there: declared, as free inputs are. */
+function declarePorts(lab: Lab, cluster: Cluster, nodes: readonly Node[]): void {
+  const packets = podPackets(lab, cluster);
+  for (const node of nodes) {
+    const file = lab.file(node.name, 'enp1s0');
+    if (node.netfilter === null || file === undefined) continue;
+    const own = node.devices.flatMap((d) => d.addresses);
+    for (const { bytes } of openCapture(file)) {
+      const at = ethernet.HEADER_LEN;
+      if (ethernet.type(bytes, 0) !== ethernet.TYPE_IPV4 || !own.includes(ipv4.source(bytes, at)))
+        continue;
+      const before = packets.get(fingerprint(bytes, at));
+      if (before === undefined || ipv4.fragmentOffset(bytes, at) !== 0) continue;
+      const echo = ipv4.protocol(bytes, at) === ipv4.PROTO_ICMP ? 4 : 0;
+      const [from, to] = [before.readUInt16BE(20 + echo), bytes.readUInt16BE(at + 20 + echo)];
+      if (from !== to) {
+        node.netfilter.nat.declare(
+          {
+            source: ipv4.source(before, 0),
+            destination: ipv4.destination(before, 0),
+            ports: (before.readInt32BE(20 + echo) & (echo ? 0xffff0000 : -1)) | (echo ? from : 0),
+            protocol: ipv4.protocol(before, 0),
+          },
+          to,
+        );
+      }
+    }
+  }
+}
+
 /** What sockets of nodes and routers sent: seen on the first interface it left by. */
 function nodeBorn(lab: Lab, cluster: Cluster, nodes: readonly Node[]): Input[] {
+  const forwarded = podPackets(lab, cluster);
   const idents = new Set(lab.description.events.map((e) => e.ident));
   return nodes.flatMap((node) => {
     const byHand = injected(lab, node.name);
-    const tunnels = node.vxlan >= 0 || node.ipip >= 0;
-    return node.devices.flatMap((device) => {
+    const addresses = new Set(node.devices.flatMap((d) => d.addresses));
+    const seen = new Set<string>();
+    // Tunnels first: what their recordings lost is still inside a frame on the wire.
+    const devices = [...node.devices].sort(
+      (a, b) => Number(a.plan.kind === 'nic') - Number(b.plan.kind === 'nic'),
+    );
+    return devices.flatMap((device) => {
       const file = lab.file(node.name, device.name);
       if (file === undefined) return [];
-      const at = device.ethernet ? ethernet.HEADER_LEN : 0;
-      const addresses = new Set(node.devices.flatMap((d) => d.addresses));
       const mac = (device.plan.mac ?? 0).toString(16).padStart(12, '0');
-      return [...openCapture(file)]
-        .filter(({ bytes }) => !byHand.has(bytes.toString('hex')))
-        .filter(({ bytes }) => at === 0 || ethernet.type(bytes, 0) === ethernet.TYPE_IPV4)
-        .filter(({ bytes }) => ipv4.check(bytes, at, bytes.length) === 0)
-        .filter(({ bytes }) => at === 0 || bytes.toString('hex', 6, 12) === mac)
-        .filter(({ bytes }) => addresses.has(ipv4.source(bytes, at)))
-        .filter(({ bytes }) => !idents.has(ipv4.identification(bytes, at)))
-        .filter(({ bytes }) => isSocket(bytes, at, device.plan.kind === 'nic' && tunnels))
-        .map((r) => {
-          const packet = Buffer.from(r.bytes.subarray(at));
-          const { seconds, nanoseconds } = r;
-          return { seconds, nanoseconds, enter: () => cluster.originate(node, packet) };
-        });
+      const mayTunnel = device.plan.kind === 'nic' && (node.vxlan >= 0 || node.ipip >= 0);
+      return [...openCapture(file)].flatMap(({ bytes, seconds, nanoseconds }) => {
+        const at = sentPacket(bytes, device.ethernet, mac, addresses);
+        if (at < 0 || byHand.has(bytes.toString('hex'))) return [];
+        const key = `${fingerprint(bytes, at)} ${ipv4.source(bytes, at)}`;
+        const known =
+          forwarded.has(fingerprint(bytes, at)) ||
+          (seen.has(key) && device.plan.kind === 'nic') ||
+          idents.has(ipv4.identification(bytes, at));
+        if (known || !isSocket(bytes, at, mayTunnel)) return [];
+        seen.add(key);
+        const packet = Buffer.from(bytes.subarray(at));
+        return [{ seconds, nanoseconds, enter: () => cluster.originate(node, packet) }];
+      });
     });
   });
+}
+
+/** Where the node's own packet starts in a frame it sent, inside IPIP too; -1 for another's. */
+function sentPacket(b: Buffer, framed: boolean, mac: string, own: ReadonlySet<number>): number {
+  const at = framed ? ethernet.HEADER_LEN : 0;
+  if (framed && (b.toString('hex', 6, 12) !== mac || ethernet.type(b, 0) !== ethernet.TYPE_IPV4))
+    return -1;
+  if (ipv4.check(b, at, b.length) !== 0 || !own.has(ipv4.source(b, at))) return -1;
+  if (ipv4.protocol(b, at) !== ipv4.PROTO_IPIP) return at;
+  const inner = at + ipv4.headerLength(b, at);
+  return ipv4.check(b, inner, b.length) === 0 && own.has(ipv4.source(b, inner)) ? inner : -1;
 }
 
 /**

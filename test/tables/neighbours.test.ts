@@ -130,6 +130,7 @@ describe('Fdb', () => {
           }
         }
         expect(fdb.size).toBe(twin.size);
+        expect([...fdb].length).toBe(twin.size);
         for (const { device, macHigh, macLow, destination } of fdb) {
           expect(twin.get(`${device} ${macHigh} ${macLow}`)).toBe(destination);
           const id = fdb.find(device, macHigh, macLow);

@@ -1,0 +1,236 @@
+/** Rules and chains as the packet meets them: ip_tables.c, with the matches Calico uses. */
+import { bytes } from '../packet/arena.ts';
+import type { Packet } from '../packet/packet.ts';
+import type {
+  ChainPlan,
+  Matches,
+  NetfilterPlan,
+  NetfilterRule,
+  NumberMatch,
+  Target,
+} from '../plan/netfilter.ts';
+import { RouteKind } from '../tables/routes.ts';
+import { contains, type Prefix } from '../wire/address.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as tcp from '../wire/tcp.ts';
+import * as udp from '../wire/udp.ts';
+import { CtState } from './conntrack.ts';
+import { mix } from './flow-hash.ts';
+import type { Node } from './node.ts';
+import { checkSource, Source } from './source-check.ts';
+
+/** What a chain decided. */
+export const Verdict = { Continue: 0, Accept: 1, Drop: 2, Return: 3 } as const;
+export type Verdict = (typeof Verdict)[keyof typeof Verdict];
+
+interface CompiledRule {
+  readonly id: number;
+  readonly matches: Matches;
+  readonly target: Target;
+  readonly states: number;
+  /** For `statistic --mode nth`. */
+  counter: number;
+}
+
+interface Chain {
+  readonly rules: readonly CompiledRule[];
+  readonly policy: Verdict;
+}
+
+const STATE_BIT = {
+  NEW: CtState.New,
+  ESTABLISHED: CtState.Established,
+  RELATED: CtState.Related,
+  INVALID: CtState.Invalid,
+  UNTRACKED: CtState.Untracked,
+} as const;
+
+/** Deeper nesting than any rule set of Calico or kube-proxy. */
+const MAX_DEPTH = 32;
+
+export class Chains {
+  /** By id: every rule of every chain, for the trace. */
+  readonly rules: NetfilterRule[] = [];
+  /** The rule that decided last, and the NAT target it asked for. */
+  decided = -1;
+  natTarget: Target | null = null;
+  private readonly chains = new Map<string, Chain>();
+  private readonly sets: ReadonlyMap<string, readonly Prefix[]>;
+  private readonly seed: number;
+  private draws = 0;
+
+  constructor(plan: NetfilterPlan, seed: number) {
+    this.seed = seed;
+    this.sets = new Map(plan.sets.map(({ name, prefixes }) => [name, prefixes]));
+    for (const chain of plan.chains)
+      this.chains.set(`${chain.table} ${chain.name}`, this.compile(chain));
+  }
+
+  private compile({ rules, policy }: ChainPlan): Chain {
+    return {
+      policy: policy === 'DROP' ? Verdict.Drop : Verdict.Accept,
+      rules: rules.map((rule) => ({
+        id: this.rules.push(rule) - 1,
+        matches: rule.matches,
+        target: rule.target,
+        states: rule.matches.states?.any.reduce((bits, state) => bits | STATE_BIT[state], 0) ?? 0,
+        counter: 0,
+      })),
+    };
+  }
+
+  /** Runs a built-in chain, `filter FORWARD` for instance. A chain that is not there accepts. */
+  run(node: Node, p: Packet, chain: string): Verdict {
+    this.decided = -1;
+    this.natTarget = null;
+    const found = this.chains.get(chain);
+    if (found === undefined) return Verdict.Accept;
+    const table = chain.slice(0, chain.indexOf(' '));
+    const verdict = this.walk(node, p, table, found, 0);
+    return verdict === Verdict.Continue || verdict === Verdict.Return ? found.policy : verdict;
+  }
+
+  private walk(node: Node, p: Packet, table: string, chain: Chain, depth: number): Verdict {
+    if (depth > MAX_DEPTH) return Verdict.Drop;
+    for (const rule of chain.rules) {
+      if (!this.matches(node, p, rule)) continue;
+      const verdict = this.act(node, p, table, rule, depth);
+      if (verdict !== Verdict.Continue) return verdict;
+    }
+    return Verdict.Continue;
+  }
+
+  private act(
+    node: Node,
+    p: Packet,
+    table: string,
+    { id, target }: CompiledRule,
+    depth: number,
+  ): Verdict {
+    switch (target.kind) {
+      case 'accept':
+        this.decided = id;
+        return Verdict.Accept;
+      case 'drop':
+        this.decided = id;
+        return Verdict.Drop;
+      case 'return':
+        return Verdict.Return;
+      case 'mark':
+        p.mark = (p.mark & ~target.mask) ^ target.value;
+        return Verdict.Continue;
+      case 'notrack':
+        p.ctState = CtState.Untracked;
+        return Verdict.Continue;
+      case 'none':
+        return Verdict.Continue;
+      case 'jump':
+      case 'goto': {
+        const next = this.chains.get(`${table} ${target.chain}`);
+        if (next === undefined) return Verdict.Continue;
+        const verdict = this.walk(node, p, table, next, depth + 1);
+        if (target.kind === 'goto') return verdict === Verdict.Continue ? Verdict.Return : verdict;
+        return verdict === Verdict.Return ? Verdict.Continue : verdict;
+      }
+      default:
+        this.decided = id;
+        this.natTarget = target;
+        return Verdict.Accept;
+    }
+  }
+
+  private matches(node: Node, p: Packet, rule: CompiledRule): boolean {
+    const m = rule.matches;
+    const from = ipv4.source(bytes, p.l3);
+    const to = ipv4.destination(bytes, p.l3);
+    if (m.source !== undefined && contains(m.source.prefix, from) === m.source.not) return false;
+    if (m.destination !== undefined && contains(m.destination.prefix, to) === m.destination.not)
+      return false;
+    if (m.protocol !== undefined && !within(m.protocol, ipv4.protocol(bytes, p.l3))) return false;
+    if (
+      m.inDevice !== undefined &&
+      named(m.inDevice.name, deviceName(node, p.input)) === m.inDevice.not
+    )
+      return false;
+    if (
+      m.outDevice !== undefined &&
+      named(m.outDevice.name, deviceName(node, p.output)) === m.outDevice.not
+    ) {
+      return false;
+    }
+    if ((m.sourcePort !== undefined || m.destinationPort !== undefined) && !portsMatch(m, p))
+      return false;
+    if (m.tcpFlags !== undefined && flagsMatch(m.tcpFlags, p) === m.tcpFlags.not) return false;
+    if (m.mark !== undefined && ((p.mark & m.mark.mask) === m.mark.value) === m.mark.not)
+      return false;
+    if (m.states !== undefined && ((p.ctState & rule.states) !== 0) === m.states.not) return false;
+    for (const set of m.sets ?? []) {
+      const inside = this.inSet(set.set, set.directions[0] === 'dst' ? to : from);
+      if (inside === set.not || set.directions.length > 1) return false;
+    }
+    for (const type of m.addressTypes ?? []) {
+      const local = isLocal(node, p, type.side === 'src' ? from : to, type.limit);
+      if (local === type.not) return false;
+    }
+    if (m.rpfilter !== undefined) {
+      const device = node.devices[p.input];
+      const fails = device !== undefined && !passesReversePath(node, p, from, m.rpfilter.loose);
+      if (fails !== m.rpfilter.invert) return false;
+    }
+    return m.statistic === undefined || this.drawn(rule);
+  }
+
+  private inSet(name: string, address: number): boolean {
+    return this.sets.get(name)?.some((prefix) => contains(prefix, address)) ?? false;
+  }
+
+  private drawn(rule: CompiledRule): boolean {
+    const { statistic } = rule.matches;
+    if (statistic?.mode === 'nth') {
+      const now = rule.counter;
+      rule.counter = (now + 1) % statistic.every;
+      return now === statistic.packet;
+    }
+    const random = (mix(this.seed, ++this.draws) >>> 0) / 2 ** 32;
+    return random < (statistic?.probability ?? 1);
+  }
+}
+
+const within = ({ from, to, not }: NumberMatch, value: number): boolean =>
+  (value >= from && value <= to) !== not;
+
+const deviceName = (node: Node, position: number): string => node.devices[position]?.name ?? '';
+
+const named = (pattern: string, name: string): boolean =>
+  pattern.endsWith('+') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+
+function portsMatch({ sourcePort, destinationPort }: Matches, p: Packet): boolean {
+  const protocol = ipv4.protocol(bytes, p.l3);
+  if (protocol !== ipv4.PROTO_TCP && protocol !== ipv4.PROTO_UDP) return false;
+  const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
+  if (ipv4.fragmentOffset(bytes, p.l3) !== 0 || p.tail - l4 < 4) return false;
+  if (sourcePort !== undefined && !within(sourcePort, udp.sourcePort(bytes, l4))) return false;
+  return destinationPort === undefined || within(destinationPort, udp.destinationPort(bytes, l4));
+}
+
+function flagsMatch({ mask, set }: { mask: number; set: number }, p: Packet): boolean {
+  const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
+  if (ipv4.protocol(bytes, p.l3) !== ipv4.PROTO_TCP || p.tail - l4 < tcp.HEADER_LEN) return false;
+  return (tcp.flags(bytes, l4) & mask) === set;
+}
+
+/** addrtype LOCAL, anywhere or on the device in question only. */
+function isLocal(node: Node, p: Packet, address: number, limit: 'in' | 'out' | undefined): boolean {
+  const route = node.local.lookup(address);
+  if (route < 0 || node.routes.kind(route) !== RouteKind.Local) return false;
+  if (limit === undefined) return true;
+  return node.routes.device(route) === (limit === 'out' ? p.output : p.input);
+}
+
+function passesReversePath(node: Node, p: Packet, from: number, loose: boolean): boolean {
+  const device = node.devices[p.input]!;
+  if (checkSource(node, device, from) === Source.Refused) return false;
+  const back = node.lookup(from);
+  if (back < 0 || node.routes.kind(back) !== RouteKind.Unicast) return false;
+  return loose || node.routes.device(back) === p.input;
+}

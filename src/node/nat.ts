@@ -1,0 +1,190 @@
+/**
+ * Network address translation: nf_nat_core.c. Decided for the first packet of a
+ * connection, once for each end; later packets and errors follow the connection.
+ */
+import { bytes } from '../packet/arena.ts';
+import type { Packet } from '../packet/packet.ts';
+import * as icmp from '../wire/icmp.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import {
+  type Connection,
+  type Conntrack,
+  CtState,
+  invert,
+  ORIGINAL,
+  REPLY,
+  type Tuple,
+} from './conntrack.ts';
+import { mix } from './flow-hash.ts';
+import { Manip, rewrite } from './l4-rewrite.ts';
+
+const SOURCE_BIT = 1;
+const DESTINATION_BIT = 2;
+const bitOf = (manip: Manip): number => (manip === Manip.Source ? SOURCE_BIT : DESTINATION_BIT);
+
+/** What a rule asks for; absent parts stay as they are. */
+export interface NatRange {
+  readonly address?: number;
+  readonly from?: number;
+  readonly to?: number;
+  readonly randomFully: boolean;
+}
+
+/** Port class of a source port: nf_nat_l4proto_unique_tuple. */
+function portRange(port: number, protocol: number): { from: number; to: number } {
+  if (protocol === ipv4.PROTO_ICMP) return { from: 0, to: 65535 };
+  if (port < 512) return { from: 1, to: 511 };
+  return port < 1024 ? { from: 600, to: 1023 } : { from: 1024, to: 65535 };
+}
+
+export class Nat {
+  private readonly conntrack: Conntrack;
+  private readonly seed: number;
+  private draws = 0;
+  private readonly declared: (Tuple & { readonly mapped: number })[] = [];
+
+  constructor(conntrack: Conntrack, seed: number) {
+    this.conntrack = conntrack;
+    this.seed = seed;
+  }
+
+  /** The port that the source of this original tuple gets where the kernel would draw one. */
+  declare(original: Tuple, mapped: number): void {
+    this.declared.push({ ...original, mapped });
+  }
+
+  isDone(connection: Connection, manip: Manip): boolean {
+    return (connection.natDone & bitOf(manip)) !== 0;
+  }
+
+  /** Binds one end of a new connection; without a range the end stays, unless its tuple is taken. */
+  setup(connection: Connection, manip: Manip, range: NatRange | undefined): void {
+    if (this.isDone(connection, manip)) return;
+    connection.natDone |= bitOf(manip);
+    if (connection.confirmed) return;
+    const now = invert(connection.tuples[REPLY]);
+    const wanted = this.unique(connection, now, manip, range);
+    if (
+      wanted.source === now.source &&
+      wanted.destination === now.destination &&
+      wanted.ports === now.ports
+    ) {
+      return;
+    }
+    Object.assign(connection.tuples[REPLY], invert(wanted));
+    connection.nat |= bitOf(manip);
+  }
+
+  /**
+   * Changes the packet as its connection wants it at this end: nf_nat_packet. False
+   * for a redirect about a translated connection, which must not get through.
+   */
+  apply(p: Packet, manip: Manip): boolean {
+    if (p.ct < 0) return true;
+    const connection = this.conntrack.connection(p.ct);
+    const wanted =
+      p.ctDirection === REPLY ? bitOf(manip) ^ (SOURCE_BIT | DESTINATION_BIT) : bitOf(manip);
+    if (p.ctState === CtState.Related && connection.nat !== 0 && isRedirect(p)) return false;
+    if ((connection.nat & wanted) === 0) return true;
+    const other = connection.tuples[p.ctDirection === ORIGINAL ? REPLY : ORIGINAL];
+    const target = invert(other);
+    if (p.ctState === CtState.Related) {
+      this.applyToError(p, manip, other, target);
+      return true;
+    }
+    const address = manip === Manip.Source ? target.source : target.destination;
+    const port = manip === Manip.Source ? target.ports >>> 16 : target.ports & 0xffff;
+    rewrite(p.l3, p.tail, manip, address, port, p.partial);
+    return true;
+  }
+
+  /** An ICMP error: its quote is changed at the other end, its own address at this one. */
+  private applyToError(p: Packet, manip: Manip, other: Tuple, target: Tuple): void {
+    const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
+    const quote = l4 + icmp.HEADER_LEN;
+    const inner = manip === Manip.Source ? Manip.Destination : Manip.Source;
+    const address = inner === Manip.Source ? other.source : other.destination;
+    const port = inner === Manip.Source ? other.ports >>> 16 : other.ports & 0xffff;
+    rewrite(quote, p.tail, inner, address, port, false);
+    icmp.emit(bytes, l4, icmp.type(bytes, l4), icmp.code(bytes, l4), restOf(l4), p.tail - l4);
+    const own = manip === Manip.Source ? target.source : target.destination;
+    rewrite(p.l3, p.l3 + ipv4.headerLength(bytes, p.l3), manip, own, 0, false);
+  }
+
+  private unique(
+    connection: Connection,
+    now: Tuple,
+    manip: Manip,
+    range: NatRange | undefined,
+  ): Tuple {
+    const tuple = { ...now };
+    if (manip === Manip.Destination) {
+      if (range?.address !== undefined) tuple.destination = range.address;
+      if (range?.from !== undefined) tuple.ports = (tuple.ports & ~0xffff) | range.from;
+      return tuple;
+    }
+    const randomFully = range?.randomFully ?? false;
+    const address = range?.address ?? tuple.source;
+    if (!randomFully) {
+      if (address === tuple.source) {
+        if (!this.isTaken(tuple)) return tuple;
+      } else {
+        for (const known of this.conntrack.fromSource(connection.tuples[ORIGINAL])) {
+          const mapped = known.tuples[REPLY];
+          if (mapped.destination !== address) continue;
+          const again = {
+            ...tuple,
+            source: address,
+            ports: withSource(tuple, mapped.ports & 0xffff),
+          };
+          if (!this.isTaken(again)) return again;
+        }
+      }
+    }
+    tuple.source = address;
+    if (!hasPort(tuple.protocol)) return tuple;
+    if (!randomFully && range?.from === undefined && !this.isTaken(tuple)) return tuple;
+    return this.draw(connection.tuples[ORIGINAL], tuple, range);
+  }
+
+  /** A free port of the same class: declared, else drawn from the seed. */
+  private draw(original: Tuple, tuple: Tuple, range: NatRange | undefined): Tuple {
+    const port = original.ports >>> 16;
+    const declared = this.declared.find(
+      (d) =>
+        d.source === original.source &&
+        d.destination === original.destination &&
+        d.ports === original.ports &&
+        d.protocol === original.protocol,
+    );
+    const { from, to } =
+      range?.from === undefined
+        ? portRange(port, tuple.protocol)
+        : { from: range.from, to: range.to ?? range.from };
+    const span = to - from + 1;
+    const start = mix(this.seed, ++this.draws) >>> 0;
+    for (let i = 0; i < span; i++) {
+      const drawn = declared === undefined || i > 0 ? from + ((start + i) % span) : declared.mapped;
+      const candidate = { ...tuple, ports: withSource(tuple, drawn) };
+      if (!this.isTaken(candidate)) return candidate;
+    }
+    return tuple;
+  }
+
+  private isTaken(tuple: Tuple): boolean {
+    return this.conntrack.isUsed(invert(tuple));
+  }
+}
+
+/** An echo id stands in both halves. */
+const withSource = ({ ports, protocol }: Tuple, port: number): number =>
+  (port << 16) | (protocol === ipv4.PROTO_ICMP ? port : ports & 0xffff);
+
+const hasPort = (protocol: number): boolean =>
+  protocol === ipv4.PROTO_TCP || protocol === ipv4.PROTO_UDP || protocol === ipv4.PROTO_ICMP;
+
+const isRedirect = (p: Packet): boolean =>
+  icmp.type(bytes, p.l3 + ipv4.headerLength(bytes, p.l3)) === icmp.REDIRECT;
+
+const restOf = (l4: number): number =>
+  (icmp.identifier(bytes, l4) << 16) | icmp.sequence(bytes, l4);

@@ -1,0 +1,143 @@
+/**
+ * The five hooks of netfilter, in the order of their priorities: defragmentation,
+ * raw, conntrack, mangle, nat, filter. A namespace without rules has none of this,
+ * and its rooms cost one comparison.
+ */
+import { Drop } from '../drop.ts';
+import { bytes } from '../packet/arena.ts';
+import type { Packet } from '../packet/packet.ts';
+import type { Target } from '../plan/netfilter.ts';
+import { i32 } from '../wire/bytes.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { type Chains, Verdict } from './chains.ts';
+import { Conntrack, CtState } from './conntrack.ts';
+import { dropped } from './drop-packet.ts';
+import { Manip } from './l4-rewrite.ts';
+import { Nat, type NatRange } from './nat.ts';
+import type { Node } from './node.ts';
+import { End, type Next, Room } from './room.ts';
+import { selectSource } from './source.ts';
+
+export class Netfilter {
+  readonly conntrack = new Conntrack();
+  readonly chains: Chains;
+  readonly nat: Nat;
+
+  constructor(chains: Chains, seed: number) {
+    this.chains = chains;
+    this.nat = new Nat(this.conntrack, seed);
+  }
+}
+
+/** Notes: A the rule that decided, B 1 where an address was changed. */
+export function prerouting(node: Node, p: Packet): Next {
+  const nf = node.netfilter;
+  p.noteA = -1;
+  if (nf === null) return Room.Route;
+  if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p, Room.Prerouting);
+  p.ctState = CtState.None;
+  if (nf.chains.run(node, p, 'raw PREROUTING') === Verdict.Drop) return filtered(node, p);
+  if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.milliseconds());
+  if (nf.chains.run(node, p, 'mangle PREROUTING') === Verdict.Drop) return filtered(node, p);
+  if (!translate(node, p, 'nat PREROUTING', Manip.Destination)) return filtered(node, p);
+  return Room.Route;
+}
+
+export function input(node: Node, p: Packet): Next {
+  const nf = node.netfilter;
+  p.noteA = -1;
+  if (nf === null) return Room.Local;
+  if (nf.chains.run(node, p, 'mangle INPUT') === Verdict.Drop) return filtered(node, p);
+  if (nf.chains.run(node, p, 'filter INPUT') === Verdict.Drop) return filtered(node, p);
+  if (!translate(node, p, 'nat INPUT', Manip.Source)) return filtered(node, p);
+  return confirm(node, p, Room.Local);
+}
+
+export function forwardFilter(node: Node, p: Packet): Next {
+  const nf = node.netfilter;
+  p.noteA = -1;
+  if (nf === null) return Room.Output;
+  if (nf.chains.run(node, p, 'mangle FORWARD') === Verdict.Drop) return filtered(node, p);
+  if (nf.chains.run(node, p, 'filter FORWARD') === Verdict.Drop) return filtered(node, p);
+  return Room.Output;
+}
+
+/** A packet born here, routed once; a changed destination or mark sends it to the FIB again. */
+export function localOut(node: Node, p: Packet): Next {
+  const nf = node.netfilter;
+  p.noteA = -1;
+  if (nf === null || p.localOut) return Room.Output;
+  if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p, Room.LocalOut);
+  p.localOut = true;
+  p.ctState = CtState.None;
+  const to = ipv4.destination(bytes, p.l3);
+  const mark = p.mark;
+  if (nf.chains.run(node, p, 'raw OUTPUT') === Verdict.Drop) return filtered(node, p);
+  // An ICMP error of ours belongs to the connection of what it is about already (nf_ct_attach).
+  if (p.ct >= 0) p.ctState = CtState.Related;
+  else if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.milliseconds());
+  if (nf.chains.run(node, p, 'mangle OUTPUT') === Verdict.Drop) return filtered(node, p);
+  if (!translate(node, p, 'nat OUTPUT', Manip.Destination)) return filtered(node, p);
+  if (nf.chains.run(node, p, 'filter OUTPUT') === Verdict.Drop) return filtered(node, p);
+  const changed = ipv4.destination(bytes, p.l3) !== to || p.mark !== mark;
+  return changed ? Room.Route : Room.Output;
+}
+
+export function postrouting(node: Node, p: Packet): Next {
+  const nf = node.netfilter;
+  p.noteA = -1;
+  if (nf === null) return Room.Finish;
+  if (nf.chains.run(node, p, 'mangle POSTROUTING') === Verdict.Drop) return filtered(node, p);
+  if (!translate(node, p, 'nat POSTROUTING', Manip.Source)) return filtered(node, p);
+  return confirm(node, p, Room.Finish);
+}
+
+/** nf_nat_inet_fn: the nat chain sees only the first packet of a connection. */
+function translate(node: Node, p: Packet, chain: string, manip: Manip): boolean {
+  const nf = node.netfilter!;
+  p.noteA = -1;
+  p.noteB = 0;
+  if (p.ct < 0) return true;
+  const connection = nf.conntrack.connection(p.ct);
+  if (p.ctState === CtState.New && !nf.nat.isDone(connection, manip)) {
+    nf.chains.run(node, p, chain);
+    const target = nf.chains.natTarget;
+    p.noteA = target === null ? -1 : nf.chains.decided;
+    nf.nat.setup(connection, manip, rangeOf(node, p, target, manip));
+  }
+  const end = manip === Manip.Source ? ipv4.field.source : ipv4.field.destination;
+  const before = i32(bytes, p.l3 + end);
+  const passes = nf.nat.apply(p, manip);
+  p.noteB = Number(i32(bytes, p.l3 + end) !== before);
+  return passes;
+}
+
+function rangeOf(node: Node, p: Packet, target: Target | null, manip: Manip): NatRange | undefined {
+  if (target === null) return undefined;
+  if (target.kind === 'masquerade' && manip === Manip.Source) {
+    const address = selectSource(node, p.output, p.nextHop);
+    return { address, randomFully: target.randomFully, ...target.ports };
+  }
+  if (target.kind !== 'snat' && target.kind !== 'dnat') return undefined;
+  const address = target.address === undefined ? {} : { address: target.address };
+  return { ...address, randomFully: target.randomFully, ...target.ports };
+}
+
+function confirm(node: Node, p: Packet, next: Room): Next {
+  if (p.ct < 0 || p.ctState === CtState.Related) return next;
+  return node.netfilter!.conntrack.confirm(p.ct) ? next : dropped(p, Drop.ConntrackClash);
+}
+
+function filtered(node: Node, p: Packet): typeof End.Dropped {
+  const nf = node.netfilter!;
+  p.noteA = nf.chains.decided;
+  nf.conntrack.abandon(p.ct);
+  return dropped(p, Drop.Filtered);
+}
+
+/** ip_defrag before anything else looks: the whole datagram goes on, or nothing does. */
+function reassemble(node: Node, p: Packet, next: Room): Next {
+  const whole = node.reassembly.add(node, p);
+  if (whole !== null) node.world.enqueue(node, whole, next);
+  return End.Parked;
+}
