@@ -19,6 +19,7 @@ const LAYERS = [
   'import',
   'cluster',
   'replay',
+  'verify',
   'report',
   'testing',
   'index.ts',

@@ -173,6 +173,13 @@ export class Field {
     return value;
   }
 
+  /** Any finite number. */
+  number(): number {
+    const value = this.#shape();
+    if (typeof value !== 'number' || !Number.isFinite(value)) throw this.refuse('a number');
+    return value;
+  }
+
   boolean(): boolean {
     const value = this.#shape();
     if (typeof value !== 'boolean') throw this.refuse('true or false');

@@ -24,6 +24,8 @@ export const Verdict = { Continue: 0, Accept: 1, Drop: 2, Return: 3 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
 interface CompiledRule {
+  /** `table chain` of a jump. */
+  readonly jump: string;
   readonly id: number;
   readonly matches: Matches;
   readonly target: Target;
@@ -44,6 +46,8 @@ const STATE_BIT = {
   INVALID: CtState.Invalid,
   UNTRACKED: CtState.Untracked,
 } as const;
+
+const NONE: readonly never[] = [];
 
 /** Deeper nesting than any rule set of Calico or kube-proxy. */
 const MAX_DEPTH = 32;
@@ -66,13 +70,14 @@ export class Chains {
       this.chains.set(`${chain.table} ${chain.name}`, this.compile(chain));
   }
 
-  private compile({ rules, policy }: ChainPlan): Chain {
+  private compile({ table, rules, policy }: ChainPlan): Chain {
     return {
       policy: policy === 'DROP' ? Verdict.Drop : Verdict.Accept,
       rules: rules.map((rule) => ({
         id: this.rules.push(rule) - 1,
         matches: rule.matches,
         target: rule.target,
+        jump: 'chain' in rule.target ? `${table} ${rule.target.chain}` : '',
         states: rule.matches.states?.any.reduce((bits, state) => bits | STATE_BIT[state], 0) ?? 0,
         counter: 0,
       })),
@@ -85,28 +90,21 @@ export class Chains {
     this.natTarget = null;
     const found = this.chains.get(chain);
     if (found === undefined) return Verdict.Accept;
-    const table = chain.slice(0, chain.indexOf(' '));
-    const verdict = this.walk(node, p, table, found, 0);
+    const verdict = this.walk(node, p, found, 0);
     return verdict === Verdict.Continue || verdict === Verdict.Return ? found.policy : verdict;
   }
 
-  private walk(node: Node, p: Packet, table: string, chain: Chain, depth: number): Verdict {
+  private walk(node: Node, p: Packet, chain: Chain, depth: number): Verdict {
     if (depth > MAX_DEPTH) return Verdict.Drop;
     for (const rule of chain.rules) {
       if (!this.matches(node, p, rule)) continue;
-      const verdict = this.act(node, p, table, rule, depth);
+      const verdict = this.act(node, p, rule, depth);
       if (verdict !== Verdict.Continue) return verdict;
     }
     return Verdict.Continue;
   }
 
-  private act(
-    node: Node,
-    p: Packet,
-    table: string,
-    { id, target }: CompiledRule,
-    depth: number,
-  ): Verdict {
+  private act(node: Node, p: Packet, { id, target, jump }: CompiledRule, depth: number): Verdict {
     switch (target.kind) {
       case 'accept':
         this.decided = id;
@@ -126,9 +124,9 @@ export class Chains {
         return Verdict.Continue;
       case 'jump':
       case 'goto': {
-        const next = this.chains.get(`${table} ${target.chain}`);
+        const next = this.chains.get(jump);
         if (next === undefined) return Verdict.Continue;
-        const verdict = this.walk(node, p, table, next, depth + 1);
+        const verdict = this.walk(node, p, next, depth + 1);
         if (target.kind === 'goto') return verdict === Verdict.Continue ? Verdict.Return : verdict;
         return verdict === Verdict.Return ? Verdict.Continue : verdict;
       }
@@ -164,11 +162,11 @@ export class Chains {
     if (m.mark !== undefined && ((p.mark & m.mark.mask) === m.mark.value) === m.mark.not)
       return false;
     if (m.states !== undefined && ((p.ctState & rule.states) !== 0) === m.states.not) return false;
-    for (const set of m.sets ?? []) {
+    for (const set of m.sets ?? NONE) {
       const inside = this.inSet(set.set, set.directions[0] === 'dst' ? to : from);
       if (inside === set.not || set.directions.length > 1) return false;
     }
-    for (const type of m.addressTypes ?? []) {
+    for (const type of m.addressTypes ?? NONE) {
       const local = isLocal(node, p, type.side === 'src' ? from : to, type.limit);
       if (local === type.not) return false;
     }

@@ -5,8 +5,8 @@
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { Nud } from '../../src/tables/neighbours.ts';
 import { RouteKind } from '../../src/tables/routes.ts';
+import type { LabEdit } from '../../src/verify/verify.ts';
 import { parseIp4, parsePrefix } from '../../src/wire/address.ts';
-import type { Edits } from './rerun.ts';
 
 const withoutDefault = (cluster: Cluster): void => {
   cluster.names.find('node1').tables[0]!.remove(0, 0);
@@ -25,41 +25,51 @@ const rpFilter = (node: string, device: string, value: number) => (cluster: Clus
   Object.assign(cluster.names.port(`${node}:${device}`).device, { rpFilter: value });
 };
 
-const blackhole: Edits = {
-  '10 no default route': withoutDefault,
-  '11 an unreachable': (cluster) => {
+const edit = (event: string, apply: (cluster: Cluster) => void, nth = 1): LabEdit => ({
+  event,
+  nth,
+  apply,
+});
+
+const blackhole = [
+  edit('10 no default route', withoutDefault),
+  edit('11 an unreachable', (cluster) => {
     addRoute(cluster, '10.2.97.0/26', RouteKind.Unreachable);
     addRoute(cluster, '10.2.98.0/26', RouteKind.Prohibit);
-  },
-};
+  }),
+];
 
-export const edits: Readonly<Record<string, Edits>> = {
+export const edits: Readonly<Record<string, readonly LabEdit[]>> = {
   '09-blackhole-direct': blackhole,
   '09-blackhole-ipip': blackhole,
   '09-blackhole-vxlan': blackhole,
-  '12-arp': {
-    '8 refresh': (cluster) => {
+  '12-arp': [
+    edit('8 refresh', (cluster) => {
       const node = cluster.names.find('node1');
       const id = node.neighbours.find(1, parseIp4('192.168.33.57'));
       node.neighbours.setState(id, Nud.Delay);
       // The ping comes 0.16 s later; delay_first_probe_time was 1 s there.
       cluster.armNeighbour(node, id, 1160);
-    },
-    '9 no default route': withoutDefault,
-  },
-  '15-rpf': {
-    '3 neither': rpFilter('node1', 'calid2918f95dae', 0),
-    'rp_filter=1 inner': rpFilter('node2', 'tunl0', 1),
-    'rp_filter=2 inner': rpFilter('node2', 'tunl0', 2),
-  },
-  '17-vxlan-decap': {
-    'egress: no forwarding': (cluster) => {
+    }),
+    edit('9 no default route', withoutDefault),
+  ],
+  '15-rpf': [
+    edit('3 neither', rpFilter('node1', 'calid2918f95dae', 0)),
+    edit('rp_filter=1 inner', rpFilter('node2', 'tunl0', 1)),
+    edit('rp_filter=2 inner', rpFilter('node2', 'tunl0', 2)),
+  ],
+  '17-vxlan-decap': [
+    edit('egress: no forwarding', (cluster) => {
       const { fdb } = cluster.names.find('node1');
       for (const { device, macHigh, macLow } of [...fdb]) fdb.delete(device, macHigh, macLow);
-    },
-    'ping#2': (cluster) => {
-      const node = cluster.names.find('node1');
-      node.neighbours.delete(node.vxlan, parseIp4('10.2.169.137'));
-    },
-  },
+    }),
+    edit(
+      'ping',
+      (cluster) => {
+        const node = cluster.names.find('node1');
+        node.neighbours.delete(node.vxlan, parseIp4('10.2.169.137'));
+      },
+      2,
+    ),
+  ],
 };

@@ -4,11 +4,11 @@
  * replies), source port and checksum of VXLAN. That the checksums are right is
  * checked first.
  */
-import * as ethernet from '../../src/wire/ethernet.ts';
-import * as icmp from '../../src/wire/icmp.ts';
-import * as ipv4 from '../../src/wire/ipv4.ts';
-import * as udp from '../../src/wire/udp.ts';
-import * as vxlan from '../../src/wire/vxlan.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as icmp from '../wire/icmp.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as udp from '../wire/udp.ts';
+import * as vxlan from '../wire/vxlan.ts';
 
 export interface Masked {
   readonly hex: string;

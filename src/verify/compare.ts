@@ -1,0 +1,174 @@
+/**
+ * Frames of one interface compared: recorded and made, as multisets. Equal frames
+ * are paired first, then frames equal outside the free bytes, then frames that are
+ * the same packet to look at but differ somewhere: those are told field by field.
+ */
+import { dissect } from '../frame/dissect.ts';
+import type { DissectedLayer } from '../frame/layer.ts';
+import type { Device } from '../node/device.ts';
+import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../pcap/pcap.ts';
+import { maskFrame } from './mask.ts';
+
+export interface MadeFrame {
+  readonly bytes: Buffer;
+  /** The route that sent it, or what else brought it here. */
+  readonly decision: string;
+}
+
+export interface FrameDifference {
+  /** Number of the frame in its capture, or of the made frame, from 1. */
+  readonly frame: number;
+  /** First field that differs, `ipv4.ttl`; `frame` for one that only one side has. */
+  readonly field: string;
+  readonly expected: string;
+  readonly got: string;
+  readonly decision: string;
+}
+
+export interface InterfaceComparison {
+  readonly namespace: string;
+  readonly interface: string;
+  /** Frames recorded. */
+  readonly frames: number;
+  readonly equal: number;
+  readonly equalOutsideFree: number;
+  readonly different: number;
+  readonly missing: number;
+  readonly extra: number;
+  readonly differences: readonly FrameDifference[];
+  /** Masked frames that both have, and those only podwire has; lower-case hex. */
+  readonly agreed: readonly string[];
+  readonly unexpected: readonly string[];
+}
+
+interface Side {
+  readonly number: number;
+  readonly bytes: Buffer;
+  readonly masked: string;
+  readonly decision: string;
+}
+
+export function compareFrames(
+  namespace: string,
+  device: Device,
+  recorded: readonly Buffer[],
+  made: readonly MadeFrame[],
+  isNode: (address: number) => boolean,
+): InterfaceComparison {
+  const raw = !device.ethernet;
+  const linkType = raw ? LINKTYPE_RAW : LINKTYPE_ETHERNET;
+  const side = (bytes: Buffer, i: number, decision: string): Side => ({
+    number: i + 1,
+    bytes,
+    masked: maskFrame(bytes, raw, isNode).hex,
+    decision,
+  });
+  const expected = recorded.map((bytes, i) => side(bytes, i, ''));
+  const got = made.map(({ bytes, decision }, i) => side(bytes, i, decision));
+  const exact = pair(expected, got, ({ bytes }) => bytes.toString('hex'));
+  const masked = pair(exact.left, exact.right, (s) => s.masked);
+  const alike = pair(masked.left, masked.right, ({ bytes }) => likeness(bytes, linkType));
+  const wrong = masked.pairs.filter(([, b]) => maskFrame(b.bytes, raw, isNode).faults.length > 0);
+  return {
+    namespace,
+    interface: device.name,
+    frames: recorded.length,
+    equal: exact.pairs.length,
+    equalOutsideFree: masked.pairs.length - wrong.length,
+    different: alike.pairs.length + wrong.length,
+    missing: alike.left.length,
+    extra: alike.right.length,
+    differences: [
+      ...wrong.map(([a, b]) => difference(a, b, linkType)),
+      ...alike.pairs.map(([a, b]) => difference(a, b, linkType)),
+      ...alike.left.map((a) => only(a, 'expected', linkType)),
+      ...alike.right.map((b) => only(b, 'got', linkType)),
+    ],
+    agreed: [...exact.pairs, ...masked.pairs].map(([, b]) => b.masked),
+    unexpected: alike.right.map((b) => b.masked),
+  };
+}
+
+/** Pairs what has the same key; the rest stays in order. */
+function pair(
+  left: readonly Side[],
+  right: readonly Side[],
+  key: (side: Side) => string,
+): { pairs: [Side, Side][]; left: Side[]; right: Side[] } {
+  const waiting = new Map<string, Side[]>();
+  for (const side of right) {
+    const list = waiting.get(key(side));
+    if (list === undefined) waiting.set(key(side), [side]);
+    else list.push(side);
+  }
+  const pairs: [Side, Side][] = [];
+  const alone: Side[] = [];
+  for (const side of left) {
+    const match = waiting.get(key(side))?.shift();
+    if (match === undefined) alone.push(side);
+    else pairs.push([side, match]);
+  }
+  const rest = new Set([...waiting.values()].flat());
+  return { pairs, left: alone, right: right.filter((side) => rest.has(side)) };
+}
+
+/** What makes two frames the same packet to look at: kinds of layers, innermost addresses and identification. */
+function likeness(frame: Buffer, linkType: number): string {
+  const { layers } = dissect(frame, { linkType });
+  const inner = layers.filter((l) => l.layer === 'ipv4' && l.quoted !== true).at(-1);
+  const kinds = layers.map((l) => l.layer).join(' ');
+  if (inner?.layer !== 'ipv4') return kinds;
+  return `${kinds} ${inner.src} ${inner.dst} ${inner.protocol}`;
+}
+
+/** Fields of a layer that only say where it stands. */
+const PLACE = new Set(['layer', 'offset', 'length', 'quoted']);
+
+function difference(a: Side, b: Side, linkType: number): FrameDifference {
+  const ours = dissect(b.bytes, { linkType }).layers;
+  const theirs = dissect(a.bytes, { linkType }).layers;
+  const { number: frame } = a;
+  const { decision } = b;
+  for (const [i, layer] of theirs.entries()) {
+    const other: DissectedLayer | undefined = ours[i];
+    if (other === undefined || other.layer !== layer.layer) {
+      return {
+        frame,
+        field: layer.layer,
+        expected: layer.layer,
+        got: other?.layer ?? 'nothing',
+        decision,
+      };
+    }
+    for (const [name, value] of Object.entries(layer)) {
+      if (PLACE.has(name)) continue;
+      const got = JSON.stringify((other as unknown as Record<string, unknown>)[name]) ?? 'nothing';
+      const expected = JSON.stringify(value) ?? 'nothing';
+      if (got !== expected)
+        return { frame, field: `${layer.layer}.${name}`, expected, got, decision };
+    }
+  }
+  return {
+    frame,
+    field: 'frame',
+    expected: a.bytes.toString('hex'),
+    got: b.bytes.toString('hex'),
+    decision,
+  };
+}
+
+function only(side: Side, which: 'expected' | 'got', linkType: number): FrameDifference {
+  const text = summary(side.bytes, linkType);
+  const { number: frame, decision } = side;
+  if (which === 'expected')
+    return { frame, field: 'frame', expected: text, got: 'nothing', decision };
+  return { frame, field: 'frame', expected: 'nothing', got: text, decision };
+}
+
+/** `ethernet ipv4 udp 10.2.36.71 > 10.2.169.136` */
+function summary(frame: Buffer, linkType: number): string {
+  const { layers } = dissect(frame, { linkType });
+  const inner = layers.filter((l) => l.layer === 'ipv4').at(-1);
+  const addresses = inner?.layer === 'ipv4' ? ` ${inner.src} > ${inner.dst}` : '';
+  return `${layers.map((l) => l.layer).join(' ')}${addresses}, ${frame.length} bytes`;
+}

@@ -1,0 +1,226 @@
+/**
+ * What was sent in a recorded network, found in its captures: every frame that
+ * left a pod or host, every frame put on a wire by hand, and the transport packets
+ * and pings of the nodes themselves. Everything else in a recording (forwarding,
+ * tunnels, ARP, ICMP errors, echo replies of nodes) is for the emulation to make.
+ */
+import type { Cluster } from '../cluster/cluster.ts';
+import { isBefore, type Moment } from '../cluster/events.ts';
+import { buildFrame } from '../frame/build.ts';
+import type { Device } from '../node/device.ts';
+import type { Node } from '../node/node.ts';
+import { openCapture } from '../pcap/capture.ts';
+import { formatIp4 } from '../wire/address.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as icmp from '../wire/icmp.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as udp from '../wire/udp.ts';
+import * as vxlan from '../wire/vxlan.ts';
+import type { Lab } from './lab.ts';
+
+export interface Input extends Moment {
+  enter(): void;
+}
+
+/** All inputs in the order of their times. */
+export function labInputs(lab: Lab, cluster: Cluster): Input[] {
+  const inputs = [
+    ...handMade(lab, cluster),
+    ...sent(lab, cluster),
+    ...nodeBorn(lab, cluster),
+    ...unseen(lab, cluster),
+  ];
+  return inputs.sort((a, b) => (isBefore(a, b) ? -1 : Number(isBefore(b, a))));
+}
+
+/** When an event happened. */
+export function eventTime(lab: Lab, at: number): Moment {
+  const time = lab.started + at;
+  return { seconds: Math.floor(time), nanoseconds: Math.floor((time % 1) * 1e9) };
+}
+
+const macText = (device: Device): string => (device.plan.mac ?? 0).toString(16).padStart(12, '0');
+
+/** Frames that left a pod or a host, as its own interfaces recorded them. */
+function sent(lab: Lab, cluster: Cluster): Input[] {
+  return cluster.nodes
+    .filter((node) => node.silent)
+    .flatMap((node) => node.devices.map((device) => ({ node, device })))
+    .flatMap((port) => {
+      const file = lab.file(port.node.name, port.device.name);
+      if (file === undefined || port.device.link < 0) return [];
+      const mac = macText(port.device);
+      const byHand = injected(lab, port.node.name);
+      return [...openCapture(file)]
+        .filter(({ bytes }) => isFrom(bytes, mac) || byHand.has(bytes.toString('hex')))
+        .map(({ bytes, seconds, nanoseconds }) => {
+          const frame = Buffer.from(bytes);
+          return { seconds, nanoseconds, enter: () => cluster.depart(port, frame) };
+        });
+    });
+}
+
+const isFrom = (frame: Buffer, mac: string): boolean => frame.toString('hex', 6, 12) === mac;
+
+const injected = (lab: Lab, namespace: string): Set<string> =>
+  new Set(
+    lab.events.flatMap(({ frame }) =>
+      frame?.namespace === namespace ? [frame.bytes.toString('hex')] : [],
+    ),
+  );
+
+/** Frames put on a node's wire by hand; their times are those of the recording that shows them. */
+function handMade(lab: Lab, cluster: Cluster): Input[] {
+  return lab.events.flatMap(({ frame, at }) => {
+    if (frame === undefined) return [];
+    const port = cluster.names.port(`${frame.namespace}:${frame.device}`);
+    if (port.node.silent) return [];
+    const file = lab.file(frame.namespace, frame.device);
+    const record = file && [...openCapture(file)].find((r) => r.bytes.equals(frame.bytes));
+    const { seconds, nanoseconds } = record ? record : eventTime(lab, at);
+    return [{ seconds, nanoseconds, enter: () => cluster.depart(port, frame.bytes) }];
+  });
+}
+
+/** Pings of a node that no interface showed, because their next hop never answered: ARP did. */
+function unseen(lab: Lab, cluster: Cluster): Input[] {
+  return lab.events.flatMap(({ ping, at }) => {
+    const node = cluster.nodes.find((n) => n.name === ping?.from && !n.silent);
+    if (ping === undefined || node === undefined || !ping.unreachable) return [];
+    const from = formatIp4(node.devices.find((d) => d.plan.kind === 'nic')?.addresses[0] ?? 0);
+    const packet = buildFrame([
+      { layer: 'ipv4', src: from, dst: ping.to },
+      { layer: 'icmp', type: 'echo-request', id: 1, seq: 1 },
+    ]);
+    return [{ ...eventTime(lab, at), enter: () => cluster.originate(node, packet) }];
+  });
+}
+
+/** What NAT leaves alone of a packet: identification, and the bytes behind ports and checksums. */
+function fingerprint(b: Buffer, at: number): string {
+  const l4 = at + ipv4.headerLength(b, at);
+  const protocol = ipv4.protocol(b, at);
+  const skipped = protocol === ipv4.PROTO_TCP ? [4, 16] : [8, 40];
+  const later = ipv4.fragmentOffset(b, at);
+  const body =
+    later > 0 ? '' : b.toString('hex', l4 + skipped[0]!, Math.min(l4 + skipped[1]!, b.length));
+  return `${protocol} ${ipv4.identification(b, at)} ${later} ${body}`;
+}
+
+/** Packets of pods and hosts by fingerprint; a node's NIC may show them under its own address. */
+function podPackets(lab: Lab, cluster: Cluster): Map<string, Buffer> {
+  const found = new Map<string, Buffer>();
+  for (const node of cluster.nodes.filter((n) => n.silent)) {
+    for (const device of node.devices) {
+      const file = lab.file(node.name, device.name);
+      if (file === undefined || !device.ethernet) continue;
+      const mac = macText(device);
+      for (const { bytes } of openCapture(file)) {
+        const at = ethernet.HEADER_LEN;
+        if (!isFrom(bytes, mac) || ipv4.check(bytes, at, bytes.length) !== 0) continue;
+        found.set(fingerprint(bytes, at), Buffer.from(bytes.subarray(at)));
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * Ports that masquerading drew at random: free inputs, so they are taken from the
+ * recording and declared before the run.
+ */
+export function declarePorts(lab: Lab, cluster: Cluster): void {
+  const packets = podPackets(lab, cluster);
+  for (const node of cluster.nodes) {
+    if (node.netfilter === null) continue;
+    const own = node.devices.flatMap((d) => d.addresses);
+    for (const device of node.devices.filter((d) => d.plan.kind === 'nic')) {
+      const file = lab.file(node.name, device.name);
+      if (file === undefined) continue;
+      for (const { bytes } of openCapture(file)) {
+        const at = ethernet.HEADER_LEN;
+        if (ethernet.type(bytes, 0) !== ethernet.TYPE_IPV4) continue;
+        if (ipv4.check(bytes, at, bytes.length) !== 0) continue;
+        if (!own.includes(ipv4.source(bytes, at))) continue;
+        const before = packets.get(fingerprint(bytes, at));
+        if (before !== undefined) declarePort(node, before, bytes, at);
+      }
+    }
+  }
+}
+
+function declarePort(node: Node, before: Buffer, after: Buffer, at: number): void {
+  const protocol = ipv4.protocol(before, 0);
+  const echo = protocol === ipv4.PROTO_ICMP;
+  const l4 = ipv4.headerLength(before, 0) + (echo ? icmp.field.rest : 0);
+  const there = at + ipv4.headerLength(after, at) + (echo ? icmp.field.rest : 0);
+  if (ipv4.fragmentOffset(after, at) !== 0 || before.length < l4 + 4) return;
+  const from = before.readUInt16BE(l4);
+  const to = after.readUInt16BE(there);
+  if (from === to) return;
+  const ports = echo ? (from << 16) | from : before.readInt32BE(l4);
+  const source = ipv4.source(before, 0);
+  const destination = ipv4.destination(before, 0);
+  node.netfilter?.nat.declare({ source, destination, ports, protocol }, to);
+}
+
+/** What sockets of nodes and routers sent: seen on the first interface it left by. */
+function nodeBorn(lab: Lab, cluster: Cluster): Input[] {
+  const forwarded = podPackets(lab, cluster);
+  const idents = new Set(lab.events.map((e) => e.identification));
+  return cluster.nodes
+    .filter((node) => !node.silent)
+    .flatMap((node) => {
+      const byHand = injected(lab, node.name);
+      const addresses = new Set(node.devices.flatMap((d) => d.addresses));
+      const seen = new Set<string>();
+      const isNic = (device: Device): boolean => device.plan.kind === 'nic';
+      // Tunnels first: what their recordings lost is still inside a frame on the wire.
+      const devices = [...node.devices].sort((a, b) => Number(isNic(a)) - Number(isNic(b)));
+      return devices.flatMap((device) => {
+        const file = lab.file(node.name, device.name);
+        if (file === undefined) return [];
+        const mac = macText(device);
+        const mayTunnel = isNic(device) && (node.vxlan >= 0 || node.ipip >= 0);
+        return [...openCapture(file)].flatMap(({ bytes, seconds, nanoseconds }) => {
+          const at = sentPacket(bytes, device.ethernet, mac, addresses);
+          if (at < 0 || byHand.has(bytes.toString('hex'))) return [];
+          const print = fingerprint(bytes, at);
+          const key = `${print} ${ipv4.source(bytes, at)}`;
+          if (forwarded.has(print) || (seen.has(key) && isNic(device))) return [];
+          if (idents.has(ipv4.identification(bytes, at)) || !isSocket(bytes, at, mayTunnel))
+            return [];
+          seen.add(key);
+          const packet = Buffer.from(bytes.subarray(at));
+          return [{ seconds, nanoseconds, enter: () => cluster.originate(node, packet) }];
+        });
+      });
+    });
+}
+
+/** Where the node's own packet starts in a frame it sent, inside IPIP too; -1 for another's. */
+function sentPacket(b: Buffer, framed: boolean, mac: string, own: ReadonlySet<number>): number {
+  const at = framed ? ethernet.HEADER_LEN : 0;
+  if (framed && (b.toString('hex', 6, 12) !== mac || ethernet.type(b, 0) !== ethernet.TYPE_IPV4))
+    return -1;
+  if (ipv4.check(b, at, b.length) !== 0 || !own.has(ipv4.source(b, at))) return -1;
+  if (ipv4.protocol(b, at) !== ipv4.PROTO_IPIP) return at;
+  const inner = at + ipv4.headerLength(b, at);
+  return ipv4.check(b, inner, b.length) === 0 && own.has(ipv4.source(b, inner)) ? inner : -1;
+}
+
+/**
+ * TCP, UDP other than VXLAN, echo requests, and "port unreachable", since no table
+ * tells which ports are open. Later fragments count, except where they may belong
+ * to a tunnel's packets.
+ */
+function isSocket(b: Buffer, at: number, mayTunnel: boolean): boolean {
+  const l4 = at + ipv4.headerLength(b, at);
+  const protocol = ipv4.protocol(b, at);
+  if (protocol === ipv4.PROTO_TCP) return true;
+  if (ipv4.fragmentOffset(b, at) !== 0) return protocol !== ipv4.PROTO_IPIP && !mayTunnel;
+  if (protocol === ipv4.PROTO_UDP) return udp.destinationPort(b, l4) !== vxlan.PORT;
+  if (protocol !== ipv4.PROTO_ICMP || l4 >= b.length) return false;
+  const type = icmp.type(b, l4);
+  return type === icmp.ECHO_REQUEST || (type === icmp.UNREACHABLE && icmp.code(b, l4) === 3);
+}

@@ -1,0 +1,192 @@
+/**
+ * A recorded network: scenario.json (topology, what was captured and done),
+ * tables.before.txt (what each namespace's commands printed) and one capture per
+ * interface, `NAMESPACE.INTERFACE.pcap`. Read into a plan and a list of captures.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Field } from '../calico/field.ts';
+import { parseYaml } from '../calico/yaml-document.ts';
+import { PodwireError, printable } from '../errors.ts';
+import type { ClusterPlan } from '../plan/plan.ts';
+import { namespaceTables, planNamespace, type TopologyEntry } from './lab-plan.ts';
+
+export interface LabCapture {
+  readonly namespace: string;
+  readonly device: string;
+  /** Path of the capture that saw this interface's frames; absent where none was kept. */
+  readonly file?: string;
+}
+
+/** Something done to the network; only what a rerun needs. */
+export interface LabEvent {
+  readonly kind: string;
+  readonly label: string;
+  /** Seconds since the start. */
+  readonly at: number;
+  /** A frame put on an interface by hand. */
+  readonly frame?: { readonly namespace: string; readonly device: string; readonly bytes: Buffer };
+  /** Identification of its IPv4 packet. */
+  readonly identification?: number;
+  /** A ping: from whom, to what address, and whether its next hop was never found. */
+  readonly ping?: { readonly from: string; readonly to: string; readonly unreachable: boolean };
+}
+
+export interface Lab {
+  readonly plan: ClusterPlan;
+  /** ARP had learned nothing when the recording began. */
+  readonly cold: boolean;
+  /** When the recording began, seconds since 1970. */
+  readonly started: number;
+  readonly captures: readonly LabCapture[];
+  readonly events: readonly LabEvent[];
+  /** The capture of an interface, if there is one. */
+  file(namespace: string, device: string): string | undefined;
+}
+
+/** Throws ERR_FILE and ERR_CONFIG_… with file and line. */
+export function openLab(folder: string): Lab {
+  const source = join(folder, 'scenario.json');
+  const [document] = parseYaml(read(source), source);
+  if (document === undefined) {
+    throw new PodwireError('ERR_CONFIG_SYNTAX', 'expected a JSON object, found nothing', {
+      source,
+    });
+  }
+  const root = Field.root(document).named('scenario');
+  const tablesFile = join(folder, 'tables.before.txt');
+  const tables = namespaceTables(read(tablesFile));
+  const topology = root.entry('topology');
+  const names = topology
+    .entry('namespaces')
+    .entries()
+    .filter(([name]) => name !== SWITCH);
+  const namespaces = names.map(([name, at]) =>
+    planNamespace(name, readTopology(at), tables, tablesFile),
+  );
+  const captures = root
+    .entry('captures')
+    .items()
+    .map((at) => readCapture(at, folder));
+  const plan: ClusterPlan = {
+    namespaces,
+    segments: topology
+      .entry('segments')
+      .entries()
+      .map(([name, at]) => ({
+        name,
+        mtu: 65535,
+        members: at.items().map((member) => {
+          const [namespace, device] = member.items().map((f) => f.text());
+          return { namespace: namespace ?? '', device: device ?? '' };
+        }),
+        srcDstCheck: false,
+      })),
+    pools: [],
+    free: { identifications: [], vxlanSourcePorts: [] },
+    assumptions: [],
+    ignored: [],
+  };
+  return {
+    plan,
+    cold: root.entry('neighbours').optional((f) => f.text()) === 'cold',
+    started: root.entry('started').optional((f) => f.number()) ?? 0,
+    captures,
+    events: root.entry('events').items().map(readEvent),
+    file: (namespace, device) =>
+      captures.find((c) => c.namespace === namespace && c.device === device)?.file,
+  };
+}
+
+/** The namespace that only switches: its ports are the segments. */
+const SWITCH = 'lan';
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const why = cause instanceof Error ? printable(cause.message) : 'an error';
+    throw new PodwireError('ERR_FILE', `expected a readable file, found ${why}`, { source: file });
+  }
+}
+
+function readTopology(at: Field): TopologyEntry {
+  const role = at.entry('role').optional((f) => f.text());
+  const node = at.entry('node').optional((f) => f.text());
+  const nodeIp = at.entry('nodeIp').optional((f) => f.ip4());
+  return {
+    role: role === 'node' || role === 'pod' || role === 'router' ? role : 'host',
+    ...(node === undefined ? {} : { node }),
+    ...(nodeIp === undefined ? {} : { nodeIp }),
+    interfaces: at
+      .entry('interfaces')
+      .entries()
+      .map(([name, i]) => {
+        const mac = i.entry('mac').optional((f) => f.mac());
+        const address = i.entry('address').optional((f) => f.interfaceAddress());
+        const peer = i.entry('peer').optional((f) => f.items().map((p) => p.text()));
+        const kind = i.entry('kind').optional((f) => f.text());
+        return {
+          name,
+          mtu: i.entry('mtu').integer(68, 65536),
+          vni: i.entry('vni').optional((f) => f.integer(0, 0xffffff)) ?? 0,
+          port: i.entry('dstport').optional((f) => f.integer(0, 65535)) ?? 0,
+          ...(mac === undefined ? {} : { mac }),
+          ...(address === undefined ? {} : { address }),
+          ...(peer === undefined
+            ? {}
+            : { peer: { namespace: peer[0] ?? '', device: peer[1] ?? '' } }),
+          ...(kind === undefined ? {} : { kind }),
+        };
+      }),
+  };
+}
+
+function readCapture(at: Field, folder: string): LabCapture {
+  const namespace = at.entry('namespace').text();
+  const device = at.entry('interface').text();
+  const name =
+    at.entry('file').optional((f) => f.text()) ?? at.entry('sameAs').optional((f) => f.text());
+  if (name === undefined) return { namespace, device };
+  if (/[/\\]/.test(name)) throw at.refuse('a file name without folders');
+  return { namespace, device, file: join(folder, name) };
+}
+
+function readEvent(at: Field): LabEvent {
+  const kind = at.entry('kind').text();
+  const text = (key: string): string | undefined => at.entry(key).optional((f) => f.text());
+  const frame = kind === 'inject' ? text('frame') : undefined;
+  const to = kind === 'ping' ? text('dstAddress') : undefined;
+  const identification = at.entry('ident').optional((f) => f.integer(0, 65535));
+  return {
+    kind,
+    label: text('label') ?? kind,
+    at: at.entry('t').optional((f) => f.number()) ?? 0,
+    ...(identification === undefined ? {} : { identification }),
+    ...(frame === undefined
+      ? {}
+      : {
+          frame: {
+            namespace: text('namespace') ?? '',
+            device: text('interface') ?? '',
+            bytes: Buffer.from(frame, 'hex'),
+          },
+        }),
+    ...(to === undefined
+      ? {}
+      : { ping: { from: text('src') ?? '', to, unreachable: isUnreachable(at.entry('output')) } }),
+  };
+}
+
+function isUnreachable(output: Field): boolean {
+  const lines = output.absent ? [] : linesOf(output);
+  return lines.some((line) => line.includes('Destination Host Unreachable'));
+}
+
+function linesOf(output: Field): string[] {
+  try {
+    return output.items().map((line) => line.text());
+  } catch {
+    return [output.text()];
+  }
+}

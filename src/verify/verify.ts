@@ -1,0 +1,117 @@
+/**
+ * A recorded network run again: rebuilt from its tables, given what was sent in it,
+ * and compared interface by interface with what its captures saw.
+ */
+import { captureAt } from '../cluster/capture-tap.ts';
+import { Cluster } from '../cluster/cluster.ts';
+import { isBefore, later, type Moment } from '../cluster/events.ts';
+import type { Device, Tap } from '../node/device.ts';
+import type { Node } from '../node/node.ts';
+import type { Packet } from '../packet/packet.ts';
+import { openCapture } from '../pcap/capture.ts';
+import { routeEntry } from '../text/ip-route.ts';
+import { compareFrames, type InterfaceComparison, type MadeFrame } from './compare.ts';
+import { declarePorts, eventTime, type Input, labInputs } from './inputs.ts';
+import type { Lab } from './lab.ts';
+
+/** A change to the network while it was recorded, made just before an event. */
+export interface LabEdit {
+  /** Beginning of the event's label; the `nth` such event, 1 unless told. */
+  readonly event: string;
+  readonly nth?: number;
+  apply(cluster: Cluster): void;
+}
+
+export interface VerifyOptions {
+  readonly seed?: number;
+  /** For recordings whose tables changed on the way. */
+  readonly edits?: readonly LabEdit[];
+}
+
+/** One comparison for each interface that has a capture. */
+export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceComparison[] {
+  const cluster = Cluster.fromPlan(lab.plan, {
+    neighbours: lab.cold ? 'cold' : 'warm',
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+  });
+  declarePorts(lab, cluster);
+  const made = watch(cluster);
+  const inputs = [...labInputs(lab, cluster), ...editInputs(lab, cluster, options.edits ?? [])];
+  inputs.sort((a, b) => (isBefore(a, b) ? -1 : Number(isBefore(b, a))));
+  for (const input of inputs) {
+    cluster.advance(input);
+    input.enter();
+  }
+  cluster.advance(endOf(lab));
+
+  const own = new Set(
+    cluster.nodes.filter((n) => !n.silent).flatMap((n) => n.devices.flatMap((d) => d.addresses)),
+  );
+  const isNode = (address: number): boolean => own.has(address);
+  return lab.captures.flatMap(({ namespace, device, file }) => {
+    const frames = made.get(`${namespace}:${device}`);
+    const end = cluster.nodes
+      .find((n) => n.name === namespace)
+      ?.devices.find((d) => d.name === device);
+    if (file === undefined || frames === undefined || end === undefined) return [];
+    const recorded = [...openCapture(file)].map((r) => Buffer.from(r.bytes));
+    return [compareFrames(namespace, end, recorded, frames, isNode)];
+  });
+}
+
+/** Keeps every frame of every device, with the route that sent it. */
+function watch(cluster: Cluster): Map<string, MadeFrame[]> {
+  const made = new Map<string, MadeFrame[]>();
+  for (const node of cluster.nodes) {
+    for (const device of node.devices) {
+      const frames: MadeFrame[] = [];
+      made.set(`${node.name}:${device.name}`, frames);
+      let decision = '';
+      captureAt(
+        cluster,
+        { node, device },
+        {
+          write: (_s, _n, b, start, end) =>
+            frames.push({ bytes: Buffer.from(b.subarray(start, end)), decision }),
+        },
+      );
+      const inner = device.tap!;
+      device.tap = deciding(inner, (text) => {
+        decision = text;
+      });
+    }
+  }
+  return made;
+}
+
+/** Notes which route a frame took before the tap behind it keeps the frame. */
+const deciding = (inner: Tap, note: (text: string) => void): Tap => ({
+  see(node: Node, device: Device, p: Packet, outgoing: boolean): void {
+    const route = outgoing && p.route >= 0 ? routeEntry(node.routes.origin(p.route)) : '';
+    note(outgoing ? route || 'sent as it is' : 'received');
+    inner.see(node, device, p, outgoing);
+  },
+});
+
+function editInputs(lab: Lab, cluster: Cluster, edits: readonly LabEdit[]): Input[] {
+  return edits.map(({ event, nth = 1, apply }) => {
+    const matches = lab.events.filter(({ label }) => label.startsWith(event));
+    const at = matches[nth - 1]?.at ?? 0;
+    return { ...eventTime(lab, at - EDIT_LEAD), enter: () => apply(cluster) };
+  });
+}
+
+/** Seconds: the frame of an event is recorded a little after it. */
+const EDIT_LEAD = 0.002;
+
+/** Just after the last recorded frame: what timers do later, nobody saw. */
+function endOf(lab: Lab): Moment {
+  let last: Moment = { seconds: 0, nanoseconds: 0 };
+  for (const { file } of lab.captures) {
+    if (file === undefined) continue;
+    for (const { seconds, nanoseconds } of openCapture(file)) {
+      if (isBefore(last, { seconds, nanoseconds })) last = { seconds, nanoseconds };
+    }
+  }
+  return later(last, 1);
+}
