@@ -54,6 +54,18 @@ export { type Finding, lintPlan } from './report/lint.ts';
 export { formatSteps, formatTrace, type TraceTextOptions } from './report/trace-text.ts';
 export { Fib, type FibEntry } from './tables/fib.ts';
 export { type CommandOptions, runCommand } from './text/command.ts';
+export type { FrameDifference } from './verify/compare.ts';
+export { type Lab, type LabCapture, type LabEvent, openLab } from './verify/lab.ts';
+export {
+  agrees,
+  type FrameCounts,
+  formatVerify,
+  type VerifiedDifference,
+  type VerifiedInterface,
+  type VerifyReport,
+  verifyReport,
+} from './verify/report.ts';
+export { type LabEdit, type VerifyOptions, verifyLab } from './verify/verify.ts';
 export {
   formatIp4,
   formatMac,

@@ -12,6 +12,7 @@ import type { Block } from './ledger.ts';
 import { loadManifests, type Manifest, type ManifestFile } from './manifest.ts';
 import { hasUplink } from './mtu.ts';
 import { listNames } from './names.ts';
+import { felixNetfilterOf } from './netfilter-rules.ts';
 import { type Flavour, flavourOf, type Release, releaseOf } from './release.ts';
 import { connectedRoutes, ownRoutes, podRoutes, staticRoutes } from './routes.ts';
 import { buildFabric, type Fabric } from './underlay.ts';
@@ -59,7 +60,22 @@ export function planCluster(
   const blocks = groupBy(addressing.blocks, (block) => block.node);
   const vteps = vtepsOf(nodes, addressing, fabric);
   const fdb = [...vteps].sort((a, b) => a.fdb.mac - b.fdb.mac);
-  const context = { manifest, addressing, fabric, control, flavour, blocks, vteps, fdb, number };
+  const netfilter = felixNetfilterOf(
+    manifest.pools,
+    [...fabric.nodes.values()].map(({ own }) => own.address),
+  );
+  const context = {
+    manifest,
+    addressing,
+    fabric,
+    control,
+    flavour,
+    blocks,
+    vteps,
+    fdb,
+    number,
+    netfilter,
+  };
   const namespaces = [
     ...nodes.map((node) => planNode(node, byNode.get(node.name) ?? [], context)),
     ...fabric.outsiders.map(
@@ -112,12 +128,24 @@ interface PlanContext {
   /** The same by MAC. */
   readonly fdb: readonly Vtep[];
   readonly number: Numbering;
+  readonly netfilter: ReturnType<typeof felixNetfilterOf>;
 }
 
 function planNode(
   node: CalicoNode,
   pods: readonly Workload[],
-  { manifest, addressing, fabric, control, flavour, blocks, vteps, fdb, number }: PlanContext,
+  {
+    manifest,
+    addressing,
+    fabric,
+    control,
+    flavour,
+    blocks,
+    vteps,
+    fdb,
+    number,
+    netfilter,
+  }: PlanContext,
 ): NamespacePlan {
   const { name } = node;
   const at = fabric.nodes.get(name)!;
@@ -164,6 +192,7 @@ function planNode(
       ...endpointNeighbours(pods, addressing),
     ],
     fdb: others(fdb).map((vtep) => vtep.fdb),
+    netfilter: netfilter(own, felix.vxlanPort),
     ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),
   };
 }

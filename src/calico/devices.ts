@@ -131,6 +131,8 @@ export const hostVeth = (pod: Workload, mtu: number): Unnumbered => ({
   mac: HOST_VETH_MAC,
   mtu,
   proxyArp: true,
+  rpFilter: 1,
+  routeLocalnet: true,
   peer: { namespace: pod.key, device: POD_DEVICE },
 });
 

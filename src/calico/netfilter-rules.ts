@@ -5,11 +5,11 @@
  * Policies are not in it.
  */
 import type { NetfilterPlan } from '../plan/netfilter.ts';
-import type { PoolPlan } from '../plan/plan.ts';
+import type { DevicePlan, PoolPlan } from '../plan/plan.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
 import { formatIp4, formatPrefix, type Ip4 } from '../wire/address.ts';
 
-export interface FelixInput {
+interface FelixInput {
   readonly pools: readonly PoolPlan[];
   /** Addresses of all nodes. */
   readonly hosts: readonly Ip4[];
@@ -21,12 +21,32 @@ export interface FelixInput {
 /** Felix's mark for packets from workloads: the scratch bit of releases up to v3.29. */
 const WORKLOAD_MARK = '0x40000/0x40000';
 
-export function felixNetfilter(input: FelixInput): NetfilterPlan {
-  return parseNetfilter(felixText(input), 'felix');
+/** The rules of nodes by their devices; nodes with the same tunnels share them. */
+export function felixNetfilterOf(pools: readonly PoolPlan[], hosts: readonly Ip4[]) {
+  const made = new Map<string, NetfilterPlan>();
+  return (devices: readonly RuledDevice[], vxlanPort = VXLAN_PORT): NetfilterPlan => {
+    const tunnels = devices
+      .filter(({ kind, addresses }) => TUNNELS.has(kind) && addresses.length > 0)
+      .map(({ name }) => name);
+    const key = `${vxlanPort} ${tunnels.join(' ')}`;
+    let plan = made.get(key);
+    if (plan === undefined) {
+      plan = parseNetfilter(felixText({ pools, hosts, tunnels, vxlanPort }), 'felix');
+      made.set(key, plan);
+    }
+    return plan;
+  };
 }
 
+type RuledDevice = Pick<DevicePlan, 'name' | 'kind' | 'addresses'>;
+
+const TUNNELS: ReadonlySet<string> = new Set(['ipip', 'vxlan', 'wireguard']);
+
+/** Felix's default (config_params.go VXLANPort). */
+const VXLAN_PORT = 4789;
+
 /** What `iptables-save` and `ipset save` print of it. */
-export function felixText({ pools, hosts, tunnels, vxlanPort }: FelixInput): string {
+function felixText({ pools, hosts, tunnels, vxlanPort }: FelixInput): string {
   const masq = pools.filter((pool) => pool.natOutgoing && !pool.disabled);
   return [
     ...setText(

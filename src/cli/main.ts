@@ -11,6 +11,7 @@ import { addRun } from './run.ts';
 import { addTables } from './tables.ts';
 import { ReaderGone, tell } from './terminal.ts';
 import { addTrace } from './trace.ts';
+import { addVerify } from './verify.ts';
 
 const program = new Command('podwire')
   .description(manifest.description)
@@ -19,8 +20,18 @@ const program = new Command('podwire')
   .exitOverride()
   .configureOutput({ writeErr: (text) => tell(text.replace(/^error: /, 'podwire: ')) });
 
-for (const add of [addTrace, addReplay, addTables, addDiff, addLint, addImport, addDissect, addRun])
-  add(program);
+const commands = [
+  addTrace,
+  addReplay,
+  addTables,
+  addDiff,
+  addLint,
+  addImport,
+  addVerify,
+  addDissect,
+  addRun,
+];
+for (const add of commands) add(program);
 for (const command of program.commands) command.exitOverride();
 
 try {

@@ -209,6 +209,10 @@ export class Cluster implements World {
     return this.now.seconds * 1000 + Math.floor(this.now.nanoseconds / 1e6);
   }
 
+  ticks(): number {
+    return (Math.imul(this.now.seconds, 1000) + ((this.now.nanoseconds / 1e6) | 0)) | 0;
+  }
+
   arm(milliseconds: number, fire: () => void): void {
     this.timers.add(later(this.now, milliseconds), fire);
   }

@@ -11,7 +11,7 @@ import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import { RouteKind } from '../tables/routes.ts';
 import { TraceRing } from '../trace/ring.ts';
-import { contains, formatIp4, type Ip4 } from '../wire/address.ts';
+import { formatIp4, type Ip4 } from '../wire/address.ts';
 import type { Cluster } from './cluster.ts';
 import { explain, type Step } from './explain.ts';
 import { ownAddress } from './names.ts';
@@ -104,10 +104,9 @@ export function send(cluster: Cluster, options: SendOptions): Trace {
     cluster.observer = null;
   }
   const steps = [...ring].map((record) => explain(cluster.nodes, record));
-  const notes = notModelled(cluster, from, to, steps);
   const drop = end?.drop ?? 0;
   const at = end?.node.name ?? from.name;
-  const result = { at, steps: [...steps, ...notes], frames };
+  const result = { at, steps, frames };
   if (end !== undefined && drop === 0) return { outcome: 'delivered', ...result };
   return { outcome: 'dropped', reason: dropInfo[drop].name, ...result };
 }
@@ -174,18 +173,4 @@ function inRange(what: string, value: number, least: number, most: number): numb
     'ERR_USAGE',
     `${what}: expected ${least} to ${most}, found ${found(value)}`,
   );
-}
-
-/** Says where a real node would have done something this version does not do. */
-function notModelled(cluster: Cluster, from: Node, to: Ip4, steps: readonly Step[]): Step[] {
-  if (from.plan.role !== 'pod' || steps.length === 0) return [];
-  const source = ownAddress(from);
-  const { pools } = cluster.plan;
-  const pool = pools.find((p) => source !== undefined && contains(p.cidr, source));
-  if (pool === undefined || !pool.natOutgoing || pools.some((p) => contains(p.cidr, to))) return [];
-  const node = from.plan.node ?? from.name;
-  const local = cluster.nodes.find((n) => n.name === node)?.local.lookup(to) ?? -1;
-  if (local >= 0) return [];
-  const note = `pool ${pool.name} has natOutgoing: a real node masquerades this packet; not modelled yet, so the source stays the pod's`;
-  return [{ node, room: 'postrouting', note }];
 }

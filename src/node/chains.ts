@@ -3,14 +3,16 @@ import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import type {
   ChainPlan,
+  IpSetPlan,
   Matches,
   NetfilterPlan,
   NetfilterRule,
   NumberMatch,
   Target,
 } from '../plan/netfilter.ts';
+import { Fib } from '../tables/fib.ts';
 import { RouteKind } from '../tables/routes.ts';
-import { contains, type Prefix } from '../wire/address.ts';
+import { contains } from '../wire/address.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
@@ -59,13 +61,13 @@ export class Chains {
   decided = -1;
   natTarget: Target | null = null;
   private readonly chains = new Map<string, Chain>();
-  private readonly sets: ReadonlyMap<string, readonly Prefix[]>;
+  private readonly sets: ReadonlyMap<string, Fib>;
   private readonly seed: number;
   private draws = 0;
 
   constructor(plan: NetfilterPlan, seed: number) {
     this.seed = seed;
-    this.sets = new Map(plan.sets.map(({ name, prefixes }) => [name, prefixes]));
+    this.sets = new Map(plan.sets.map((set) => [set.name, ipSet(set)]));
     for (const chain of plan.chains)
       this.chains.set(`${chain.table} ${chain.name}`, this.compile(chain));
   }
@@ -162,11 +164,15 @@ export class Chains {
     if (m.mark !== undefined && ((p.mark & m.mark.mask) === m.mark.value) === m.mark.not)
       return false;
     if (m.states !== undefined && ((p.ctState & rule.states) !== 0) === m.states.not) return false;
-    for (const set of m.sets ?? NONE) {
+    const { sets = NONE, addressTypes = NONE } = m;
+    // Counted loops: an iterator would be an allocation a packet.
+    for (let i = 0; i < sets.length; i++) {
+      const set = sets[i]!;
       const inside = this.inSet(set.set, set.directions[0] === 'dst' ? to : from);
       if (inside === set.not || set.directions.length > 1) return false;
     }
-    for (const type of m.addressTypes ?? NONE) {
+    for (let i = 0; i < addressTypes.length; i++) {
+      const type = addressTypes[i]!;
       const local = isLocal(node, p, type.side === 'src' ? from : to, type.limit);
       if (local === type.not) return false;
     }
@@ -179,7 +185,8 @@ export class Chains {
   }
 
   private inSet(name: string, address: number): boolean {
-    return this.sets.get(name)?.some((prefix) => contains(prefix, address)) ?? false;
+    const set = this.sets.get(name);
+    return set !== undefined && set.lookup(address) >= 0;
   }
 
   private drawn(rule: CompiledRule): boolean {
@@ -194,13 +201,34 @@ export class Chains {
   }
 }
 
+/** Sets by their plan: nodes share them. */
+const ipSets = new WeakMap<IpSetPlan, Fib>();
+
+function ipSet(plan: IpSetPlan): Fib {
+  let set = ipSets.get(plan);
+  if (set === undefined) {
+    set = new Fib();
+    for (const { address, length } of plan.prefixes) set.insert(address, length, 0);
+    ipSets.set(plan, set);
+  }
+  return set;
+}
+
 const within = ({ from, to, not }: NumberMatch, value: number): boolean =>
   (value >= from && value <= to) !== not;
 
 const deviceName = (node: Node, position: number): string => node.devices[position]?.name ?? '';
 
-const named = (pattern: string, name: string): boolean =>
-  pattern.endsWith('+') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+/** `cali+` is a prefix. Letter by letter: a cut-off `+` would be a new string a packet. */
+function named(pattern: string, name: string): boolean {
+  const last = pattern.length - 1;
+  if (last < 0 || pattern.charCodeAt(last) !== PLUS) return name === pattern;
+  if (name.length < last) return false;
+  for (let i = 0; i < last; i++) if (name.charCodeAt(i) !== pattern.charCodeAt(i)) return false;
+  return true;
+}
+
+const PLUS = 0x2b;
 
 function portsMatch({ sourcePort, destinationPort }: Matches, p: Packet): boolean {
   const protocol = ipv4.protocol(bytes, p.l3);

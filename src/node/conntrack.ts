@@ -50,6 +50,7 @@ export interface Connection {
   /** Bits of NAT: what was set up, and what changes anything. */
   natDone: number;
   nat: number;
+  /** Ticks of the last packet. */
   last: number;
 }
 
@@ -187,7 +188,8 @@ export class Conntrack {
     const found = this.lookup(tuple);
     if (found < 0) return -1;
     const connection = this.connection(found >> 1);
-    if (now - connection.last <= timeoutOf(connection)) return found;
+    const idle = (now - connection.last) | 0;
+    if (idle >= 0 && idle <= timeoutOf(connection)) return found;
     this.remove(found >> 1);
     return -1;
   }

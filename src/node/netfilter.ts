@@ -37,7 +37,7 @@ export function prerouting(node: Node, p: Packet): Next {
   if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p, Room.Prerouting);
   p.ctState = CtState.None;
   if (nf.chains.run(node, p, 'raw PREROUTING') === Verdict.Drop) return filtered(node, p);
-  if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.milliseconds());
+  if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.ticks());
   if (nf.chains.run(node, p, 'mangle PREROUTING') === Verdict.Drop) return filtered(node, p);
   if (!translate(node, p, 'nat PREROUTING', Manip.Destination)) return filtered(node, p);
   return Room.Route;
@@ -75,7 +75,7 @@ export function localOut(node: Node, p: Packet): Next {
   if (nf.chains.run(node, p, 'raw OUTPUT') === Verdict.Drop) return filtered(node, p);
   // An ICMP error of ours belongs to the connection of what it is about already (nf_ct_attach).
   if (p.ct >= 0) p.ctState = CtState.Related;
-  else if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.milliseconds());
+  else if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.ticks());
   if (nf.chains.run(node, p, 'mangle OUTPUT') === Verdict.Drop) return filtered(node, p);
   if (!translate(node, p, 'nat OUTPUT', Manip.Destination)) return filtered(node, p);
   if (nf.chains.run(node, p, 'filter OUTPUT') === Verdict.Drop) return filtered(node, p);

@@ -26,6 +26,8 @@ export interface World {
   absorb(packet: Packet): void;
   /** Virtual time, milliseconds since the epoch. */
   milliseconds(): number;
+  /** The same in 32 bits, which wrap after 49 days: a small integer, as jiffies are. */
+  ticks(): number;
   /** Calls `fire` after `milliseconds` of virtual time. */
   arm(milliseconds: number, fire: () => void): void;
   /** Calls the node's neighbour timer for this entry after `milliseconds` of virtual time. */

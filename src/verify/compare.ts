@@ -124,9 +124,14 @@ function likeness(frame: Buffer, linkType: number): string {
 /** Fields of a layer that only say where it stands. */
 const PLACE = new Set(['layer', 'offset', 'length', 'quoted']);
 
+/** The first field that differs outside the free bytes; with a wrong checksum, the first at all. */
 function difference(a: Side, b: Side, linkType: number): FrameDifference {
-  const ours = dissect(b.bytes, { linkType }).layers;
-  const theirs = dissect(a.bytes, { linkType }).layers;
+  const [expected, got] =
+    a.masked === b.masked
+      ? [a.bytes, b.bytes]
+      : [Buffer.from(a.masked, 'hex'), Buffer.from(b.masked, 'hex')];
+  const theirs = dissect(expected, { linkType }).layers;
+  const ours = dissect(got, { linkType }).layers;
   const { number: frame } = a;
   const { decision } = b;
   for (const [i, layer] of theirs.entries()) {

@@ -1,0 +1,36 @@
+/** `podwire verify`: a recorded network, rebuilt from its tables and compared frame by frame. */
+import type { Command } from 'commander';
+import { agrees, formatVerify, openLab, verifyLab, verifyReport } from '../index.ts';
+import { integer } from './options.ts';
+import { print, printJson } from './terminal.ts';
+
+interface Flags {
+  readonly json?: boolean;
+  readonly seed?: number;
+}
+
+export function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .description('rebuild a recorded network, send what was sent there, compare every capture')
+    .argument('<dir>', 'a folder with scenario.json, tables.before.txt and NAMESPACE.DEVICE.pcap')
+    .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
+    .option('--json', 'the report as JSON, with every difference')
+    .addHelpText('after', NOTES)
+    .action((folder: string, flags: Flags) => {
+      const lab = openLab(folder);
+      const report = verifyReport(
+        verifyLab(lab, flags.seed === undefined ? {} : { seed: flags.seed }),
+      );
+      if (flags.json === true) printJson(report);
+      else print(formatVerify(report));
+      if (!agrees(report)) process.exitCode = 1;
+    });
+}
+
+const NOTES = `
+Frames that left a pod or a host there are sent again; the nodes are rebuilt from what
+their ip, bridge, sysctl and iptables-save printed. A frame may differ in the bytes a
+kernel draws at random (IP identification, VXLAN source port, the checksums over them):
+it then counts as equal outside free bytes. Exit code 1 if any other frame differs, is
+missing or is extra.`;
