@@ -14,6 +14,7 @@ import type {
   NeighbourState,
   RoutePlan,
   RouteType,
+  RulePlan,
 } from '../plan/plan.ts';
 import { Fib } from '../tables/fib.ts';
 import { Neighbours, Nud } from '../tables/neighbours.ts';
@@ -43,6 +44,13 @@ export const nudOf: { readonly [S in NeighbourState]: Nud } = {
   FAILED: Nud.Failed,
 };
 
+/** What a kernel starts with. */
+const KERNEL_RULES: readonly RulePlan[] = [
+  { priority: 0, not: false, table: 'local' },
+  { priority: 32766, not: false, table: 'main' },
+  { priority: 32767, not: false, table: 'default' },
+];
+
 /** `seed` decides every byte that is random on a real node and not declared. */
 export function buildNodes(plan: ClusterPlan, world: World, seed: number): Node[] {
   const nodes = plan.namespaces.map((ns, position) => buildNode(ns, position, world, seed));
@@ -68,15 +76,27 @@ function declaredAt(named: ReadonlyMap<string, Node>, name: string): Node {
 function buildNode(plan: NamespacePlan, position: number, world: World, seed: number): Node {
   const devices = plan.devices.map((device, i) => new Device(device, i));
   const positions = new Map(devices.map((device) => [device.name, device.position]));
+  const positionOf = (name: string): number => positions.get(name) ?? unknownDevice(plan, name);
   const routes = new Routes<RoutePlan>();
-  const main = new Fib();
+  const tables = new Map<RulePlan['table'], Fib>();
+  const tableOf = (name: RulePlan['table']): Fib => {
+    const fib = tables.get(name) ?? new Fib();
+    tables.set(name, fib);
+    return fib;
+  };
   const own = mix(seed, position + 1);
   const node = new Node({
     plan,
     position,
     world,
     devices,
-    tables: [main],
+    local: tableOf('local'),
+    rules: (plan.rules ?? KERNEL_RULES).map(({ not, fwmark, table }) => ({
+      not,
+      value: fwmark?.value ?? 0,
+      mask: fwmark?.mask ?? 0,
+      table: tableOf(table),
+    })),
     routes,
     identifications: new Identifications(own),
     sourcePorts: new SourcePorts(mix(own, 0x5eed)),
@@ -84,27 +104,26 @@ function buildNode(plan: NamespacePlan, position: number, world: World, seed: nu
       plan.netfilter === undefined ? null : new Netfilter(new Chains(plan.netfilter, own), own),
   });
   const add = (fib: Fib, route: RoutePlan): void => {
-    const hop = route.nextHops?.[0];
-    const name = hop?.device ?? route.device;
-    const device = name === undefined ? -1 : (positions.get(name) ?? unknownDevice(plan, name));
-    const gateway = hop?.via ?? route.via ?? 0;
-    const source = route.source ?? (0 as Ip4);
-    const fields = { kind: kindOf[route.type], gateway, device, mtu: route.mtu ?? 0, source };
+    const hops = (route.nextHops ?? [route]).map((hop) => ({
+      kind: kindOf[route.type],
+      gateway: hop.via ?? 0,
+      device: hop.device === undefined ? -1 : positionOf(hop.device),
+      mtu: route.mtu ?? 0,
+      source: route.source ?? (0 as Ip4),
+      weight: 'weight' in hop ? hop.weight : 1,
+    }));
     const { address, length } = route.destination;
-    fib.insert(address, length, routes.add(fields, route), route.metric);
+    fib.insert(address, length, routes.addHops(hops, route), route.metric);
   };
   for (const route of localRoutes(plan)) add(node.local, route);
-  for (const route of plan.routes) {
-    if (route.table === 'main') add(main, route);
-    if (route.table === 'local') add(node.local, route);
-  }
+  for (const route of plan.routes) add(tableOf(route.table), route);
   for (const { device: name, address, mac, state } of plan.neighbours) {
-    const device = positions.get(name) ?? unknownDevice(plan, name);
+    const device = positionOf(name);
     const nud = mac === undefined ? Nud.Failed : nudOf[state];
     node.neighbours.set(device, address, macHigh(mac ?? 0), macLow(mac ?? 0), nud);
   }
   for (const { device: name, mac, destination } of plan.fdb) {
-    const device = positions.get(name) ?? unknownDevice(plan, name);
+    const device = positionOf(name);
     if (destination !== undefined) node.fdb.set(device, macHigh(mac), macLow(mac), destination);
   }
   return node;

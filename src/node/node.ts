@@ -3,9 +3,10 @@ import { DROP_COUNT } from '../drop.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
 import { Fdb } from '../tables/fdb.ts';
-import { Fib } from '../tables/fib.ts';
+import type { Fib } from '../tables/fib.ts';
 import { Neighbours } from '../tables/neighbours.ts';
-import { RouteKind, type Routes } from '../tables/routes.ts';
+import type { Routes } from '../tables/routes.ts';
+import { lookupRules, type Rule } from '../tables/rules.ts';
 import type { Device, Tap } from './device.ts';
 import { IcmpLimit } from './icmp-limit.ts';
 import type { Identifications } from './identification.ts';
@@ -47,9 +48,9 @@ export class Node {
   readonly devices: readonly Device[];
   readonly forwarding: boolean;
   /** Table 255: this namespace's own addresses. Looked up first, as rule 0 says. */
-  readonly local = new Fib();
-  /** The tables of the other rules, in order. */
-  readonly tables: readonly Fib[];
+  readonly local: Fib;
+  /** In order of priority, the local table's among them. */
+  readonly rules: readonly Rule[];
   readonly routes: Routes<RoutePlan>;
   readonly neighbours = new Neighbours<Packet>();
   readonly fdb = new Fdb();
@@ -74,7 +75,8 @@ export class Node {
     position: number;
     world: World;
     devices: readonly Device[];
-    tables: readonly Fib[];
+    local: Fib;
+    rules: readonly Rule[];
     routes: Routes<RoutePlan>;
     identifications: Identifications;
     sourcePorts: SourcePorts;
@@ -86,7 +88,8 @@ export class Node {
     this.world = parts.world;
     this.devices = parts.devices;
     this.forwarding = parts.plan.forwarding;
-    this.tables = parts.tables;
+    this.local = parts.local;
+    this.rules = parts.rules;
     this.routes = parts.routes;
     this.identifications = parts.identifications;
     this.sourcePorts = parts.sourcePorts;
@@ -102,13 +105,7 @@ export class Node {
   }
 
   /** The route for an address, or -1: fib_lookup over the rules, `throw` goes on to the next. */
-  lookup(address: number): number {
-    const own = this.local.lookup(address);
-    if (own >= 0) return own;
-    for (let i = 0; i < this.tables.length; i++) {
-      const route = this.tables[i]!.lookup(address);
-      if (route >= 0 && this.routes.kind(route) !== RouteKind.Throw) return route;
-    }
-    return -1;
+  lookup(address: number, mark = 0): number {
+    return lookupRules(this.rules, this.routes, address, mark);
   }
 }

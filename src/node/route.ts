@@ -6,6 +6,7 @@ import { RouteKind } from '../tables/routes.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
+import { mix } from './flow-hash.ts';
 import { refuse, refuseRoute } from './icmp-error.ts';
 import { compileOptions, Options } from './ip-options.ts';
 import type { Node } from './node.ts';
@@ -69,13 +70,18 @@ function options(node: Node, p: Packet, next: Room): Next {
 }
 
 function find(node: Node, p: Packet, to: number): number {
-  const id = node.lookup(to);
+  const id = node.lookup(to, p.mark);
   p.route = id;
   p.noteA = id;
   return id;
 }
 
+/** The device and the next hop; of several, one by the addresses (fib_multipath_hash_policy 0). */
 function choose(node: Node, p: Packet, to: number): void {
+  if (node.routes.hops(p.route) > 1) {
+    p.route = node.routes.choose(p.route, mix(ipv4.source(bytes, p.l3), to) >>> 0);
+    p.noteA = p.route;
+  }
   const gateway = node.routes.gateway(p.route);
   p.output = node.routes.device(p.route);
   p.nextHop = gateway === 0 ? to : gateway;

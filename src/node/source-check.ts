@@ -22,8 +22,9 @@ export function checkSource(node: Node, device: Device, source: number): number 
   const back = node.lookup(source);
   const unicast = back >= 0 && node.routes.kind(back) === RouteKind.Unicast;
   if (!unicast) return device.rpFilter === 0 ? Source.Routed : Source.Refused;
-  if (node.routes.device(back) === device.position) {
-    return node.routes.gateway(back) === 0 ? Source.OnLink : Source.Routed;
+  for (let hop = back; hop < back + node.routes.hops(back); hop++) {
+    if (node.routes.device(hop) !== device.position) continue;
+    return node.routes.gateway(hop) === 0 ? Source.OnLink : Source.Routed;
   }
   if (device.rpFilter === 0) return Source.Routed;
   if (device.addresses.length === 0 || device.rpFilter === 1) return Source.Refused;

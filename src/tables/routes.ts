@@ -36,6 +36,8 @@ export class Routes<Origin> {
   private readonly mtus: number[] = [];
   private readonly sources: number[] = [];
   private readonly origins: Origin[] = [];
+  private readonly hopCounts: number[] = [];
+  private readonly weights: number[] = [];
 
   /** The new route's number. */
   add(fields: RouteFields, origin: Origin): number {
@@ -45,7 +47,33 @@ export class Routes<Origin> {
     this.mtus.push(fields.mtu);
     this.sources.push(fields.source | 0);
     this.origins.push(origin);
+    this.hopCounts.push(1);
+    this.weights.push(1);
     return this.kinds.length - 1;
+  }
+
+  /** A route with several next hops; the number of the first. The others follow it. */
+  addHops(hops: readonly (RouteFields & { readonly weight: number })[], origin: Origin): number {
+    const first = this.kinds.length;
+    for (const hop of hops) this.weights[this.add(hop, origin)] = hop.weight;
+    this.hopCounts[first] = hops.length;
+    return first;
+  }
+
+  /** How many next hops the route with this number has. */
+  hops = (id: number): number => this.hopCounts[id]!;
+
+  /** The hop of route `id` that takes an unsigned hash: by weights. */
+  choose(id: number, hash: number): number {
+    const end = id + this.hopCounts[id]!;
+    let total = 0;
+    for (let hop = id; hop < end; hop++) total += this.weights[hop]!;
+    let left = hash % total;
+    for (let hop = id; hop < end; hop++) {
+      left -= this.weights[hop]!;
+      if (left < 0) return hop;
+    }
+    return id;
   }
 
   kind = (id: number): number => this.kinds[id]!;

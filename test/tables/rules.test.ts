@@ -1,0 +1,74 @@
+/** Rules and next hops against slow, obvious twins. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Fib } from '../../src/tables/fib.ts';
+import { RouteKind, Routes } from '../../src/tables/routes.ts';
+import { lookupRules, type Rule } from '../../src/tables/rules.ts';
+
+const hop = (device: number, weight: number) => ({
+  kind: RouteKind.Unicast,
+  gateway: 0,
+  device,
+  mtu: 0,
+  source: 0 as const,
+  weight,
+});
+
+/** Nodes' WireGuard set-up: `99: not from all fwmark 0x200000/0x200000 lookup 1`. */
+function encrypting() {
+  const routes = new Routes<string>();
+  const [one, main] = [new Fib(), new Fib()];
+  const add = (fib: Fib, address: number, length: number, kind: RouteKind, origin: string): void => {
+    fib.insert(address, length, routes.addHops([{ ...hop(0, 1), kind }], origin));
+  };
+  add(one, 0x0a020000, 16, RouteKind.Unicast, 'wireguard');
+  add(one, 0x0a022400, 24, RouteKind.Throw, 'throw');
+  add(main, 0, 0, RouteKind.Unicast, 'default');
+  const rules: Rule[] = [
+    { not: true, value: 0x200000, mask: 0x200000, table: one },
+    { not: false, value: 0, mask: 0, table: main },
+  ];
+  const origin = (address: number, mark: number): string | undefined => {
+    const id = lookupRules(rules, routes, address, mark);
+    return id < 0 ? undefined : routes.origin(id);
+  };
+  return { origin, rules, routes };
+}
+
+describe('rules', () => {
+  const { origin, rules, routes } = encrypting();
+
+  it('the mark decides which table is asked', () => {
+    expect(origin(0x0a020101, 0)).toBe('wireguard');
+    expect(origin(0x0a020101, 0x200000)).toBe('default');
+    expect(origin(0x0a020101, 0xffdfffff | 0)).toBe('wireguard');
+  });
+
+  it('a throw, and a table without an answer, lead to the next rule', () => {
+    expect(origin(0x0a022401, 0)).toBe('default');
+    expect(origin(0x08080808, 0)).toBe('default');
+    expect(lookupRules(rules.slice(0, 1), routes, 0x0a022401, 0)).toBe(-1);
+  });
+});
+
+describe('several next hops', () => {
+  it('each gets its share by weight, as in a list of its repetitions', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 8 }),
+        fc.integer({ min: 0, max: 0xffffffff }),
+        (weights, hash) => {
+          const routes = new Routes<string>();
+          routes.addHops([hop(99, 1)], 'another');
+          const id = routes.addHops(
+            weights.map((weight, device) => hop(device, weight)),
+            'several',
+          );
+          const shares = weights.flatMap((weight, i) => Array.from({ length: weight }, () => i));
+          expect(routes.hops(id)).toBe(weights.length);
+          expect(routes.device(routes.choose(id, hash))).toBe(shares[hash % shares.length]);
+        },
+      ),
+    );
+  });
+});
