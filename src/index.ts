@@ -1,7 +1,9 @@
 /** podwire: everything a program may use. Named exports only. */
 
+export type { PlanOptions } from './calico/cluster-plan.ts';
 export { editManifests } from './calico/edit.ts';
 export type { ManifestFile } from './calico/manifest.ts';
+export type { Release } from './calico/release.ts';
 export { captureAt, type FrameSink } from './cluster/capture-tap.ts';
 export { Cluster, type ClusterOptions, type Counts, type Port } from './cluster/cluster.ts';
 export type { Moment } from './cluster/events.ts';

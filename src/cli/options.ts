@@ -7,6 +7,7 @@ import {
   editManifests,
   type ManifestFile,
   planCluster,
+  type Release,
   readManifests,
 } from '../index.ts';
 import { tell } from './terminal.ts';
@@ -43,15 +44,31 @@ export const setOption = (): Option =>
     .argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text])
     .default([], '');
 
-export interface ClusterFlags {
+/** `--release`, for the commands that plan a cluster. */
+export const releaseOption = (): Option =>
+  new Option(
+    '--release <vX.Y>',
+    'Calico to behave like (default: what the cluster says, or v3.28)',
+  );
+
+/** What a cluster is planned with. */
+export interface PlanFlags {
+  readonly set?: readonly string[];
+  readonly release?: string;
+}
+
+export interface ClusterFlags extends PlanFlags {
   readonly cold?: boolean;
   readonly seed?: number;
-  readonly set?: readonly string[];
 }
 
 /** The plan of some files, edited; says on standard error what was not used. */
-export function planOf(files: readonly ManifestFile[], set: readonly string[] = []): ClusterPlan {
-  const plan = planCluster(editManifests(files, set));
+export function planOf(files: readonly ManifestFile[], flags: PlanFlags = {}): ClusterPlan {
+  const { set = [], release } = flags;
+  const plan = planCluster(
+    editManifests(files, set),
+    release === undefined ? {} : { release: release as Release },
+  );
   if (plan.ignored.length > 0) tell(`podwire: not used: ${plan.ignored.join(', ')}\n`);
   return plan;
 }
@@ -62,5 +79,5 @@ export function clusterOf(path: string, flags: ClusterFlags = {}): Cluster {
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     neighbours: flags.cold === true ? 'cold' : 'warm',
   };
-  return Cluster.fromPlan(planOf(readManifests(path), flags.set), options);
+  return Cluster.fromPlan(planOf(readManifests(path), flags), options);
 }

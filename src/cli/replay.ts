@@ -18,6 +18,7 @@ import {
   integer,
   type PortFile,
   portFile,
+  releaseOption,
   setOption,
 } from './options.ts';
 import { print, tell } from './terminal.ts';
@@ -52,6 +53,7 @@ export function addReplay(program: Command): void {
     .option('--cold', 'nobody has learned a MAC yet: ARP happens')
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
     .addOption(setOption())
+    .addOption(releaseOption())
     .option('--json', 'the summary as JSON')
     .addHelpText('after', NOTES)
     .action((path: string, flags: Flags) => replayFiles(path, flags));

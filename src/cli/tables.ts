@@ -1,7 +1,7 @@
 /** `podwire show` and `podwire exec`: the tables as the real commands print them. */
 import type { Command } from 'commander';
 import type { NamespacePlan } from '../index.ts';
-import { type ClusterFlags, clusterOf, setOption } from './options.ts';
+import { type ClusterFlags, clusterOf, releaseOption, setOption } from './options.ts';
 import { print } from './terminal.ts';
 
 /** What `show` lists, in the order a person asks for it. */
@@ -31,6 +31,7 @@ export function addTables(program: Command): void {
     .argument('<cluster>', 'YAML file, folder of YAML files, or -')
     .argument('<node>', 'a node, router or host; a pod as namespace/pod')
     .addOption(setOption())
+    .addOption(releaseOption())
     .addHelpText('after', '\nExample:\n  podwire show fixtures/calico-ipip k8s-node1')
     .action((path: string, name: string, flags: ClusterFlags) => {
       const cluster = clusterOf(path, flags);
@@ -47,6 +48,7 @@ export function addTables(program: Command): void {
     .argument('<node>', 'a node, router or host; a pod as namespace/pod')
     .argument('<command...>', 'after --: ip route, bridge fdb show, calicoctl node status …')
     .addOption(setOption())
+    .addOption(releaseOption())
     .addHelpText('after', EXAMPLES)
     .action((path: string, name: string, argv: string[], flags: ClusterFlags) => {
       print(clusterOf(path, flags).exec(name, argv));

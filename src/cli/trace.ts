@@ -8,7 +8,7 @@ import {
   missingFor,
   type SendProtocol,
 } from '../index.ts';
-import { type ClusterFlags, clusterOf, integer, setOption } from './options.ts';
+import { type ClusterFlags, clusterOf, integer, releaseOption, setOption } from './options.ts';
 import { print, printJson } from './terminal.ts';
 
 interface Flags extends ClusterFlags {
@@ -48,6 +48,7 @@ export function addTrace(program: Command): void {
     .option('--cold', 'nobody has learned a MAC yet: ARP happens')
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
     .addOption(setOption())
+    .addOption(releaseOption())
     .option('-v, --verbose', 'every step, not only the decisions')
     .option('--json', 'the trace as JSON')
     .addHelpText('after', EXAMPLE)

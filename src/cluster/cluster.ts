@@ -2,9 +2,10 @@
  * A living cluster: namespaces, links, a virtual clock. What happens in it is a
  * pure function of the plan, the frames that are sent, and the seed.
  */
-import { planCluster } from '../calico/cluster-plan.ts';
+import type { PlanOptions } from '../calico/cluster-plan.ts';
 import { DROP_COUNT, Drop, dropInfo } from '../drop.ts';
 import { PodwireError } from '../errors.ts';
+import { planFiles } from '../import/plan-files.ts';
 import type { Device, Tap } from '../node/device.ts';
 import { neighbourTimer } from '../node/neighbour.ts';
 import type { Node, World } from '../node/node.ts';
@@ -24,7 +25,7 @@ import type { Link } from './links.ts';
 import { Names } from './names.ts';
 import { type SendOptions, send, type Trace } from './send.ts';
 
-export interface ClusterOptions {
+export interface ClusterOptions extends PlanOptions {
   /** Decides every byte that a kernel draws at random and that is not declared. Default 1. */
   readonly seed?: number;
   /** `warm` (default): ARP has learned what a cluster in use knows. `cold`: nothing yet. */
@@ -78,9 +79,12 @@ export class Cluster implements World {
     this.names = new Names(this.nodes);
   }
 
-  /** From manifests as calicoctl and kubectl print them. `source` names the text in errors. */
+  /**
+   * From manifests as calicoctl and kubectl print them, or an import's tables. `source`
+   * names the text in errors; `release` counts here and in `loadCluster`.
+   */
   static fromYaml(text: string, source = 'cluster', options: ClusterOptions = {}): Cluster {
-    return new Cluster(planCluster([{ text, source }]), options);
+    return new Cluster(planFiles([{ text, source }], options), options);
   }
 
   /** From a plan made or changed by the caller. */

@@ -87,11 +87,13 @@ const tellVxlanOut: Teller = (node, { noteA: id, noteB: port, output }) => {
 };
 
 /** The rule that won, where one did. */
-const tellHook: Teller = (node, { noteA: rule, noteB: changed }) => {
-  const text = rule < 0 ? undefined : node.netfilter?.chains.rules[rule]?.text;
-  const note = changed === 1 ? 'addresses translated' : 'passed';
-  return text === undefined || node.netfilter === null ? { note } : { entry: text, note };
-};
+const tellHook =
+  (end: 'source' | 'destination'): Teller =>
+  (node, { noteA: rule, noteB: address }) => {
+    const entry = rule < 0 ? undefined : node.netfilter?.chains.rules[rule]?.text;
+    const note = address === 0 ? 'passed' : `${end} is now ${formatIp4(address as Ip4)}`;
+    return entry === undefined ? { note } : { entry, note };
+  };
 
 const tellers: { readonly [R in Room]: Teller } = {
   [Room.Ingress]: (node, { input }) => ({ note: `in by ${deviceName(node, input)}` }),
@@ -107,11 +109,11 @@ const tellers: { readonly [R in Room]: Teller } = {
     note: `to ${formatIp4(hop)}, MTU ${mtu}`,
   }),
   [Room.Neighbour]: tellNeighbour,
-  [Room.Prerouting]: tellHook,
-  [Room.Input]: tellHook,
-  [Room.ForwardFilter]: tellHook,
-  [Room.LocalOut]: tellHook,
-  [Room.Postrouting]: tellHook,
+  [Room.Prerouting]: tellHook('destination'),
+  [Room.Input]: tellHook('source'),
+  [Room.ForwardFilter]: tellHook('source'),
+  [Room.LocalOut]: tellHook('destination'),
+  [Room.Postrouting]: tellHook('source'),
   [Room.Finish]: (_node, { noteB: mtu }) => ({ note: `MTU ${mtu}` }),
   [Room.Transmit]: (node, { output }) => ({ note: `out by ${deviceName(node, output)}` }),
   [Room.Local]: (_node, { noteA: protocol, noteB: port }) => ({

@@ -36,7 +36,7 @@ export function readManifests(path: string): ManifestFile[] {
 }
 
 export function loadCluster(path: string, options: ClusterOptions = {}): Cluster {
-  return Cluster.fromPlan(planFiles(readManifests(path)), options);
+  return Cluster.fromPlan(planFiles(readManifests(path), options), options);
 }
 
 function read(file: string | number, source: string): string {

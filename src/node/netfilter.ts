@@ -29,10 +29,11 @@ export class Netfilter {
   }
 }
 
-/** Notes: A the rule that decided, B 1 where an address was changed. */
+/** Notes: A the rule that decided, B the new address where one was changed. */
 export function prerouting(node: Node, p: Packet): Next {
   const nf = node.netfilter;
   p.noteA = -1;
+  p.noteB = 0;
   if (nf === null) return Room.Route;
   if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p, Room.Prerouting);
   p.ctState = CtState.None;
@@ -46,6 +47,7 @@ export function prerouting(node: Node, p: Packet): Next {
 export function input(node: Node, p: Packet): Next {
   const nf = node.netfilter;
   p.noteA = -1;
+  p.noteB = 0;
   if (nf === null) return Room.Local;
   if (nf.chains.run(node, p, 'mangle INPUT') === Verdict.Drop) return filtered(node, p);
   if (nf.chains.run(node, p, 'filter INPUT') === Verdict.Drop) return filtered(node, p);
@@ -56,6 +58,7 @@ export function input(node: Node, p: Packet): Next {
 export function forwardFilter(node: Node, p: Packet): Next {
   const nf = node.netfilter;
   p.noteA = -1;
+  p.noteB = 0;
   if (nf === null) return Room.Output;
   if (nf.chains.run(node, p, 'mangle FORWARD') === Verdict.Drop) return filtered(node, p);
   if (nf.chains.run(node, p, 'filter FORWARD') === Verdict.Drop) return filtered(node, p);
@@ -66,6 +69,7 @@ export function forwardFilter(node: Node, p: Packet): Next {
 export function localOut(node: Node, p: Packet): Next {
   const nf = node.netfilter;
   p.noteA = -1;
+  p.noteB = 0;
   if (nf === null || p.localOut) return Room.Output;
   if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p, Room.LocalOut);
   p.localOut = true;
@@ -86,6 +90,7 @@ export function localOut(node: Node, p: Packet): Next {
 export function postrouting(node: Node, p: Packet): Next {
   const nf = node.netfilter;
   p.noteA = -1;
+  p.noteB = 0;
   if (nf === null) return Room.Finish;
   if (nf.chains.run(node, p, 'mangle POSTROUTING') === Verdict.Drop) return filtered(node, p);
   if (!translate(node, p, 'nat POSTROUTING', Manip.Source)) return filtered(node, p);
@@ -108,7 +113,8 @@ function translate(node: Node, p: Packet, chain: string, manip: Manip): boolean 
   const end = manip === Manip.Source ? ipv4.field.source : ipv4.field.destination;
   const before = i32(bytes, p.l3 + end);
   const passes = nf.nat.apply(p, manip);
-  p.noteB = Number(i32(bytes, p.l3 + end) !== before);
+  const after = i32(bytes, p.l3 + end);
+  p.noteB = after === before ? 0 : after;
   return passes;
 }
 

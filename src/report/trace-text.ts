@@ -12,6 +12,9 @@ const ROUTINE = new Set(['ingress', 'ip-input', 'output', 'finish', 'transmit'])
 /** Netfilter's hooks, told where a rule decided or an address changed. */
 const HOOKS = new Set(['prerouting', 'input', 'forward-filter', 'local-out', 'postrouting']);
 
+/** Columns for a room's name. */
+const WIDTH = 11;
+
 /** Lines without a final newline. */
 export function formatSteps(steps: readonly Step[], options: TraceTextOptions = {}): string {
   const lines: string[] = [];
@@ -22,13 +25,13 @@ export function formatSteps(steps: readonly Step[], options: TraceTextOptions = 
     if (!options.verbose && HOOKS.has(step.room) && step.note === 'passed') continue;
     if (step.node !== node) lines.push(step.node);
     node = step.node;
-    lines.push(`  ${step.room.padEnd(10)} ${stepText(step)}`);
+    lines.push(`  ${step.room.padEnd(WIDTH)} ${stepText(step)}`);
   }
   return lines.join('\n');
 }
 
 const stepText = ({ entry, note }: Step): string =>
-  entry === undefined ? note : `${entry}\n${' '.repeat(13)}└ ${note}`;
+  entry === undefined ? note : `${entry}\n${' '.repeat(WIDTH + 3)}└ ${note}`;
 
 export function formatTrace(trace: Trace, options: TraceTextOptions = {}): string {
   const outcome =

@@ -143,10 +143,17 @@ describe('what ends badly has one name', () => {
     ]);
   });
 
-  it('natOutgoing, not done yet, is said and not hidden', () => {
+  it('natOutgoing: the source becomes the node’s where the packet leaves the pools', () => {
     const trace = loadCluster(VXLAN).send({ from: 'client', to: '192.168.33.1' });
     expect(trace.outcome).toBe('delivered');
-    expect(trace.steps.at(-1)?.note).toContain('not modelled');
+    const step = trace.steps.find(({ room, note }) => room === 'postrouting' && note !== 'passed');
+    expect(step?.note).toBe('source is now 192.168.33.57');
+    expect(step?.entry).toContain('-j MASQUERADE');
+    const last = dissect(Buffer.from(trace.frames.at(-1)!.hex, 'hex'));
+    expect(last.layers.find((l) => l.layer === 'ipv4')).toMatchObject({
+      src: '192.168.33.57',
+      checksumState: 'valid',
+    });
   });
 });
 

@@ -18,7 +18,13 @@ const hop = (device: number, weight: number) => ({
 function encrypting() {
   const routes = new Routes<string>();
   const [one, main] = [new Fib(), new Fib()];
-  const add = (fib: Fib, address: number, length: number, kind: RouteKind, origin: string): void => {
+  const add = (
+    fib: Fib,
+    address: number,
+    length: number,
+    kind: RouteKind,
+    origin: string,
+  ): void => {
     fib.insert(address, length, routes.addHops([{ ...hop(0, 1), kind }], origin));
   };
   add(one, 0x0a020000, 16, RouteKind.Unicast, 'wireguard');
