@@ -20,6 +20,7 @@ interface Flags extends ClusterFlags {
   readonly size?: number;
   readonly df?: boolean;
   readonly ttl?: number;
+  readonly reply?: boolean;
   readonly json?: boolean;
   readonly verbose?: boolean;
 }
@@ -45,6 +46,7 @@ export function addTrace(program: Command): void {
     .option('--size <bytes>', 'bytes of the whole IPv4 packet', integer(28, 65535))
     .option('--df', 'set Don’t Fragment (TCP always has it)')
     .option('--ttl <hops>', 'initial TTL (default 64)', integer(0, 255))
+    .option('--reply', 'also follow what comes back: the answer or the ICMP error')
     .option('--cold', 'nobody has learned a MAC yet: ARP happens')
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
     .addOption(setOption())
@@ -74,6 +76,7 @@ function trace(path: string, flags: Flags): number {
     ...(flags.size === undefined ? {} : { size: flags.size }),
     ...(flags.df === undefined ? {} : { dontFragment: flags.df }),
     ...(flags.ttl === undefined ? {} : { ttl: flags.ttl }),
+    ...(flags.reply === undefined ? {} : { reply: flags.reply }),
   });
   const missing = result.outcome === 'delivered' ? [] : missingIn(cluster, flags);
   if (flags.json === true) printJson(missing.length === 0 ? result : { ...result, missing });

@@ -12,6 +12,7 @@ import type { Packet } from '../packet/packet.ts';
 import { RouteKind } from '../tables/routes.ts';
 import { TraceRing } from '../trace/ring.ts';
 import { formatIp4, type Ip4 } from '../wire/address.ts';
+import { answerTo } from './answer.ts';
 import type { Cluster } from './cluster.ts';
 import { explain, type Step } from './explain.ts';
 import { ownAddress } from './names.ts';
@@ -35,6 +36,11 @@ export interface SendOptions {
   readonly dontFragment?: boolean;
   /** Default 64. */
   readonly ttl?: number;
+  /**
+   * Also follows what comes back: an ICMP error, an echo reply, and where a pod or
+   * host got the packet the answer of an open port. Default false.
+   */
+  readonly reply?: boolean;
 }
 
 /** A frame as a packet socket on this device saw it. */
@@ -52,9 +58,13 @@ export interface Trace {
   readonly reason?: string;
   readonly steps: readonly Step[];
   readonly frames: readonly SeenFrame[];
+  /** The packet that came back, where one was asked for and made. */
+  readonly reply?: Trace;
 }
 
+/** Number of the packet that is followed; what answers it has the next (Packet.traced). */
 const TRACED = 1;
+const ANSWER = TRACED + 1;
 /** Smallest packets; a SYN below 60 bytes goes without options. */
 const HEADERS = { tcp: 40, udp: 28, icmp: 28 } as const;
 const SYN_WITH_OPTIONS = 60;
@@ -69,47 +79,71 @@ const SYN_OPTIONS: readonly TcpOption[] = [
   { option: 'windowScale', shift: 7 },
 ];
 
+/** What is seen of one followed packet. */
+interface Fate {
+  readonly frames: SeenFrame[];
+  end?: { readonly node: Node; readonly drop: Drop };
+}
+
 export function send(cluster: Cluster, options: SendOptions): Trace {
   const from = cluster.names.find(options.from);
   const to = cluster.names.address(options.to);
   const packet = buildPacket(from, to, options);
   const ring = new TraceRing();
-  const frames: SeenFrame[] = [];
-  let end: { node: Node; drop: Drop } | undefined;
+  const fates: Fate[] = [{ frames: [] }, { frames: [] }];
+  let answer: Buffer | undefined;
   const before = cluster.witness;
   cluster.witness = {
     delivered: (node, p) => {
-      if (p.traced === TRACED) end = { node, drop: 0 };
+      const fate = fates[p.traced - TRACED];
+      if (fate !== undefined) fate.end = { node, drop: 0 };
+      if (p.traced === TRACED && answersBySend(node)) {
+        answer = answerTo(Buffer.from(bytes.subarray(p.l3, p.tail)));
+      }
       before?.delivered(node, p);
     },
     dropped: (node, p) => {
-      if (p.traced === TRACED && end?.drop !== 0) end = { node, drop: p.drop };
+      const fate = fates[p.traced - TRACED];
+      if (fate !== undefined && fate.end?.drop !== 0) fate.end = { node, drop: p.drop };
       before?.dropped(node, p);
     },
   };
   cluster.observer = {
     see: (node: Node, device: Device, p: Packet) => {
-      if (p.traced !== TRACED) return;
       const hex = bytes.toString('hex', p.data, p.tail);
-      frames.push({ node: node.name, device: device.name, hex });
+      fates[p.traced - TRACED]?.frames.push({ node: node.name, device: device.name, hex });
     },
   };
   try {
     cluster.recording(ring, () => {
       cluster.originate(from, packet, TRACED);
       cluster.run();
+      const end = fates[0]?.end;
+      if (options.reply !== true || answer === undefined || end === undefined) return;
+      cluster.originate(end.node, answer, ANSWER);
+      cluster.run();
     });
   } finally {
     cluster.witness = before;
     cluster.observer = null;
   }
-  const steps = [...ring].map((record) => explain(cluster.nodes, record));
-  const drop = end?.drop ?? 0;
-  const at = end?.node.name ?? from.name;
-  const result = { at, steps, frames };
-  if (end !== undefined && drop === 0) return { outcome: 'delivered', ...result };
-  return { outcome: 'dropped', reason: dropInfo[drop].name, ...result };
+  const records = [...ring];
+  const trace = (number: number, start: string): Trace => {
+    const { frames, end } = fates[number - TRACED]!;
+    const steps = records
+      .filter((record) => record.packet === number)
+      .map((record) => explain(cluster.nodes, record));
+    const result = { at: end?.node.name ?? start, steps, frames };
+    if (end?.drop === 0) return { outcome: 'delivered', ...result };
+    return { outcome: 'dropped', reason: dropInfo[end?.drop ?? 0].name, ...result };
+  };
+  const sent = trace(TRACED, from.name);
+  const isAnswered = options.reply === true && records.some(({ packet }) => packet === ANSWER);
+  return isAnswered ? { ...sent, reply: trace(ANSWER, sent.at) } : sent;
 }
+
+/** Nodes and routers answer by themselves; the answers of pods and hosts are `send`'s. */
+const answersBySend = ({ plan }: Node): boolean => plan.role === 'pod' || plan.role === 'host';
 
 function buildPacket(from: Node, to: Ip4, options: SendOptions): Buffer {
   const { protocol = 'icmp', sourcePort = 40000, ttl = 64 } = options;

@@ -73,6 +73,7 @@ export function sendError(
   e.l3 = e.data;
   e.ct = p.ct;
   e.ctDirection = p.ctDirection ^ 1;
+  if (p.traced !== 0) e.traced = p.traced + 1;
   p.answer = ((type << 8) | code) + 1;
   p.answerTo = to;
   node.world.enqueue(node, e, Room.Route);

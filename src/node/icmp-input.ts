@@ -41,6 +41,7 @@ function reply(node: Node, p: Packet, l4: number): void {
   const tos = ipv4.tos(bytes, p.l3);
   ipv4.emit(bytes, e.data, tos, ipv4.HEADER_LEN + data, id, 0, TTL, ipv4.PROTO_ICMP, from, to);
   e.l3 = e.data;
+  if (p.traced !== 0) e.traced = p.traced + 1;
   p.answer = (icmp.ECHO_REPLY << 8) + 1;
   p.answerTo = to;
   node.world.enqueue(node, e, Room.Route);

@@ -38,5 +38,8 @@ export function formatTrace(trace: Trace, options: TraceTextOptions = {}): strin
     trace.outcome === 'delivered'
       ? `delivered at ${trace.at}`
       : `dropped at ${trace.at}: ${trace.reason ?? 'unknown'}`;
-  return `${formatSteps(trace.steps, options)}\n${outcome}`;
+  const text = `${formatSteps(trace.steps, options)}\n${outcome}`;
+  return trace.reply === undefined
+    ? text
+    : `${text}\n\nback:\n${formatTrace(trace.reply, options)}`;
 }
