@@ -20,6 +20,7 @@ import { Fib } from '../tables/fib.ts';
 import { Neighbours, Nud } from '../tables/neighbours.ts';
 import { RouteKind, Routes } from '../tables/routes.ts';
 import { localRoutes } from '../text/ip-route.ts';
+import { rulesOf } from '../text/ip-rule.ts';
 import { type Ip4, macHigh, macLow } from '../wire/address.ts';
 import { type Link, Segment, Veth } from './links.ts';
 
@@ -43,13 +44,6 @@ export const nudOf: { readonly [S in NeighbourState]: Nud } = {
   INCOMPLETE: Nud.Failed,
   FAILED: Nud.Failed,
 };
-
-/** What a kernel starts with. */
-const KERNEL_RULES: readonly RulePlan[] = [
-  { priority: 0, not: false, table: 'local' },
-  { priority: 32766, not: false, table: 'main' },
-  { priority: 32767, not: false, table: 'default' },
-];
 
 /** `seed` decides every byte that is random on a real node and not declared. */
 export function buildNodes(plan: ClusterPlan, world: World, seed: number): Node[] {
@@ -91,7 +85,7 @@ function buildNode(plan: NamespacePlan, position: number, world: World, seed: nu
     world,
     devices,
     local: tableOf('local'),
-    rules: (plan.rules ?? KERNEL_RULES).map(({ not, fwmark, table }) => ({
+    rules: rulesOf(plan).map(({ not, fwmark, table }) => ({
       not,
       value: fwmark?.value ?? 0,
       mask: fwmark?.mask ?? 0,

@@ -2,7 +2,7 @@
 import { podRoutes } from '../calico/routes.ts';
 import type { DevicePlan, FdbPlan, NamespacePlan, Role, RoutePlan } from '../plan/plan.ts';
 import { localRoutes } from '../text/ip-route.ts';
-import { printIpRule } from '../text/ip-rule.ts';
+import { printIpRule, ruleEntry, rulesOf } from '../text/ip-rule.ts';
 import { type Ip4, parseIp4 } from '../wire/address.ts';
 import { devicesOf } from './device-set.ts';
 import type { Hints } from './hints.ts';
@@ -29,14 +29,26 @@ export function namespaceOf(
     routes: [],
     neighbours: tables.neighbours.filter(({ mac }) => mac !== 0),
     fdb: tables.fdb.filter((entry) => isForwarding(entry, devices)),
-    ...ownRules(tables),
+    ...ownRules(tables, notes),
   };
   return { ...draft, routes: ownRoutes(tables, draft, notes) };
 }
 
-/** The kernel's own three rules are what a plan without rules has. */
-const ownRules = ({ rules }: TableSet): Pick<NamespacePlan, 'rules'> =>
-  rules === undefined || printIpRule({ rules }) === printIpRule() ? {} : { rules };
+/**
+ * The kernel's own three rules are what a plan without rules has. A listing that lacks
+ * one has more likely lost the line than the rule.
+ */
+function ownRules({ name, rules }: TableSet, notes: Notes): Pick<NamespacePlan, 'rules'> {
+  if (rules === undefined) return {};
+  const lost = rulesOf({}).filter(({ table }) => !rules.some((rule) => rule.table === table));
+  for (const rule of lost) {
+    notes.assume(
+      `${name}: there is the kernel’s rule "${ruleEntry(rule).replace('\t', ' ')}", as \`ip rule\` lacks it`,
+    );
+  }
+  const all = [...rules, ...lost];
+  return printIpRule({ rules: all }) === printIpRule() ? {} : { rules: all };
+}
 
 /** The local table follows from the addresses; only what does not is kept of it. */
 function ownRoutes({ name, routes }: TableSet, draft: NamespacePlan, notes: Notes): RoutePlan[] {
