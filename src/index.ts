@@ -58,6 +58,7 @@ export { Fib, type FibEntry } from './tables/fib.ts';
 export { type CommandOptions, runCommand } from './text/command.ts';
 export type { FrameDifference } from './verify/compare.ts';
 export { type Lab, type LabCapture, type LabEvent, openLab } from './verify/lab.ts';
+export { type PlacedChange, type Verification, verifyWithChanges } from './verify/placement.ts';
 export {
   agrees,
   type FrameCounts,
@@ -67,7 +68,7 @@ export {
   type VerifyReport,
   verifyReport,
 } from './verify/report.ts';
-export { type LabEdit, type VerifyOptions, verifyLab } from './verify/verify.ts';
+export type { LabEdit, VerifyOptions } from './verify/verify.ts';
 export {
   formatIp4,
   formatMac,

@@ -1,6 +1,6 @@
 /** `podwire verify`: a recorded network, rebuilt from its tables and compared frame by frame. */
 import type { Command } from 'commander';
-import { agrees, formatVerify, openLab, verifyLab, verifyReport } from '../index.ts';
+import { agrees, formatVerify, openLab, verifyReport, verifyWithChanges } from '../index.ts';
 import { integer } from './options.ts';
 import { print, printJson } from './terminal.ts';
 
@@ -19,9 +19,8 @@ export function addVerify(program: Command): void {
     .addHelpText('after', NOTES)
     .action((folder: string, flags: Flags) => {
       const lab = openLab(folder);
-      const report = verifyReport(
-        verifyLab(lab, flags.seed === undefined ? {} : { seed: flags.seed }),
-      );
+      const options = flags.seed === undefined ? {} : { seed: flags.seed };
+      const report = verifyReport(verifyWithChanges(lab, options));
       if (flags.json === true) printJson(report);
       else print(formatVerify(report));
       if (!agrees(report)) process.exitCode = 1;
@@ -32,5 +31,6 @@ const NOTES = `
 Frames that left a pod or a host there are sent again; the nodes are rebuilt from what
 their ip, bridge, sysctl and iptables-save printed. A frame may differ in the bytes a
 kernel draws at random (IP identification, VXLAN source port, the checksums over them):
-it then counts as equal outside free bytes. Exit code 1 if any other frame differs, is
+it then counts as equal outside free bytes. Where tables.after.txt shows other routes,
+FDB entries or permanent neighbours, each change is made where it explains most frames. Exit code 1 if any other frame differs, is
 missing or is extra.`;

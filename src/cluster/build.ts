@@ -24,7 +24,7 @@ import { rulesOf } from '../text/ip-rule.ts';
 import { type Ip4, macHigh, macLow } from '../wire/address.ts';
 import { type Link, Segment, Veth } from './links.ts';
 
-const kindOf: { readonly [T in RouteType]: RouteKind } = {
+export const kindOf: { readonly [T in RouteType]: RouteKind } = {
   unicast: RouteKind.Unicast,
   local: RouteKind.Local,
   broadcast: RouteKind.Broadcast,

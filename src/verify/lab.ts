@@ -3,7 +3,7 @@
  * tables.before.txt (what each namespace's commands printed) and one capture per
  * interface, `NAMESPACE.INTERFACE.pcap`. Read into a plan and a list of captures.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Field } from '../calico/field.ts';
 import { parseYaml } from '../calico/yaml-document.ts';
@@ -34,6 +34,8 @@ export interface LabEvent {
 
 export interface Lab {
   readonly plan: ClusterPlan;
+  /** The tables as they were after the recording, where they were dumped again. */
+  readonly after?: ClusterPlan;
   /** ARP had learned nothing when the recording began. */
   readonly cold: boolean;
   /** When the recording began, seconds since 1970. */
@@ -61,15 +63,14 @@ export function openLab(folder: string): Lab {
     .entry('namespaces')
     .entries()
     .filter(([name]) => name !== SWITCH);
-  const namespaces = names.map(([name, at]) =>
-    planNamespace(name, readTopology(at), tables, tablesFile),
-  );
+  const namespacesOf = (printed: ReadonlyMap<string, string[]>, file: string) =>
+    names.map(([name, at]) => planNamespace(name, readTopology(at), printed, file));
   const captures = root
     .entry('captures')
     .items()
     .map((at) => readCapture(at, folder));
   const plan: ClusterPlan = {
-    namespaces,
+    namespaces: namespacesOf(tables, tablesFile),
     segments: topology
       .entry('segments')
       .entries()
@@ -87,8 +88,13 @@ export function openLab(folder: string): Lab {
     assumptions: [],
     ignored: [],
   };
+  const afterFile = join(folder, 'tables.after.txt');
+  const after = existsSync(afterFile)
+    ? { after: { ...plan, namespaces: namespacesOf(namespaceTables(read(afterFile)), afterFile) } }
+    : {};
   return {
     plan,
+    ...after,
     cold: root.entry('neighbours').optional((f) => f.text()) === 'cold',
     started: root.entry('started').optional((f) => f.number()) ?? 0,
     captures,

@@ -1,5 +1,6 @@
 /** What a verification found, as data (`podwire verify --json`) and as text. */
-import type { FrameDifference, InterfaceComparison } from './compare.ts';
+import type { FrameDifference } from './compare.ts';
+import type { PlacedChange, Verification } from './placement.ts';
 
 export interface FrameCounts {
   /** Frames recorded. */
@@ -28,9 +29,11 @@ export interface VerifyReport {
   readonly interfaces: readonly VerifiedInterface[];
   readonly totals: FrameCounts;
   readonly differences: readonly VerifiedDifference[];
+  /** Tables that changed during the recording, and when that was taken to be. */
+  readonly changes: readonly PlacedChange[];
 }
 
-export function verifyReport(compared: readonly InterfaceComparison[]): VerifyReport {
+export function verifyReport({ compared, changes }: Verification): VerifyReport {
   const interfaces = compared.map((c) => ({
     namespace: c.namespace,
     interface: c.interface,
@@ -50,6 +53,7 @@ export function verifyReport(compared: readonly InterfaceComparison[]): VerifyRe
     differences: compared.flatMap((c) =>
       c.differences.map((d) => ({ namespace: c.namespace, interface: c.interface, ...d })),
     ),
+    changes,
   };
 }
 
@@ -68,7 +72,7 @@ export const agrees = ({ totals }: VerifyReport): boolean =>
 
 /** One line an interface, then up to `shown` differences, then one line of totals. */
 export function formatVerify(report: VerifyReport, shown = 20): string {
-  const { interfaces, totals, differences } = report;
+  const { interfaces, totals, differences, changes } = report;
   const names = interfaces.map((i) => `${i.namespace}:${i.interface}`);
   const width = Math.max(0, ...names.map((name) => name.length));
   const rows = interfaces.map((i, n) => `${(names[n] ?? '').padEnd(width)}  ${line(i)}`);
@@ -76,6 +80,7 @@ export function formatVerify(report: VerifyReport, shown = 20): string {
   const left = differences.length - details.length;
   return [
     ...rows,
+    ...(changes.length > 0 ? ['', ...changes.map(moment)] : []),
     ...(details.length > 0 ? ['', ...details] : []),
     ...(left > 0 ? [`and ${left} more (--json tells all)`] : []),
     '',
@@ -91,6 +96,12 @@ function line(c: FrameCounts): string {
   if (c.missing > 0) parts.push(`${c.missing} missing`);
   if (c.extra > 0) parts.push(`${c.extra} extra`);
   return parts.join(', ');
+}
+
+function moment({ namespace, table, sign, entries, before }: PlacedChange): string {
+  const what = `${namespace}: ${sign}${entries} of its ${table}`;
+  if (before === undefined) return `${what} during the recording; no frame tells when`;
+  return `${what}, taken to be before "${before.event}" at ${before.at} s`;
 }
 
 function detail(d: VerifiedDifference): string {

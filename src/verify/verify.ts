@@ -16,9 +16,8 @@ import type { Lab } from './lab.ts';
 
 /** A change to the network while it was recorded, made just before an event. */
 export interface LabEdit {
-  /** Beginning of the event's label; the `nth` such event, 1 unless told. */
-  readonly event: string;
-  readonly nth?: number;
+  /** When the event is, in seconds since the start. */
+  readonly at: number;
   apply(cluster: Cluster): void;
 }
 
@@ -94,11 +93,10 @@ const deciding = (inner: Tap, note: (text: string) => void): Tap => ({
 });
 
 function editInputs(lab: Lab, cluster: Cluster, edits: readonly LabEdit[]): Input[] {
-  return edits.map(({ event, nth = 1, apply }) => {
-    const matches = lab.events.filter(({ label }) => label.startsWith(event));
-    const at = matches[nth - 1]?.at ?? 0;
-    return { ...eventTime(lab, at - EDIT_LEAD), enter: () => apply(cluster) };
-  });
+  return edits.map(({ at, apply }) => ({
+    ...eventTime(lab, at - EDIT_LEAD),
+    enter: () => apply(cluster),
+  }));
 }
 
 /** Seconds: the frame of an event is recorded a little after it. */

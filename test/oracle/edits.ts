@@ -5,6 +5,7 @@
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { Nud } from '../../src/tables/neighbours.ts';
 import { RouteKind } from '../../src/tables/routes.ts';
+import type { Lab } from '../../src/verify/lab.ts';
 import type { LabEdit } from '../../src/verify/verify.ts';
 import { parseIp4, parsePrefix } from '../../src/wire/address.ts';
 
@@ -25,11 +26,14 @@ const rpFilter = (node: string, device: string, value: number) => (cluster: Clus
   Object.assign(cluster.names.port(`${node}:${device}`).device, { rpFilter: value });
 };
 
-const edit = (event: string, apply: (cluster: Cluster) => void, nth = 1): LabEdit => ({
-  event,
-  nth,
-  apply,
-});
+/** Made just before the `nth` event whose label begins so. */
+const edit =
+  (event: string, apply: (cluster: Cluster) => void, nth = 1) =>
+  (lab: Lab): LabEdit => {
+    const at = lab.events.filter(({ label }) => label.startsWith(event))[nth - 1]?.at;
+    if (at === undefined) throw new Error(`no event ${event} in the lab`);
+    return { at, apply };
+  };
 
 const blackhole = [
   edit('10 no default route', withoutDefault),
@@ -39,7 +43,7 @@ const blackhole = [
   }),
 ];
 
-export const edits: Readonly<Record<string, readonly LabEdit[]>> = {
+export const edits: Readonly<Record<string, readonly ((lab: Lab) => LabEdit)[]>> = {
   '09-blackhole-direct': blackhole,
   '09-blackhole-ipip': blackhole,
   '09-blackhole-vxlan': blackhole,

@@ -68,7 +68,8 @@ describe.each(SCENARIOS)('%s', (scenario) => {
     return;
   }
   it('every frame on every interface is the kernel’s', () => {
-    const compared = verifyLab(openLab(folder(scenario)), { edits: edits[scenario] ?? [] });
+    const lab = openLab(folder(scenario));
+    const compared = verifyLab(lab, { edits: (edits[scenario] ?? []).map((edit) => edit(lab)) });
     expect(compared.length).toBeGreaterThan(2);
     expect(compared.reduce((sum, c) => sum + c.frames, 0)).toBeGreaterThan(50);
     for (const comparison of compared) {

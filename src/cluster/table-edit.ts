@@ -1,0 +1,64 @@
+/** Changes to the tables of a living namespace, as `ip` and `bridge` make them. */
+import type { Node } from '../node/node.ts';
+import type { FdbPlan, NeighbourPlan, RoutePlan } from '../plan/plan.ts';
+import type { Fib } from '../tables/fib.ts';
+import { rulesOf } from '../text/ip-rule.ts';
+import { macHigh, macLow } from '../wire/address.ts';
+import { kindOf, nudOf } from './build.ts';
+
+/** `ip route add`; false where a route of that prefix and metric is there. */
+export function addRoute(node: Node, route: RoutePlan): boolean {
+  const { address, length } = route.destination;
+  const id = node.routes.addHops(hopsOf(node, route), route);
+  return tableOf(node, route)?.insert(address, length, id, route.metric) ?? false;
+}
+
+/** `ip route del`; false where it was not there. */
+export function removeRoute(node: Node, route: RoutePlan): boolean {
+  const { address, length } = route.destination;
+  return tableOf(node, route)?.remove(address, length, route.metric ?? 0) ?? false;
+}
+
+const hopsOf = (node: Node, route: RoutePlan) =>
+  (route.nextHops ?? [route]).map((hop) => ({
+    kind: kindOf[route.type],
+    gateway: hop.via ?? 0,
+    device: hop.device === undefined ? -1 : position(node, hop.device),
+    mtu: route.mtu ?? 0,
+    source: route.source ?? (0 as const),
+    weight: 'weight' in hop ? hop.weight : 1,
+  }));
+
+/** A table that no rule asks is not kept. */
+function tableOf(node: Node, { table }: RoutePlan): Fib | undefined {
+  return node.rules[rulesOf(node.plan).findIndex((rule) => rule.table === table)]?.table;
+}
+
+/** `bridge fdb replace` */
+export function setFdb(node: Node, { device, mac, destination }: FdbPlan): void {
+  const at = position(node, device);
+  if (at >= 0 && destination !== undefined) {
+    node.fdb.set(at, macHigh(mac), macLow(mac), destination);
+  }
+}
+
+/** `bridge fdb del` */
+export function deleteFdb(node: Node, { device, mac }: FdbPlan): void {
+  node.fdb.delete(position(node, device), macHigh(mac), macLow(mac));
+}
+
+/** `ip neigh replace` */
+export function setNeighbour(node: Node, { device, address, mac, state }: NeighbourPlan): void {
+  const at = position(node, device);
+  if (at >= 0 && mac !== undefined) {
+    node.neighbours.set(at, address, macHigh(mac), macLow(mac), nudOf[state]);
+  }
+}
+
+/** `ip neigh del` */
+export function deleteNeighbour(node: Node, { device, address }: NeighbourPlan): void {
+  node.neighbours.delete(position(node, device), address);
+}
+
+const position = (node: Node, device: string): number =>
+  node.devices.findIndex(({ name }) => name === device);
