@@ -151,10 +151,10 @@ function readTopology(at: Field): TopologyEntry {
 function readCapture(at: Field, folder: string): LabCapture {
   const namespace = at.entry('namespace').text();
   const device = at.entry('interface').text();
-  const name =
-    at.entry('file').optional((f) => f.text()) ?? at.entry('sameAs').optional((f) => f.text());
+  const source = at.entry('file').absent ? at.entry('sameAs') : at.entry('file');
+  const name = source.optional((f) => f.text());
   if (name === undefined) return { namespace, device };
-  if (/[/\\]/.test(name)) throw at.refuse('a file name without folders');
+  if (/[/\\]/.test(name)) throw source.refuse('a file name without folders');
   return { namespace, device, file: join(folder, name) };
 }
 
