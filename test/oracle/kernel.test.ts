@@ -5,10 +5,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { InterfaceComparison } from '../../src/verify/compare.ts';
 import { openLab } from '../../src/verify/lab.ts';
 import { verifyLab } from '../../src/verify/verify.ts';
 import { edits } from './edits.ts';
+import { unexplained } from './unexplained.ts';
 
 const SCENARIOS = [
   '01-direct',
@@ -50,16 +50,6 @@ const SCENARIOS = [
 ];
 
 const folder = (scenario: string): string => join('..', 'shared', 'oracle', 'out', scenario);
-
-/**
- * The lab's tunl0 recordings miss a few packets of a burst which the same lab's
- * wire recordings have: such a packet is inside a frame that the wire agrees on.
- */
-function unexplained(one: InterfaceComparison, all: readonly InterfaceComparison[]): string[] {
-  if (one.interface !== 'tunl0') return [...one.unexpected];
-  const wires = all.filter((c) => c.interface === 'enp1s0').flatMap(({ agreed }) => agreed);
-  return one.unexpected.filter((hex) => !wires.some((frame) => frame.endsWith(hex)));
-}
 
 describe.each(SCENARIOS)('%s', (scenario) => {
   if (!existsSync(folder(scenario))) {
