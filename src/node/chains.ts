@@ -13,11 +13,13 @@ import type {
 import { Fib } from '../tables/fib.ts';
 import { RouteKind } from '../tables/routes.ts';
 import { contains } from '../wire/address.ts';
+import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import { CtState } from './conntrack.ts';
 import { mix } from './flow-hash.ts';
+import { sendError } from './icmp-error.ts';
 import type { Node } from './node.ts';
 import { checkSource, Source } from './source-check.ts';
 
@@ -61,13 +63,20 @@ export class Chains {
   decided = -1;
   natTarget: Target | null = null;
   private readonly chains = new Map<string, Chain>();
-  private readonly sets: ReadonlyMap<string, Fib>;
+  private readonly sets = new Map<string, Fib>();
   private readonly seed: number;
+  private plan: NetfilterPlan | null;
   private draws = 0;
 
   constructor(plan: NetfilterPlan, seed: number) {
     this.seed = seed;
-    this.sets = new Map(plan.sets.map((set) => [set.name, ipSet(set)]));
+    this.plan = plan;
+  }
+
+  /** At the first packet: most nodes of a large cluster never see one. */
+  private prepare(plan: NetfilterPlan): void {
+    this.plan = null;
+    for (const set of plan.sets) this.sets.set(set.name, ipSet(set));
     for (const chain of plan.chains)
       this.chains.set(`${chain.table} ${chain.name}`, this.compile(chain));
   }
@@ -90,6 +99,7 @@ export class Chains {
   run(node: Node, p: Packet, chain: string): Verdict {
     this.decided = -1;
     this.natTarget = null;
+    if (this.plan !== null) this.prepare(this.plan);
     const found = this.chains.get(chain);
     if (found === undefined) return Verdict.Accept;
     const verdict = this.walk(node, p, found, 0);
@@ -112,6 +122,11 @@ export class Chains {
         this.decided = id;
         return Verdict.Accept;
       case 'drop':
+        this.decided = id;
+        return Verdict.Drop;
+      case 'reject':
+        // The quote shows the packet as it is at this hook: forwarded ones have lost a hop.
+        sendError(node, p, icmp.UNREACHABLE, icmp.CODE_PORT, 0);
         this.decided = id;
         return Verdict.Drop;
       case 'return':

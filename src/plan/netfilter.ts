@@ -70,6 +70,8 @@ export interface Matches {
 
 export type Target =
   | { readonly kind: 'accept' | 'drop' | 'return' | 'notrack' | 'none' }
+  /** With an ICMP port unreachable, the only answer that kube-proxy asks for. */
+  | { readonly kind: 'reject' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   /** mark = (mark & ~mask) ^ value */
   | { readonly kind: 'mark'; readonly value: number; readonly mask: number }

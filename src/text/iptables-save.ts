@@ -27,6 +27,7 @@ const PROTOCOLS: Readonly<Record<string, number>> = {
   udp: 17,
   sctp: 132,
 };
+const REJECT_WITH = 'icmp-port-unreachable';
 const STATES: readonly string[] = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED'];
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -288,6 +289,11 @@ function parseTarget(flag: string, reader: Words): Target {
       return { kind: 'accept' };
     case 'DROP':
       return { kind: 'drop' };
+    case 'REJECT': {
+      const how = reader.next() === undefined ? REJECT_WITH : reader.value(REJECT_WITH);
+      if (how !== REJECT_WITH) throw refuse(reader.place, REJECT_WITH, how);
+      return { kind: 'reject' };
+    }
     case 'RETURN':
       return { kind: 'return' };
     case 'CT':
