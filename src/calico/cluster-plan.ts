@@ -8,10 +8,11 @@ import type { FelixOf } from './felix-configuration.ts';
 import type { Freedoms } from './free-inputs.ts';
 import { type Numbering, numbering } from './ifindex.ts';
 import { inventoryOf } from './inventory.ts';
+import { kubeProxyOver } from './kube-proxy-plan.ts';
 import type { Block } from './ledger.ts';
 import { loadManifests, type Manifest, type ManifestFile } from './manifest.ts';
 import { hasUplink } from './mtu.ts';
-import { listNames } from './names.ts';
+import { compareNames, listNames } from './names.ts';
 import { felixNetfilterOf } from './netfilter-rules.ts';
 import { type Flavour, flavourOf, type Release, releaseOf } from './release.ts';
 import { connectedRoutes, ownRoutes, podRoutes, staticRoutes } from './routes.ts';
@@ -60,10 +61,12 @@ export function planCluster(
   const blocks = groupBy(addressing.blocks, (block) => block.node);
   const vteps = vtepsOf(nodes, addressing, fabric);
   const fdb = [...vteps].sort((a, b) => a.fdb.mac - b.fdb.mac);
-  const netfilter = felixNetfilterOf(
+  const felixRules = felixNetfilterOf(
     manifest.pools,
     [...fabric.nodes.values()].map(({ own }) => own.address),
   );
+  const overKubeProxy = kubeProxyOver(manifest, assumptions);
+  const netfilter: typeof felixRules = (...given) => overKubeProxy(felixRules(...given));
   const context = {
     manifest,
     addressing,
@@ -114,6 +117,11 @@ export function planCluster(
       network: control.network,
       keys: control.wireguard?.keys ?? new Map(),
     }),
+    services: [...manifest.bgp.services]
+      .sort(([a], [b]) => compareNames(a, b))
+      .flatMap(([name, { clusterIps }]) =>
+        clusterIps.slice(0, 1).map((clusterIp) => ({ name, clusterIp })),
+      ),
   };
 }
 

@@ -281,6 +281,15 @@ export interface ClusterPlan {
   /** Resources that were read and not used, as `Kind xN`. */
   readonly ignored: readonly string[];
   readonly inventory?: Inventory;
+  /** Services with a ClusterIP, in name order. */
+  readonly services?: readonly ServicePlan[];
+}
+
+/** A service as a user may call it. */
+export interface ServicePlan {
+  /** `namespace/name` */
+  readonly name: string;
+  readonly clusterIp: Ip4;
 }
 
 /**
