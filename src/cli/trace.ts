@@ -31,7 +31,10 @@ export function addTrace(program: Command): void {
     .description('follow one packet and name the table entry that won at each decision')
     .argument('<cluster>', 'YAML file, folder of YAML files, or - for standard input')
     .requiredOption('--from <pod>', 'sender: namespace/pod, a bare pod name, or a node')
-    .requiredOption('--to <pod|ip>', 'destination: a name as for --from, or an IPv4 address')
+    .requiredOption(
+      '--to <pod|ip>',
+      'destination: a name as for --from, an IPv4 address, or a service as NAME.NAMESPACE',
+    )
     .addOption(
       new Option('--proto <protocol>', 'what to send')
         .choices(['tcp', 'udp', 'icmp'])

@@ -76,7 +76,7 @@ export class Cluster implements World {
     this.nodes = buildNodes(plan, this, options.seed ?? 1);
     this.links = buildLinks(plan, this.nodes);
     if (options.neighbours !== 'cold') warm(plan, this.nodes);
-    this.names = new Names(this.nodes);
+    this.names = new Names(this.nodes, plan.services);
   }
 
   /**

@@ -7,6 +7,7 @@ import { RouteKind } from '../tables/routes.ts';
 import { fdbEntry } from '../text/bridge-fdb.ts';
 import { neighbourEntry } from '../text/ip-neigh.ts';
 import { routeEntry } from '../text/ip-route.ts';
+import { endpointText } from '../text/endpoint-rule.ts';
 import { DROPPED, type TraceRecord } from '../trace/ring.ts';
 import { formatIp4, formatMac, type Ip4, joinMac } from '../wire/address.ts';
 import * as icmp from '../wire/icmp.ts';
@@ -89,10 +90,11 @@ const tellVxlanOut: Teller = (node, { noteA: id, noteB: port, output }) => {
 /** The rule that won, where one did. */
 const tellHook =
   (end: 'source' | 'destination'): Teller =>
-  (node, { noteA: rule, noteB: address }) => {
-    const entry = rule < 0 ? undefined : node.netfilter?.chains.rules[rule]?.text;
+  (node, { noteA: id, noteB: address }) => {
+    const rule = id < 0 ? undefined : node.netfilter?.chains.rules[id];
     const note = address === 0 ? 'passed' : `${end} is now ${formatIp4(address as Ip4)}`;
-    return entry === undefined ? { note } : { entry, note };
+    if (rule === undefined) return { note };
+    return { entry: rule.text, note: address === 0 ? note : note + endpointText(rule) };
   };
 
 const tellers: { readonly [R in Room]: Teller } = {
@@ -154,6 +156,7 @@ const ANSWERS: Readonly<Record<number, string>> = {
   [icmp.ECHO_REPLY << 8]: 'echo reply',
   [icmp.UNREACHABLE << 8]: 'net unreachable',
   [(icmp.UNREACHABLE << 8) | icmp.CODE_HOST]: 'host unreachable',
+  [(icmp.UNREACHABLE << 8) | icmp.CODE_PORT]: 'port unreachable',
   [(icmp.UNREACHABLE << 8) | icmp.CODE_FRAG_NEEDED]: 'fragmentation needed',
   [(icmp.UNREACHABLE << 8) | icmp.CODE_FILTERED]: 'administratively filtered',
   [icmp.TIME_EXCEEDED << 8]: 'time exceeded',

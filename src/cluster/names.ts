@@ -2,14 +2,20 @@
 import { found, PodwireError } from '../errors.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
+import type { ServicePlan } from '../plan/plan.ts';
 import { type Ip4, tryIp4 } from '../wire/address.ts';
 
 export class Names {
   private readonly nodes: readonly Node[];
   private readonly exact: ReadonlyMap<string, Node>;
+  /** By `name.namespace`. */
+  private readonly services: ReadonlyMap<string, Ip4>;
 
-  constructor(nodes: readonly Node[]) {
+  constructor(nodes: readonly Node[], services: readonly ServicePlan[] = []) {
     this.nodes = nodes;
+    this.services = new Map(
+      services.map(({ name, clusterIp }) => [name.split('/').reverse().join('.'), clusterIp]),
+    );
     this.exact = new Map(nodes.map((node) => [node.name, node]));
   }
 
@@ -44,10 +50,15 @@ export class Names {
     );
   }
 
-  /** An address as text, or a namespace, which gives its first address. */
+  /**
+   * An address as text; a namespace, which gives its first address; or a service by its
+   * name in DNS, `kube-dns.kube-system` with or without `.svc.cluster.local`.
+   */
   address(text: string): Ip4 {
     const address = tryIp4(text);
     if (address !== undefined) return address;
+    const service = this.services.get(text.replace(/\.svc(\.cluster\.local\.?)?$/, ''));
+    if (service !== undefined && !this.exact.has(text)) return service;
     const node = this.find(text);
     const own = ownAddress(node);
     if (own !== undefined) return own;

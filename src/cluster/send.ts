@@ -22,7 +22,7 @@ export type SendProtocol = 'tcp' | 'udp' | 'icmp';
 export interface SendOptions {
   /** `namespace/pod`, a bare pod name where unambiguous, or a node, router or host. */
   readonly from: string;
-  /** The same, or an IPv4 address. */
+  /** The same, an IPv4 address, or a service as `name.namespace`. */
   readonly to: string;
   /** Default icmp: an echo request. tcp sends a SYN, udp a datagram. */
   readonly protocol?: SendProtocol;
