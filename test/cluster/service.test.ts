@@ -64,7 +64,7 @@ spec:
     - {name: gw, interface: eth0, address: 192.168.33.1/24}
   routers: [{name: gw}]
   defaultGateway: {A: 192.168.33.1}
-${pod('client', 'node1', CLIENT)}${pod('near', 'node1', NEAR)}${pod('far', 'node2', FAR[0])}${pod('far2', 'node2', FAR[1])}${service('dns', '10.96.0.10', [NEAR, ...FAR])}${service('near', '10.96.0.11', [NEAR])}${service('far', '10.96.0.12', [FAR[0]])}${service('none', '10.96.0.13', [])}`;
+${pod('client', 'node1', CLIENT)}${pod('near', 'node1', NEAR)}${pod('far', 'node2', FAR[0])}${pod('far2', 'node2', FAR[1])}${service('dns', '10.96.0.10', [NEAR, ...FAR])}${service('near', '10.96.0.11', [NEAR])}${service('far', '10.96.0.12', [FAR[0]])}${service('none', '10.96.0.13', [])}${service('host1', '10.96.0.14', ['192.168.33.55'])}${service('host2', '10.96.0.15', ['192.168.33.57'])}`;
 
 interface Arrival {
   readonly at: string;
@@ -214,6 +214,21 @@ describe('whose source changes', () => {
     expect(back).toMatchObject({ at: 'node1', to: '192.168.33.55' });
     expect(back.from).toBe(name === 'near' ? '10.96.0.11' : '10.96.0.12');
     expect(udp.destinationPort(back.l4, 0)).toBe(40000);
+  });
+
+  it.each([
+    ['host1', 'node1', CLIENT],
+    // Another node's address is outside every pool: natOutgoing applies after the translation.
+    ['host2', 'node2', '192.168.33.55'],
+  ])('a pod to %s, whose endpoint is %s itself, is seen as %s', (name, at, from) => {
+    const { cluster, arrived } = living();
+    cluster.send(query('client', `${name}.kube-system`));
+    const asked = only(arrived(ipv4.PROTO_UDP));
+    expect(asked).toMatchObject({ at, from });
+    reply(cluster, asked);
+    const back = arrived(ipv4.PROTO_UDP)[1]!;
+    expect(back).toMatchObject({ at: 'kube-system/client', to: CLIENT });
+    expect(back.from).toBe(name === 'host1' ? '10.96.0.14' : '10.96.0.15');
   });
 
   it('another pod keeps its own', () => {
