@@ -117,6 +117,29 @@ describe('podwire trace', () => {
       reason: 'ttl-expired',
     });
   });
+
+  it('to a service by its name: says which endpoint, and by which rule', () => {
+    const service = `apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default}
+spec: {clusterIP: 10.96.0.10, ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: default, labels: {kubernetes.io/service-name: web}}
+ports: [{name: "", port: 8080}]
+endpoints: [{addresses: [10.2.36.71]}]
+`;
+    const input = `${readFileSync(join(VXLAN, 'cluster.yaml'), 'utf8')}\n---\n${service}`;
+    const args = ['--from', 'client', '--to', 'web.default', '--proto', 'tcp', '--dport', '80'];
+    const ended = podwire(['trace', '-', ...args], input);
+    expect(ended.stderr).toBe('');
+    expect(ended.stdout).toContain('delivered at default/kubia-d278t');
+    expect(ended.stdout).toMatch(
+      / destination is now 10\.2\.36\.71:8080, an endpoint of default\/web \(KUBE-SEP-\w{16}\)$/m,
+    );
+    expect(ended.status).toBe(0);
+  });
 });
 
 describe('podwire exec and show', () => {

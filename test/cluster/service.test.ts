@@ -18,11 +18,16 @@ spec: {nodeName: ${node}}
 status: {phase: Running, podIP: ${ip}}
 `;
 
-const service = (name: string, clusterIp: string, endpoints: readonly string[]): string => `---
+const service = (
+  name: string,
+  clusterIp: string,
+  endpoints: readonly string[],
+  nodePort = 0,
+): string => `---
 apiVersion: v1
 kind: Service
 metadata: {name: ${name}, namespace: kube-system}
-spec: {clusterIP: ${clusterIp}, ports: [{name: dns, protocol: UDP, port: 53}]}
+spec: {clusterIP: ${clusterIp}, ports: [{name: dns, protocol: UDP, port: 53, nodePort: ${nodePort}}]}
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
@@ -64,7 +69,7 @@ spec:
     - {name: gw, interface: eth0, address: 192.168.33.1/24}
   routers: [{name: gw}]
   defaultGateway: {A: 192.168.33.1}
-${pod('client', 'node1', CLIENT)}${pod('near', 'node1', NEAR)}${pod('far', 'node2', FAR[0])}${pod('far2', 'node2', FAR[1])}${service('dns', '10.96.0.10', [NEAR, ...FAR])}${service('near', '10.96.0.11', [NEAR])}${service('far', '10.96.0.12', [FAR[0]])}${service('none', '10.96.0.13', [])}${service('host1', '10.96.0.14', ['192.168.33.55'])}${service('host2', '10.96.0.15', ['192.168.33.57'])}`;
+${pod('client', 'node1', CLIENT)}${pod('near', 'node1', NEAR)}${pod('far', 'node2', FAR[0])}${pod('far2', 'node2', FAR[1])}${service('dns', '10.96.0.10', [NEAR, ...FAR])}${service('near', '10.96.0.11', [NEAR])}${service('far', '10.96.0.12', [FAR[0]])}${service('none', '10.96.0.13', [])}${service('host1', '10.96.0.14', ['192.168.33.55'])}${service('host2', '10.96.0.15', ['192.168.33.57'])}${service('port', '10.96.0.16', [NEAR], 30053)}`;
 
 interface Arrival {
   readonly at: string;
@@ -229,6 +234,17 @@ describe('whose source changes', () => {
     const back = arrived(ipv4.PROTO_UDP)[1]!;
     expect(back).toMatchObject({ at: 'kube-system/client', to: CLIENT });
     expect(back.from).toBe(name === 'host1' ? '10.96.0.14' : '10.96.0.15');
+  });
+
+  it('who comes by a node port is seen as that node, and answered by it', () => {
+    const { cluster, arrived } = living();
+    cluster.send({ ...query('gw', '192.168.33.57'), destinationPort: 30053 });
+    const asked = only(arrived(ipv4.PROTO_UDP));
+    expect(asked).toMatchObject({ at: 'kube-system/near', from: '10.244.2.1', to: NEAR });
+    reply(cluster, asked);
+    const back = arrived(ipv4.PROTO_UDP)[1]!;
+    expect(back).toMatchObject({ at: 'gw', from: '192.168.33.57', to: '192.168.33.1' });
+    expect([udp.sourcePort(back.l4, 0), udp.destinationPort(back.l4, 0)]).toEqual([30053, 40000]);
   });
 
   it('another pod keeps its own', () => {
