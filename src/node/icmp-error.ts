@@ -20,6 +20,8 @@ const TTL = 64;
 /** IPTOS_TOS_MASK and IPTOS_PREC_INTERNETCONTROL. */
 const TOS_KEPT = 0x1e;
 const TOS_CONTROL = 0xc0;
+/** INADDR_DUMMY, 192.0.0.8 of RFC 7600: the source where the node has no address to give. */
+const DUMMY = 0xc0000008 | 0;
 
 /** Drops a transit packet and tells its sender why. `rest`: second word of the ICMP header. */
 export function refuse(
@@ -66,7 +68,7 @@ export function sendError(
   bytes.copyWithin(l4 + icmp.HEADER_LEN, p.l3, p.l3 + quoted);
   icmp.emit(bytes, l4, type, code, rest, icmp.HEADER_LEN + quoted);
   const local = p.route >= 0 && node.routes.kind(p.route) === RouteKind.Local;
-  const from = local ? ipv4.destination(bytes, p.l3) : routeSource(node, back, to);
+  const from = local ? ipv4.destination(bytes, p.l3) : routeSource(node, back, to) || DUMMY;
   const tos = (ipv4.tos(bytes, p.l3) & TOS_KEPT) | TOS_CONTROL;
   const id = node.identifications.next(from, to, ipv4.PROTO_ICMP);
   ipv4.emit(bytes, e.data, tos, length, id, 0, TTL, ipv4.PROTO_ICMP, from, to);

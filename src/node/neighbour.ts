@@ -16,6 +16,7 @@ import type { Device } from './device.ts';
 import { sendError } from './icmp-error.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
+import { LIMITED_BROADCAST } from './source-check.ts';
 
 /** net.ipv4.neigh.*: retrans_time_ms, mcast_solicit, and unres_qlen in full-sized packets. */
 const RETRANSMIT_MS = 1000;
@@ -29,7 +30,10 @@ const QUEUE_LIMIT = 101;
 export function neighbour(node: Node, p: Packet): Next {
   const device = node.devices[p.output]!;
   p.noteB = 0;
-  if (p.route >= 0 && node.routes.kind(p.route) === RouteKind.Broadcast) {
+  if (
+    p.nextHop === LIMITED_BROADCAST ||
+    (p.route >= 0 && node.routes.kind(p.route) === RouteKind.Broadcast)
+  ) {
     p.noteB = 1;
     frame(p, device, 0xffff, -1);
     return Room.Transmit;

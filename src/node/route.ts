@@ -84,7 +84,8 @@ function choose(node: Node, p: Packet, to: number): void {
   }
   const gateway = node.routes.gateway(p.route);
   p.output = node.routes.device(p.route);
-  p.nextHop = gateway === 0 ? to : gateway;
+  // The limited broadcast is for the link, never for its gateway (__mkroute_output).
+  p.nextHop = gateway === 0 || to === LIMITED_BROADCAST ? to : gateway;
 }
 
 /** A blackhole is silent; the others tell the sender, where this namespace forwards at all. */
