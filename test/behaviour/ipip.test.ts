@@ -4,6 +4,7 @@ import { Cluster } from '../../src/cluster/cluster.ts';
 import type { ClusterPlan } from '../../src/plan/plan.ts';
 import { parsePrefix } from '../../src/wire/address.ts';
 import {
+  API,
   block,
   clusterOf,
   connects,
@@ -67,8 +68,6 @@ describe('IPIP', () => {
     expectAccounted(far);
   });
 
-  it.todo('FV13 Never with IPv6: IPv6 is out of scope');
-
   it('FV14 MTU of tunl0, and what fits', () => {
     const of = (mtu: number, ...more: string[]): Cluster =>
       clusterOf(lab(ALWAYS, underlay(mtu), ...more));
@@ -126,17 +125,19 @@ describe('IPIP', () => {
   it.todo('FV16 externalNodesList of FelixConfiguration: that setting is not read');
 
   it('FV17 the owner of the routes marks them', () => {
-    const owned = (owner: string): string[] =>
-      lines(
-        clusterOf(
-          `apiVersion: projectcalico.org/v3\nkind: ClusterInformation\nmetadata: {name: default}\nspec: {calicoVersion: v3.32.0}`,
-          lab(ALWAYS, felix(`programClusterRoutes: ${owner}`)),
-        ),
-        'n0',
-        'ip route',
-      ).filter((line) => line.startsWith('10.65.1.0/26'));
-    expect(owned('Enabled')).toMatchObject([expect.stringContaining('dev tunl0 proto 80')]);
-    expect(owned('Disabled')).toMatchObject([expect.stringContaining('dev tunl0 proto bird')]);
+    const later = `${API}\nkind: ClusterInformation\nmetadata: {name: default}\nspec: {calicoVersion: v3.32.0}`;
+    for (const [owner, mark] of [
+      ['Enabled', '80'],
+      ['Disabled', 'bird'],
+    ]) {
+      const cluster = clusterOf(later, lab(ALWAYS, felix(`programClusterRoutes: ${owner}`)));
+      const routes = lines(cluster, 'n0', 'ip route');
+      expect(routes.filter((line) => line.startsWith('10.65.1.0/26'))).toMatchObject([
+        expect.stringContaining(`dev tunl0 proto ${mark}`),
+      ]);
+      // Whoever owns them, they lead to the same place.
+      expectMatrix(cluster);
+    }
   });
 
   it.todo('FV17 routes taken back at run time: tables follow from resources, no agent runs');
@@ -222,6 +223,11 @@ describe('WireGuard tables', () => {
       expect(rules.filter((line) => /^(99|100):/.test(line))).toEqual([
         expect.stringMatching(/^100:/),
       ]);
+      const ping = { from: 'w0', to: 'w1', dontFragment: true };
+      expect(cluster.send({ ...ping, size: mtu + 1 }).reason).toBe('packet-too-big');
+      const fits = cluster.send({ ...ping, size: mtu });
+      expect(fits.frames.at(-1)?.device).toBe('wireguard.cali');
+      expectAccounted(cluster);
     }
   });
 });

@@ -7,6 +7,7 @@ import type { ClusterPlan } from '../../src/plan/plan.ts';
 import { formatMac } from '../../src/wire/address.ts';
 import {
   arrivals,
+  block,
   clusterOf,
   connects,
   dropsOf,
@@ -15,7 +16,9 @@ import {
   lab,
   layer,
   layersOf,
+  node,
   originate,
+  pod,
   pool,
   underlay,
   watch,
@@ -165,6 +168,20 @@ describe('VXLAN in the kernel', () => {
     ]);
     expect(cluster.counts.delivered).toBe(4);
     expectAccounted(cluster);
+    // A router between the nodes takes one off the outer TTL and none off the inner.
+    const far = clusterOf(
+      VXLAN,
+      ...[0, 1].flatMap((i) => [
+        node(i, `172.16.${i}.1${i}/24`),
+        block(i),
+        pod(`w${i}`, i, `10.65.${i}.2`),
+      ]),
+    );
+    const beyond = watch(far, 'n1:eth0');
+    expect(far.send({ from: 'w0', to: 'w1', ttl: 9 }).outcome).toBe('delivered');
+    const ttls = [0, 1].map((nth) => layer(layersOf(beyond[0]!), 'ipv4', nth).ttl);
+    expect(ttls).toEqual([63, 8]);
+    expectAccounted(far);
   });
 
   it.todo('VX02 ttl 100 and tos inherit: Calico sets neither on its device');
