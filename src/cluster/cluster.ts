@@ -10,6 +10,7 @@ import type { Device, Tap } from '../node/device.ts';
 import { neighbourTimer } from '../node/neighbour.ts';
 import type { Node, World } from '../node/node.ts';
 import { End, Room } from '../node/room.ts';
+import { recognise } from '../node/segment.ts';
 import { walk, walkTraced } from '../node/walk.ts';
 import type { Packet } from '../packet/packet.ts';
 import { enter, give, MAX_FRAME, take } from '../packet/slab.ts';
@@ -132,6 +133,7 @@ export class Cluster implements World {
     const p = this.enter(frame, start, end);
     if (p === null) return;
     p.input = device.position;
+    recognise(p, device);
     this.ready.push(node, p, Room.Ingress);
     this.settle();
   }
@@ -141,6 +143,7 @@ export class Cluster implements World {
     const p = this.enter(frame, start, end);
     if (p === null) return;
     p.output = device.position;
+    recognise(p, device);
     this.ready.push(node, p, Room.Transmit);
     this.settle();
   }

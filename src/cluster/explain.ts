@@ -117,6 +117,10 @@ const tellers: { readonly [R in Room]: Teller } = {
   [Room.LocalOut]: tellHook('destination'),
   [Room.Postrouting]: tellHook('source'),
   [Room.Finish]: (_node, { noteB: mtu }) => ({ note: `MTU ${mtu}` }),
+  [Room.Gather]: () => ({ note: 'waits for what arrives with it' }),
+  [Room.Poll]: (_node, { noteA: bytes }) => ({
+    note: bytes === 0 ? 'alone' : `with the segments after it, ${bytes} bytes of data`,
+  }),
   [Room.Transmit]: (node, { output }) => ({ note: `out by ${deviceName(node, output)}` }),
   [Room.Local]: (_node, { noteA: protocol, noteB: port }) => ({
     note: `for this namespace: ${protocolName(protocol)}${port === 0 ? '' : ` port ${port}`}`,

@@ -3,6 +3,7 @@ import { Drop } from '../drop.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import { Room } from '../node/room.ts';
+import { segmentLength } from '../node/segment.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import { duplicate } from '../packet/slab.ts';
@@ -68,7 +69,8 @@ export class Segment implements Link {
   }
 
   carry(from: Node, device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void {
-    if (p.length - ethernet.HEADER_LEN > this.mtu) {
+    const whole = p.length - ethernet.HEADER_LEN;
+    if ((p.segment > 0 ? segmentLength(p, p.data + ethernet.HEADER_LEN) : whole) > this.mtu) {
       lose(p, Drop.LinkMtu);
       return;
     }

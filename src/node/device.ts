@@ -45,6 +45,7 @@ export class Device {
   readonly up: boolean;
   readonly proxyArp: boolean;
   readonly checksumOffload: boolean;
+  readonly receiveOffload: boolean;
   readonly rpFilter: number;
   readonly routeLocalnet: boolean;
   /** VXLAN settings; 0 on other devices. Addresses are signed. */
@@ -78,6 +79,7 @@ export class Device {
     this.up = plan.up;
     this.proxyArp = plan.proxyArp;
     this.checksumOffload = plan.checksumOffload;
+    this.receiveOffload = plan.receiveOffload ?? false;
     this.rpFilter = plan.rpFilter ?? 0;
     this.routeLocalnet = plan.routeLocalnet ?? false;
     this.vni = plan.vxlan?.vni ?? 0;

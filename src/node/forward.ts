@@ -10,6 +10,7 @@ import { fillOptions } from './ip-options.ts';
 import type { Node } from './node.ts';
 import { routeMtu } from './output.ts';
 import { type Next, Room } from './room.ts';
+import { longestPiece } from './segment.ts';
 
 /** Notes: A the MTU of the way out, B the TTL after this hop. */
 export function forward(node: Node, p: Packet): Next {
@@ -19,8 +20,8 @@ export function forward(node: Node, p: Packet): Next {
   const mtu = routeMtu(node, p);
   p.noteA = mtu;
   p.noteB = ipv4.ttl(bytes, l3) - 1;
-  // A datagram put together from fragments counts by the longest of them (ip_exceeds_mtu).
-  if ((p.fragMax || p.length) > mtu && ipv4.dontFragment(bytes, l3)) {
+  // What was put together from fragments or segments counts by the longest of them (ip_exceeds_mtu).
+  if ((p.fragMax || longestPiece(p)) > mtu && ipv4.dontFragment(bytes, l3)) {
     return refuse(node, p, Drop.PacketTooBig, icmp.UNREACHABLE, icmp.CODE_FRAG_NEEDED, mtu);
   }
   ipv4.decrementTtl(bytes, l3);

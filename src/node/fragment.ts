@@ -76,7 +76,8 @@ function reusable(node: Node, p: Packet, room: number): readonly number[] | null
   return fit ? sizes : null;
 }
 
-function inherit(piece: Packet, p: Packet): void {
+/** What a piece takes over from the packet it is a piece of. */
+export function inherit(piece: Packet, p: Packet): void {
   piece.l3 = piece.data;
   piece.input = p.input;
   piece.output = p.output;

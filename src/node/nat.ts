@@ -94,7 +94,7 @@ export class Nat {
     }
     const address = manip === Manip.Source ? target.source : target.destination;
     const port = manip === Manip.Source ? target.ports >>> 16 : target.ports & 0xffff;
-    rewrite(p.l3, p.tail, manip, address, port, p.partial);
+    rewrite(p.l3, p.tail, manip, address, port, p.partial && p.partialAt === p.l3);
     return true;
   }
 

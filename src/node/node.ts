@@ -8,6 +8,7 @@ import { Neighbours } from '../tables/neighbours.ts';
 import type { Routes } from '../tables/routes.ts';
 import { lookupRules, type Rule } from '../tables/rules.ts';
 import type { Device, Tap } from './device.ts';
+import { Gathering } from './gather.ts';
 import { IcmpLimit } from './icmp-limit.ts';
 import type { Identifications } from './identification.ts';
 import type { Netfilter } from './netfilter.ts';
@@ -61,6 +62,7 @@ export class Node {
   readonly ipip: number;
   readonly icmpLimit: IcmpLimit;
   readonly reassembly = new Reassembly();
+  readonly gathering = new Gathering();
   /** Null where nothing is filtered, translated or tracked. */
   readonly netfilter: Netfilter | null;
   /** Nodes and routers answer pings; pods and hosts leave that to whoever plays them. */

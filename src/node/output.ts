@@ -8,6 +8,7 @@ import { fragment } from './fragment.ts';
 import { completeChecksum, leaveChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
 import { type Next, Room } from './room.ts';
+import { longestPiece, noteSegments, segmentPacket } from './segment.ts';
 
 /** Bytes an IP packet may have on this packet's route: its mtu metric, else the device's MTU. */
 export const routeMtu = (node: Node, p: Packet): number =>
@@ -29,12 +30,16 @@ export function finish(node: Node, p: Packet): Next {
   const mtu = routeMtu(node, p);
   p.noteB = mtu;
   const next = device.ethernet ? Room.Neighbour : Room.Transmit;
-  if (p.length > mtu || p.fragMax > 0) {
+  const offload = device.checksumOffload && p.input < 0 && p.wraps === 0;
+  if (offload && p.length > mtu) noteSegments(p, p.l3, mtu);
+  if (longestPiece(p) > mtu || p.fragMax > 0) {
+    // ip_finish_output_gso: segments first, and then each by itself.
+    if (p.segment > 0) return segmentPacket(node, p, Room.Finish);
     if (p.fragMax === 0 && ipv4.dontFragment(bytes, p.l3)) return dropped(p, Drop.PacketTooBig);
     if (p.partial) completeChecksum(p);
     return fragment(node, p, p.fragMax > 0 ? Math.min(mtu, p.fragMax) : mtu, next);
   }
   // Born here, and the hardware is to finish the checksum: it leaves unfinished.
-  if (device.checksumOffload && p.input < 0 && p.wraps === 0) leaveChecksum(p);
+  if (offload) leaveChecksum(p);
   return next;
 }

@@ -34,6 +34,10 @@ export const Room = {
   Postrouting: 18,
   /** Fragments and checksums, after the last hook: ip_finish_output. */
   Finish: 19,
+  /** Out of a tunnel: segments that follow each other are put together (GRO). */
+  Gather: 20,
+  /** All that arrived together has been gathered. */
+  Poll: 21,
 } as const;
 export type Room = (typeof Room)[keyof typeof Room];
 
@@ -74,4 +78,6 @@ export const roomName: { readonly [R in Room]: string } = {
   [Room.LocalOut]: 'local-out',
   [Room.Postrouting]: 'postrouting',
   [Room.Finish]: 'finish',
+  [Room.Gather]: 'gather',
+  [Room.Poll]: 'poll',
 };

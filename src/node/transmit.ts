@@ -6,11 +6,17 @@ import { dropped } from './drop-packet.ts';
 import { completeChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
+import { segmentPacket } from './segment.ts';
 import { tap } from './tap.ts';
 
+/** What the device cannot do is done before it, and before a capture sees it: validate_xmit_skb. */
 export function transmit(node: Node, p: Packet): Next {
   const device = node.devices[p.output]!;
-  if (p.partial && device.kind === DeviceKind.Nic && !device.checksumOffload) completeChecksum(p);
+  // A veth hands everything across as it is.
+  if (!device.checksumOffload && device.kind !== DeviceKind.Veth) {
+    if (p.segment > 0) return segmentPacket(node, p, Room.Transmit);
+    if (p.partial) completeChecksum(p);
+  }
   tap(node, device, p, true);
   if (device.kind === DeviceKind.Vxlan) return Room.VxlanOut;
   if (device.kind === DeviceKind.Ipip) return Room.IpipOut;

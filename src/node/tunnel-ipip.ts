@@ -14,7 +14,6 @@ import { innerEcn, OVERHEAD, outerTos } from '../wire/ipip.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
 import { refuse } from './icmp-error.ts';
-import { completeChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
 import { type Next, Room } from './room.ts';
 import { routeSource } from './source.ts';
@@ -32,11 +31,10 @@ export function ipipOut(node: Node, p: Packet): Next {
   if (way < 0) return dropped(p, Drop.RouteMissing);
   const kind = node.routes.kind(way);
   if (kind !== RouteKind.Unicast && kind !== RouteKind.Local) return dropped(p, Drop.RouteMissing);
-  if (p.partial) completeChecksum(p);
   // tnl_update_pmtu: the inner packet's DF counts against what the underlay carries.
   const room =
     (node.routes.mtu(way) || node.devices[node.routes.device(way)]?.mtu || 65535) - OVERHEAD;
-  if (ipv4.dontFragment(bytes, p.l3) && p.length > room) {
+  if (p.segment === 0 && ipv4.dontFragment(bytes, p.l3) && p.length > room) {
     return refuse(node, p, Drop.PacketTooBig, icmp.UNREACHABLE, icmp.CODE_FRAG_NEEDED, room);
   }
 
@@ -78,6 +76,7 @@ export function ipipIn(node: Node, p: Packet): Next {
   p.frameType = FrameType.Host;
   p.output = -1;
   unwrapped(p);
+  if (node.devices[p.input]!.receiveOffload) return Room.Gather;
   tap(node, node.devices[p.input]!, p, false);
   return Room.IpInput;
 }

@@ -16,7 +16,7 @@ import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
 import { dropped } from './drop-packet.ts';
 import { hasPorts } from './flow-hash.ts';
-import { completeChecksum } from './l4-checksum.ts';
+import { leaveOuterChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
 import { type Next, Room } from './room.ts';
 import { acceptEcn, MAX_WRAPS, unwrapped } from './tunnel-ipip.ts';
@@ -37,7 +37,6 @@ export function vxlanOut(node: Node, p: Packet): Next {
   if (p.wraps >= MAX_WRAPS || p.headroom < OUTER_LEN + ethernet.HEADER_LEN) {
     return dropped(p, Drop.TunnelLoop);
   }
-  if (p.partial) completeChecksum(p);
 
   const isIp = ethernet.type(bytes, frame) === ethernet.TYPE_IPV4;
   const remote = node.fdb.destination(entry);
@@ -54,7 +53,7 @@ export function vxlanOut(node: Node, p: Packet): Next {
   ipv4.emit(bytes, at, tos, length, id, 0, TTL, ipv4.PROTO_UDP, device.local, remote);
   udp.emit(bytes, udpAt, port, device.port, length - ipv4.HEADER_LEN);
   vxlan.emit(bytes, udpAt + udp.HEADER_LEN, device.vni);
-  udp.fillChecksum(bytes, udpAt, at + ipv4.field.source);
+  leaveOuterChecksum(p, at, udpAt);
   p.l3 = at;
   p.tunnel = p.output;
   p.wraps++;
@@ -88,7 +87,9 @@ export function vxlanIn(node: Node, p: Packet): Next {
   const udpAt = outer + ipv4.headerLength(bytes, outer);
   p.noteB = ipv4.source(bytes, outer);
   p.noteA = -1;
-  if (!udp.checksumOk(bytes, udpAt, outer + ipv4.field.source)) return dropped(p, Drop.UdpChecksum);
+  if (!p.partial && !udp.checksumOk(bytes, udpAt, outer + ipv4.field.source)) {
+    return dropped(p, Drop.UdpChecksum);
+  }
   const end = udpAt + udp.length(bytes, udpAt);
   const header = udpAt + udp.HEADER_LEN;
   const wrong = vxlan.check(bytes, header, end);
@@ -114,6 +115,7 @@ export function vxlanIn(node: Node, p: Packet): Next {
     if (!acceptEcn(outer, inner)) return dropped(p, Drop.EcnCorrupt);
   }
   p.input = device.position;
+  if (p.partialAt === outer) p.partial = false;
   unwrapped(p);
-  return Room.Ingress;
+  return device.receiveOffload ? Room.Gather : Room.Ingress;
 }

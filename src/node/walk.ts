@@ -10,7 +10,7 @@
  *                                                   │   └─► Input ─► Local       Postrouting
  *                                                   │                  │             ▼
  *                        IpInput ◄── IpipIn ◄───────┼──────────────────┤          Finish
- *                        Ingress ◄── VxlanIn ◄──────┼──────────────────┤             ▼
+ *           (Gather, Poll) ► Ingress ◄── VxlanIn ◄──┼──────────────────┤             ▼
  *                                                   │                  ▼    Neighbour (Ethernet)
  *                                                   │              delivered         ▼
  *                                                   ├── VxlanOut ◄───────────── Transmit ─► link
@@ -23,6 +23,7 @@ import type { Packet } from '../packet/packet.ts';
 import { DROPPED, type TraceRing } from '../trace/ring.ts';
 import { receiveArp } from './arp.ts';
 import { forward } from './forward.ts';
+import { gather, poll } from './gather.ts';
 import { ingress } from './ingress.ts';
 import { ipInput } from './ip-input.ts';
 import { local } from './local.ts';
@@ -63,7 +64,7 @@ function step(node: Node, p: Packet, room: Room): Next {
     case Room.Neighbour:
       return neighbour(node, p); //  ► Transmit, or parked
     case Room.Transmit:
-      return transmit(node, p); //   ► VxlanOut, IpipOut, or sent
+      return transmit(node, p); //   ► VxlanOut, IpipOut, sent, or in segments to itself
     case Room.Input:
       return input(node, p); //      ► Local
     case Room.Local:
@@ -71,11 +72,15 @@ function step(node: Node, p: Packet, room: Room): Next {
     case Room.VxlanOut:
       return vxlanOut(node, p); //   ► Route
     case Room.VxlanIn:
-      return vxlanIn(node, p); //    ► Ingress
+      return vxlanIn(node, p); //    ► Ingress, or Gather
     case Room.IpipOut:
       return ipipOut(node, p); //    ► Route
     case Room.IpipIn:
-      return ipipIn(node, p); //     ► IpInput
+      return ipipIn(node, p); //     ► IpInput, or Gather
+    case Room.Gather:
+      return gather(node, p); //     ► Poll, or into a packet before it
+    case Room.Poll:
+      return poll(node, p); //       ► Ingress
     default:
       return room satisfies never;
   }

@@ -32,8 +32,16 @@ export class Packet {
   /** Next hop, signed 32-bit address. */
   nextHop = 0;
   frameType: FrameType = FrameType.Host;
-  /** The L4 checksum still is the pseudo-header sum: CHECKSUM_PARTIAL. */
+  /** An L4 checksum still is the pseudo-header sum: CHECKSUM_PARTIAL. */
   partial = false;
+  /** While `partial`: offset of the IPv4 header whose message that is, maybe inside a tunnel. */
+  partialAt = 0;
+  /** Bytes of TCP data a segment of this packet will have (gso_size); 0 for one that is no train of them. */
+  segment = 0;
+  /** While `segment`: offset of the first byte of TCP data. */
+  segmentFrom = 0;
+  /** While `segment`: what the identification of one segment is above that of the one before, 0 or 1. */
+  segmentStep = 1;
   /** Tunnels entered and not left. */
   wraps = 0;
   /** Device of the last encapsulation, against a tunnel routed into itself. */
@@ -90,6 +98,7 @@ export class Packet {
     this.nextHop = 0;
     this.frameType = FrameType.Host;
     this.partial = false;
+    this.segment = 0;
     this.wraps = 0;
     this.tunnel = -1;
     this.hops = 0;

@@ -83,6 +83,10 @@ export function duplicate(packet: Packet): Packet | null {
   bytes.copyWithin(twin.data, packet.data, packet.tail);
   counts.copies++;
   twin.partial = packet.partial;
+  twin.partialAt = packet.partialAt + twin.data - packet.data;
+  twin.segment = packet.segment;
+  twin.segmentFrom = packet.segmentFrom + twin.data - packet.data;
+  twin.segmentStep = packet.segmentStep;
   twin.hops = packet.hops;
   twin.traced = packet.traced;
   return twin;

@@ -72,9 +72,15 @@ export interface DevicePlan {
   readonly qdisc: string;
   /**
    * Leaves TCP and UDP checksums of its own namespace's packets to the hardware,
-   * so that a capture here shows the pseudo-header sum only.
+   * so that a capture here shows the pseudo-header sum only. With it goes TCP
+   * segmentation: such a device takes TCP packets longer than its MTU as they are.
    */
   readonly checksumOffload: boolean;
+  /**
+   * Puts segments of one TCP flow that arrive together into one long packet (GRO).
+   * Heeded on tunnel devices only; absent means off.
+   */
+  readonly receiveOffload?: boolean;
 }
 
 export type RouteType =
