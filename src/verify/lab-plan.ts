@@ -40,6 +40,8 @@ export interface TopologyEntry {
   readonly role: Role;
   readonly node?: string;
   readonly nodeIp?: Ip4;
+  /** Checksums and segmentation were left to the devices. */
+  readonly offload: boolean;
   readonly interfaces: readonly TopologyInterface[];
 }
 
@@ -76,7 +78,7 @@ export function planNamespace(
     routeErrorCost: milliseconds(sysctl, 'route\\.error_cost'),
     devices: [
       loopback,
-      ...entry.interfaces.map((i, position) => devicePlan(i, position + 2, entry.nodeIp, sysctl)),
+      ...entry.interfaces.map((i, position) => devicePlan(i, position + 2, entry, sysctl)),
     ],
     ...(silent ? {} : netfilterOf(rules, source)),
     routes: parseIpRoute(section('ip route show table all').join('\n'), source).filter(
@@ -103,7 +105,7 @@ const loopback: DevicePlan = {
 function devicePlan(
   i: TopologyInterface,
   index: number,
-  nodeIp: Ip4 | undefined,
+  { nodeIp, offload }: TopologyEntry,
   sysctl: string,
 ): DevicePlan {
   const { name, address } = i;
@@ -119,6 +121,9 @@ function devicePlan(
     addresses: address === undefined ? [] : [{ ...address, ...broadcast, scope: 'global' }],
     proxyArp: sysctl.includes(`net.ipv4.conf.${name}.proxy_arp = 1`),
     rpFilter: rpFilter(sysctl, name),
+    // Felix switches transmit checksums off on its VXLAN device (calico/felix ChecksumOffloadBroken).
+    checksumOffload: offload && kind !== 'vxlan',
+    receiveOffload: offload,
     routeLocalnet: sysctl.includes(`net.ipv4.conf.${name}.route_localnet = 1`),
     ...(i.peer === undefined ? {} : { peer: i.peer }),
     ...(kind === 'vxlan' && nodeIp !== undefined

@@ -59,12 +59,13 @@ export function openLab(folder: string): Lab {
   const tablesFile = join(folder, 'tables.before.txt');
   const tables = namespaceTables(read(tablesFile));
   const topology = root.entry('topology');
+  const offload = root.entry('offload').optional((f) => f.boolean()) ?? false;
   const names = topology
     .entry('namespaces')
     .entries()
     .filter(([name]) => name !== SWITCH);
   const namespacesOf = (printed: ReadonlyMap<string, string[]>, file: string) =>
-    names.map(([name, at]) => planNamespace(name, readTopology(at), printed, file));
+    names.map(([name, at]) => planNamespace(name, { ...readTopology(at), offload }, printed, file));
   const captures = root
     .entry('captures')
     .items()
@@ -116,7 +117,7 @@ function read(file: string): string {
   }
 }
 
-function readTopology(at: Field): TopologyEntry {
+function readTopology(at: Field): Omit<TopologyEntry, 'offload'> {
   const role = at.entry('role').optional((f) => f.text());
   const node = at.entry('node').optional((f) => f.text());
   const nodeIp = at.entry('nodeIp').optional((f) => f.ip4());

@@ -12,9 +12,11 @@ import { unexplained } from './unexplained.ts';
 
 const SCENARIOS = [
   '01-direct',
+  '01-direct-offload',
   '02-same-node',
   '03-ipip',
   '04-vxlan',
+  '04-vxlan-offload',
   '05-ipip-cross',
   '06-vxlan-cross',
   '07-host-direct',
