@@ -10,7 +10,7 @@ import type { Device, Tap } from '../node/device.ts';
 import { neighbourTimer } from '../node/neighbour.ts';
 import type { Node, World } from '../node/node.ts';
 import { End, Room } from '../node/room.ts';
-import { recognise } from '../node/segment.ts';
+import { noteSegments, recognise } from '../node/segment.ts';
 import { walk, walkTraced } from '../node/walk.ts';
 import type { Packet } from '../packet/packet.ts';
 import { enter, give, MAX_FRAME, take } from '../packet/slab.ts';
@@ -133,26 +133,35 @@ export class Cluster implements World {
     const p = this.enter(frame, start, end);
     if (p === null) return;
     p.input = device.position;
-    recognise(p, device);
+    recognise(p, device, device.mtu);
     this.ready.push(node, p, Room.Ingress);
     this.settle();
   }
 
-  /** A finished frame leaves by a device, as from a packet socket. Copied once. */
-  depart({ node, device }: Port, frame: Buffer, start = 0, end = frame.length): void {
+  /**
+   * A finished frame leaves by a device, as from a packet socket. Copied once. A TCP
+   * packet over `longest` bytes stands for segments of that length.
+   */
+  depart(
+    { node, device }: Port,
+    frame: Buffer,
+    start = 0,
+    end = frame.length,
+    longest = device.mtu,
+  ): void {
     const p = this.enter(frame, start, end);
     if (p === null) return;
     p.output = device.position;
-    recognise(p, device);
+    recognise(p, device, longest);
     this.ready.push(node, p, Room.Transmit);
     this.settle();
   }
 
   /**
    * An IPv4 packet is sent by a namespace itself, header complete and sound.
-   * `traced` marks it for a recording.
+   * `traced` marks it for a recording; `longest` is as for `depart`, 0 for its route's MTU.
    */
-  originate(node: Node, packet: Buffer, traced = 0): void {
+  originate(node: Node, packet: Buffer, traced = 0, longest = 0): void {
     const wrong = ipv4.check(packet, 0, packet.length);
     if (wrong !== Drop.None) {
       throw new PodwireError(
@@ -164,6 +173,7 @@ export class Cluster implements World {
     if (p === null) return;
     p.l3 = p.data;
     p.traced = traced;
+    if (longest > 0) noteSegments(p, p.l3, longest);
     this.ready.push(node, p, Room.Route);
     this.settle();
   }

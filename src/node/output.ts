@@ -31,7 +31,7 @@ export function finish(node: Node, p: Packet): Next {
   p.noteB = mtu;
   const next = device.ethernet ? Room.Neighbour : Room.Transmit;
   const offload = device.checksumOffload && p.input < 0 && p.wraps === 0;
-  if (offload && p.length > mtu) noteSegments(p, p.l3, mtu);
+  if (offload && p.segment === 0 && p.length > mtu) noteSegments(p, p.l3, mtu);
   if (longestPiece(p) > mtu || p.fragMax > 0) {
     // ip_finish_output_gso: segments first, and then each by itself.
     if (p.segment > 0) return segmentPacket(node, p, Room.Finish);

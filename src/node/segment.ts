@@ -24,11 +24,11 @@ import { End, type Next, type Room } from './room.ts';
 
 /**
  * A frame from outside, on the device it enters by: what its sender left to
- * hardware shows in its bytes. A TCP packet over the MTU can be nothing but a train.
+ * hardware shows in its bytes. A TCP packet over `mtu` can be nothing but a train.
  */
-export function recognise(p: Packet, device: Device): void {
+export function recognise(p: Packet, device: Device, mtu: number): void {
   const l3 = p.data + (device.ethernet ? ethernet.HEADER_LEN : 0);
-  if (!device.checksumOffload && p.tail - l3 <= device.mtu) return;
+  if (!device.checksumOffload && p.tail - l3 <= mtu) return;
   if (device.ethernet) {
     if (ethernet.check(bytes, p.data, p.tail) !== Drop.None) return;
     if (ethernet.type(bytes, p.data) !== ethernet.TYPE_IPV4) return;
@@ -39,7 +39,7 @@ export function recognise(p: Packet, device: Device): void {
     p.partial = true;
     p.partialAt = l3;
   }
-  if (end - l3 > device.mtu) noteSegments(p, l3, device.mtu);
+  if (end - l3 > mtu) noteSegments(p, l3, mtu);
 }
 
 /** Takes the packet at `l3` for a train whose segments fill `mtu`, if it is TCP. */

@@ -16,6 +16,7 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
+import { AnnouncedMss } from './announced-mss.ts';
 import type { Lab } from './lab.ts';
 
 export interface Input extends Moment {
@@ -24,10 +25,11 @@ export interface Input extends Moment {
 
 /** All inputs in the order of their times. */
 export function labInputs(lab: Lab, cluster: Cluster): Input[] {
+  const mss = new AnnouncedMss(lab);
   const inputs = [
     ...handMade(lab, cluster),
-    ...sent(lab, cluster),
-    ...nodeBorn(lab, cluster),
+    ...sent(lab, cluster, mss),
+    ...nodeBorn(lab, cluster, mss),
     ...unseen(lab, cluster),
   ];
   return inputs.sort((a, b) => (isBefore(a, b) ? -1 : Number(isBefore(b, a))));
@@ -42,7 +44,7 @@ export function eventTime(lab: Lab, at: number): Moment {
 const macText = (device: Device): string => (device.plan.mac ?? 0).toString(16).padStart(12, '0');
 
 /** Frames that left a pod or a host, as its own interfaces recorded them. */
-function sent(lab: Lab, cluster: Cluster): Input[] {
+function sent(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
   return cluster.nodes
     .filter((node) => node.silent)
     .flatMap((node) => node.devices.map((device) => ({ node, device })))
@@ -55,7 +57,11 @@ function sent(lab: Lab, cluster: Cluster): Input[] {
         .filter(({ bytes }) => isFrom(bytes, mac) || byHand.has(bytes.toString('hex')))
         .map(({ bytes, seconds, nanoseconds }) => {
           const frame = Buffer.from(bytes);
-          return { seconds, nanoseconds, enter: () => cluster.depart(port, frame) };
+          const { mtu, ethernet: framed } = port.device;
+          const longest = mss.longest(frame, framed ? ethernet.HEADER_LEN : 0) || mtu;
+          const cap = Math.min(longest, mtu);
+          const enter = (): void => cluster.depart(port, frame, 0, frame.length, cap);
+          return { seconds, nanoseconds, enter };
         });
     });
 }
@@ -165,7 +171,7 @@ function declarePort(node: Node, before: Buffer, after: Buffer, at: number): voi
 }
 
 /** What sockets of nodes and routers sent: seen on the first interface it left by. */
-function nodeBorn(lab: Lab, cluster: Cluster): Input[] {
+function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
   const forwarded = podPackets(lab, cluster);
   const idents = new Set(lab.events.map((e) => e.identification));
   return cluster.nodes
@@ -192,10 +198,18 @@ function nodeBorn(lab: Lab, cluster: Cluster): Input[] {
             return [];
           seen.add(key);
           const packet = Buffer.from(bytes.subarray(at));
-          return [{ seconds, nanoseconds, enter: () => cluster.originate(node, packet) }];
+          const longest = trainLength(packet, device, mss);
+          const enter = (): void => cluster.originate(node, packet, 0, longest);
+          return [{ seconds, nanoseconds, enter }];
         });
       });
     });
+}
+
+/** What a packet over its device's MTU or its peer's size is cut to; 0 where nothing is known. */
+function trainLength(packet: Buffer, device: Device, mss: AnnouncedMss): number {
+  const longest = mss.longest(packet, 0);
+  return device.checksumOffload && longest > 0 ? Math.min(longest, device.mtu) : 0;
 }
 
 /** Where the node's own packet starts in a frame it sent, inside IPIP too; -1 for another's. */

@@ -168,6 +168,27 @@ describe.each(modes.filter((m) => m.mode !== 'bgp'))('segments out of a tunnel, 
   });
 });
 
+describe('a train cut to less than its device takes', () => {
+  it.each(['a pod’s', 'a node’s'])('%s', (whose) => {
+    fc.assert(
+      fc.property(train, fc.integer({ min: 300, max: 1400 }), (t, longest) => {
+        const c = cluster('vxlan', () => ({ checksumOffload: false }));
+        const onDevice = seen(c, 'k8s-node1:vxlan.calico');
+        const packet = packetOf(t);
+        if (whose === 'a pod’s') {
+          c.depart(c.names.port(SENDER), framed(packet), 0, packet.length + 14, longest);
+        } else c.originate(c.names.find('k8s-node1'), packet, 0, longest);
+        const ttl = whose === 'a pod’s' ? 63 : 64;
+        expect(hex(onDevice.map((f) => f.subarray(14)))).toEqual(
+          hex(cut(packetOf(t, ttl), longest)),
+        );
+        expectAccounted(c);
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
+
 describe('the outer sum of VXLAN', () => {
   const small = train.map((t) => ({ ...t, length: t.length % 1300 }));
   const onWire = (t: Train, offload: readonly DevicePlan['kind'][]): Buffer => {
