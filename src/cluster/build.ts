@@ -3,9 +3,12 @@ import { found, PodwireError } from '../errors.ts';
 import { Chains } from '../node/chains.ts';
 import { Device } from '../node/device.ts';
 import { mix } from '../node/flow-hash.ts';
+import { Gathering } from '../node/gather.ts';
+import { IcmpLimit } from '../node/icmp-limit.ts';
 import { Identifications } from '../node/identification.ts';
 import { Netfilter } from '../node/netfilter.ts';
-import { Node, type World } from '../node/node.ts';
+import { Node, type NodeState, type World } from '../node/node.ts';
+import { Reassembly } from '../node/reassembly.ts';
 import { SourcePorts } from '../node/source-port.ts';
 import type { Packet } from '../packet/packet.ts';
 import type {
@@ -16,6 +19,7 @@ import type {
   RouteType,
   RulePlan,
 } from '../plan/plan.ts';
+import { Fdb } from '../tables/fdb.ts';
 import { Fib } from '../tables/fib.ts';
 import { Neighbours, Nud } from '../tables/neighbours.ts';
 import { RouteKind, Routes } from '../tables/routes.ts';
@@ -68,22 +72,57 @@ function declaredAt(named: ReadonlyMap<string, Node>, name: string): Node {
 }
 
 function buildNode(plan: NamespacePlan, position: number, world: World, seed: number): Node {
-  const devices = plan.devices.map((device, i) => new Device(device, i));
+  checkTables(plan);
+  return new Node({
+    plan,
+    position,
+    world,
+    devices: plan.devices.map((device, i) => new Device(device, i)),
+    state: (node) => stateOf(node, mix(seed, position + 1)),
+  });
+}
+
+/**
+ * Refuses unknown devices and lengths now, since the packet path throws nothing. What
+ * the planner makes on demand is sound, and asking for it would be the whole cost.
+ */
+function checkTables(plan: NamespacePlan): void {
+  const known = new Set<string | undefined>(plan.devices.map(({ name }) => name)).add(undefined);
+  const check = (name: string | undefined): void => {
+    if (!known.has(name)) unknownDevice(plan, name!);
+  };
+  for (const { addresses } of plan.devices) for (const address of addresses) checkLength(address);
+  for (const { destination, device, nextHops } of writtenOut(plan, 'routes')) {
+    checkLength(destination);
+    if (nextHops === undefined) check(device);
+    else for (const hop of nextHops) check(hop.device);
+  }
+  for (const { device } of writtenOut(plan, 'neighbours')) check(device);
+  for (const { device } of writtenOut(plan, 'fdb')) check(device);
+}
+
+function checkLength({ length }: { readonly length: number }): void {
+  if (Number.isInteger(length) && length >= 0 && length <= 32) return;
+  throw new PodwireError('ERR_ADDRESS', `expected a prefix length of 0 to 32, found ${length}`);
+}
+
+/** A list of a plan, unless it is one that is made when somebody asks. */
+const writtenOut = <K extends 'routes' | 'neighbours' | 'fdb'>(
+  plan: NamespacePlan,
+  list: K,
+): NamespacePlan[K] | readonly never[] =>
+  Object.getOwnPropertyDescriptor(plan, list)?.get === undefined ? plan[list] : [];
+
+function stateOf({ plan, devices }: Node, seed: number): NodeState {
   const positions = new Map(devices.map((device) => [device.name, device.position]));
   const positionOf = (name: string): number => positions.get(name) ?? unknownDevice(plan, name);
-  const routes = new Routes<RoutePlan>();
   const tables = new Map<RulePlan['table'], Fib>();
   const tableOf = (name: RulePlan['table']): Fib => {
     const fib = tables.get(name) ?? new Fib();
     tables.set(name, fib);
     return fib;
   };
-  const own = mix(seed, position + 1);
-  const node = new Node({
-    plan,
-    position,
-    world,
-    devices,
+  const state: NodeState = {
     local: tableOf('local'),
     rules: rulesOf(plan).map(({ not, fwmark, table }) => ({
       not,
@@ -91,12 +130,17 @@ function buildNode(plan: NamespacePlan, position: number, world: World, seed: nu
       mask: fwmark?.mask ?? 0,
       table: tableOf(table),
     })),
-    routes,
-    identifications: new Identifications(own),
-    sourcePorts: new SourcePorts(mix(own, 0x5eed)),
+    routes: new Routes(),
+    neighbours: new Neighbours(),
+    fdb: new Fdb(),
+    identifications: new Identifications(seed),
+    sourcePorts: new SourcePorts(mix(seed, 0x5eed)),
+    icmpLimit: new IcmpLimit(plan.icmpRateLimit ?? 1000, plan.routeErrorCost ?? 1000),
+    reassembly: new Reassembly(),
+    gathering: new Gathering(),
     netfilter:
-      plan.netfilter === undefined ? null : new Netfilter(new Chains(plan.netfilter, own), own),
-  });
+      plan.netfilter === undefined ? null : new Netfilter(new Chains(plan.netfilter, seed), seed),
+  };
   const add = (fib: Fib, route: RoutePlan): void => {
     const hops = (route.nextHops ?? [route]).map((hop) => ({
       kind: kindOf[route.type],
@@ -107,20 +151,20 @@ function buildNode(plan: NamespacePlan, position: number, world: World, seed: nu
       weight: 'weight' in hop ? hop.weight : 1,
     }));
     const { address, length } = route.destination;
-    fib.insert(address, length, routes.addHops(hops, route), route.metric);
+    fib.insert(address, length, state.routes.addHops(hops, route), route.metric);
   };
-  for (const route of localRoutes(plan)) add(node.local, route);
+  for (const route of localRoutes(plan)) add(state.local, route);
   for (const route of plan.routes) add(tableOf(route.table), route);
-  for (const { device: name, address, mac, state } of plan.neighbours) {
-    const device = positionOf(name);
-    const nud = mac === undefined ? Nud.Failed : nudOf[state];
-    node.neighbours.set(device, address, macHigh(mac ?? 0), macLow(mac ?? 0), nud);
+  for (const { device: name, address, mac, state: nud } of plan.neighbours) {
+    const [high, low] = [macHigh(mac ?? 0), macLow(mac ?? 0)];
+    const known = mac === undefined ? Nud.Failed : nudOf[nud];
+    state.neighbours.set(positionOf(name), address, high, low, known);
   }
   for (const { device: name, mac, destination } of plan.fdb) {
-    const device = positionOf(name);
-    if (destination !== undefined) node.fdb.set(device, macHigh(mac), macLow(mac), destination);
+    if (destination === undefined) continue;
+    state.fdb.set(positionOf(name), macHigh(mac), macLow(mac), destination);
   }
-  return node;
+  return state;
 }
 
 function unknownDevice(plan: NamespacePlan, name: string): never {
@@ -181,7 +225,7 @@ export function warm(plan: ClusterPlan, nodes: readonly Node[]): void {
       }
     }
   }
-  for (const node of nodes) {
+  const learnVeths = (node: Node): void => {
     for (const device of node.devices) {
       const peer = device.plan.peer;
       const other = peer && named.get(peer.namespace);
@@ -190,7 +234,8 @@ export function warm(plan: ClusterPlan, nodes: readonly Node[]): void {
       for (const address of end.addresses) know(node, device, address, end);
       if (node.plan.role === 'pod') learnGateways(node, device, other, end);
     }
-  }
+  };
+  for (const node of nodes) node.whenMade(learnVeths);
 }
 
 function know(node: Node, device: Device, address: number, end: Device): void {

@@ -2,17 +2,17 @@
 import { DROP_COUNT } from '../drop.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
-import { Fdb } from '../tables/fdb.ts';
+import type { Fdb } from '../tables/fdb.ts';
 import type { Fib } from '../tables/fib.ts';
-import { Neighbours } from '../tables/neighbours.ts';
+import type { Neighbours } from '../tables/neighbours.ts';
 import type { Routes } from '../tables/routes.ts';
 import { lookupRules, type Rule } from '../tables/rules.ts';
 import type { Device, Tap } from './device.ts';
-import { Gathering } from './gather.ts';
-import { IcmpLimit } from './icmp-limit.ts';
+import type { Gathering } from './gather.ts';
+import type { IcmpLimit } from './icmp-limit.ts';
 import type { Identifications } from './identification.ts';
 import type { Netfilter } from './netfilter.ts';
-import { Reassembly } from './reassembly.ts';
+import type { Reassembly } from './reassembly.ts';
 import type { Room } from './room.ts';
 import type { SourcePorts } from './source-port.ts';
 
@@ -40,6 +40,24 @@ export interface World {
   readonly observer: Tap | null;
 }
 
+/** What a namespace looks packets up in, and what it remembers of them. */
+export interface NodeState {
+  /** Table 255: this namespace's own addresses. Looked up first, as rule 0 says. */
+  readonly local: Fib;
+  /** In order of priority, the local table's among them. */
+  readonly rules: readonly Rule[];
+  readonly routes: Routes<RoutePlan>;
+  readonly neighbours: Neighbours<Packet>;
+  readonly fdb: Fdb;
+  readonly identifications: Identifications;
+  readonly sourcePorts: SourcePorts;
+  readonly icmpLimit: IcmpLimit;
+  readonly reassembly: Reassembly;
+  readonly gathering: Gathering;
+  /** Null where nothing is filtered, translated or tracked. */
+  readonly netfilter: Netfilter | null;
+}
+
 export class Node {
   readonly plan: NamespacePlan;
   readonly name: string;
@@ -48,41 +66,29 @@ export class Node {
   readonly world: World;
   readonly devices: readonly Device[];
   readonly forwarding: boolean;
-  /** Table 255: this namespace's own addresses. Looked up first, as rule 0 says. */
-  readonly local: Fib;
-  /** In order of priority, the local table's among them. */
-  readonly rules: readonly Rule[];
-  readonly routes: Routes<RoutePlan>;
-  readonly neighbours = new Neighbours<Packet>();
-  readonly fdb = new Fdb();
-  readonly identifications: Identifications;
-  readonly sourcePorts: SourcePorts;
   /** Position of the VXLAN and the IPIP device; -1 where there is none. */
   readonly vxlan: number;
   readonly ipip: number;
-  readonly icmpLimit: IcmpLimit;
-  readonly reassembly = new Reassembly();
-  readonly gathering = new Gathering();
-  /** Null where nothing is filtered, translated or tracked. */
-  readonly netfilter: Netfilter | null;
   /** Nodes and routers answer pings; pods and hosts leave that to whoever plays them. */
   readonly answersEcho: boolean;
   /** Only watched: frames that come in end there. */
   readonly silent: boolean;
   /** Dropped packets by reason. */
   readonly drops = new Uint32Array(DROP_COUNT);
+  private readonly make: (node: Node) => NodeState;
+  private held: NodeState | null = null;
+  private afterwards: ((node: Node) => void) | null = null;
 
+  /**
+   * `state` makes the tables when they are first asked for: a packet meets few of the
+   * namespaces, and those of 5,000 nodes that all know each other take gigabytes.
+   */
   constructor(parts: {
     plan: NamespacePlan;
     position: number;
     world: World;
     devices: readonly Device[];
-    local: Fib;
-    rules: readonly Rule[];
-    routes: Routes<RoutePlan>;
-    identifications: Identifications;
-    sourcePorts: SourcePorts;
-    netfilter: Netfilter | null;
+    state: (node: Node) => NodeState;
   }) {
     this.plan = parts.plan;
     this.name = parts.plan.name;
@@ -90,20 +96,74 @@ export class Node {
     this.world = parts.world;
     this.devices = parts.devices;
     this.forwarding = parts.plan.forwarding;
-    this.local = parts.local;
-    this.rules = parts.rules;
-    this.routes = parts.routes;
-    this.identifications = parts.identifications;
-    this.sourcePorts = parts.sourcePorts;
-    this.icmpLimit = new IcmpLimit(
-      parts.plan.icmpRateLimit ?? 1000,
-      parts.plan.routeErrorCost ?? 1000,
-    );
-    this.netfilter = parts.netfilter;
+    this.make = parts.state;
     this.silent = parts.plan.silent ?? false;
     this.answersEcho = parts.plan.role === 'node' || parts.plan.role === 'router';
     this.vxlan = parts.plan.devices.findIndex((d) => d.kind === 'vxlan');
     this.ipip = parts.plan.devices.findIndex((d) => d.kind === 'ipip');
+  }
+
+  /** Has `act` done once the tables are there, before anybody looks anything up. */
+  whenMade(act: (node: Node) => void): void {
+    if (this.held === null) this.afterwards = act;
+    else act(this);
+  }
+
+  private get state(): NodeState {
+    return this.held ?? this.open();
+  }
+
+  private open(): NodeState {
+    const made = this.make(this);
+    // Held from here on: what follows looks things up in it, perhaps by way of a neighbour.
+    this.held = made;
+    this.afterwards?.(this);
+    this.afterwards = null;
+    return made;
+  }
+
+  get local(): Fib {
+    return this.state.local;
+  }
+
+  get rules(): readonly Rule[] {
+    return this.state.rules;
+  }
+
+  get routes(): Routes<RoutePlan> {
+    return this.state.routes;
+  }
+
+  get neighbours(): Neighbours<Packet> {
+    return this.state.neighbours;
+  }
+
+  get fdb(): Fdb {
+    return this.state.fdb;
+  }
+
+  get identifications(): Identifications {
+    return this.state.identifications;
+  }
+
+  get sourcePorts(): SourcePorts {
+    return this.state.sourcePorts;
+  }
+
+  get icmpLimit(): IcmpLimit {
+    return this.state.icmpLimit;
+  }
+
+  get reassembly(): Reassembly {
+    return this.state.reassembly;
+  }
+
+  get gathering(): Gathering {
+    return this.state.gathering;
+  }
+
+  get netfilter(): Netfilter | null {
+    return this.state.netfilter;
   }
 
   /** The route for an address, or -1: fib_lookup over the rules, `throw` goes on to the next. */
