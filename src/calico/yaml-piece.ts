@@ -15,6 +15,7 @@
 import { PodwireError } from '../errors.ts';
 import { Field } from './field.ts';
 import { MAX_LENGTH, parseYaml, type YamlDocument } from './yaml-document.ts';
+import { plainYaml } from './yaml-plain.ts';
 
 /** Characters from which on cutting pays. */
 const LONG = 2 ** 18;
@@ -50,8 +51,12 @@ export function inPieces<T>(
  * does, but any error of a long text calls for `wholeYaml`. `long`: in characters.
  */
 export function* yamlPieces(text: string, source: string, long = LONG): Generator<YamlPiece> {
-  if (text.length <= long || text.length > MAX_LENGTH || /^%/m.test(text)) {
+  if (text.length > MAX_LENGTH || /^%/m.test(text)) {
     yield* wholeYaml(text, source);
+    return;
+  }
+  if (text.length <= long) {
+    yield* located(text, source, () => 0);
     return;
   }
   let line = 0;
@@ -95,7 +100,7 @@ function* located(
   source: string,
   before: (line: number) => number,
 ): Generator<YamlPiece> {
-  for (const document of parseYaml(part, source)) {
+  for (const document of plainYaml(part, source) ?? parseYaml(part, source)) {
     yield { root: Field.root(moved(document, before)), list: undefined };
   }
 }
