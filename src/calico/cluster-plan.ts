@@ -13,6 +13,7 @@ import type { Block } from './ledger.ts';
 import { loadManifests, type Manifest, type ManifestFile } from './manifest.ts';
 import { hasUplink } from './mtu.ts';
 import { compareNames, listNames } from './names.ts';
+import { withLists } from './namespace-lists.ts';
 import { felixNetfilterOf } from './netfilter-rules.ts';
 import { type Flavour, flavourOf, type Release, releaseOf } from './release.ts';
 import { connectedRoutes, ownRoutes, podRoutes, staticRoutes } from './routes.ts';
@@ -90,7 +91,7 @@ export function planCluster(
         routes: [
           ...connectedRoutes(nics),
           ...staticRoutes(routes, nics),
-          ...(control.remote.get(name) ?? []),
+          ...(control.remote.get(name)?.() ?? []),
         ],
         neighbours: [],
         fdb: [],
@@ -183,26 +184,33 @@ function planNode(
     throw node.at.conflict('a WireGuard device with a name of its own', wireguardDevice(felix));
   }
   checkVeths(pods, holders);
-  const others = (list: readonly Vtep[]): Vtep[] =>
-    tunnels.vxlan.has(name) ? list.filter((vtep) => vtep.name !== name) : [];
-  return {
-    name,
-    role: 'node',
-    forwarding: true,
-    devices: number(name, [...own, ...pods.map((pod) => hostVeth(pod, mtus.pod))]),
-    routes: [
-      ...ownRoutes(at, pods, blocks.get(name) ?? [], addressing, rules),
-      ...(control.remote.get(name) ?? []),
-      ...(mesh === undefined ? [] : wireguardRoutes(mesh, name, felix)),
-    ],
-    neighbours: [
-      ...others(vteps).map(({ neighbour }) => neighbour),
-      ...endpointNeighbours(pods, addressing),
-    ],
-    fdb: others(fdb).map((vtep) => vtep.fdb),
-    netfilter: netfilter(own, felix.vxlanPort),
-    ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),
-  };
+  const remote = control.remote.get(name);
+  const pinned = endpointNeighbours(pods, addressing);
+  const local = ownRoutes(at, pods, blocks.get(name) ?? [], addressing, rules);
+  const hasVtep = tunnels.vxlan.has(name);
+  const others = (list: readonly Vtep[]): readonly Vtep[] =>
+    hasVtep ? list.filter((vtep) => vtep.name !== name) : [];
+  return withLists(
+    {
+      name,
+      role: 'node',
+      forwarding: true,
+      devices: number(name, [...own, ...pods.map((pod) => hostVeth(pod, mtus.pod))]),
+    },
+    {
+      routes: () => [
+        ...local,
+        ...(remote?.() ?? []),
+        ...(mesh === undefined ? [] : wireguardRoutes(mesh, name, felix)),
+      ],
+      neighbours: () => [...others(vteps).map(({ neighbour }) => neighbour), ...pinned],
+      fdb: () => others(fdb).map((vtep) => vtep.fdb),
+    },
+    {
+      netfilter: netfilter(own, felix.vxlanPort),
+      ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),
+    },
+  );
 }
 
 function planPod(

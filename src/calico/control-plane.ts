@@ -1,5 +1,4 @@
 /** What Felix and BIRD make of the cluster: the part of the plan that nodes tell each other. */
-import type { RoutePlan } from '../plan/plan.ts';
 import { formatIp4, formatPrefix, networkOf } from '../wire/address.ts';
 import { type BgpNetwork, bgpNetwork } from './bgp-network.ts';
 import type { Addressing } from './blocks.ts';
@@ -9,7 +8,7 @@ import type { Manifest } from './manifest.ts';
 import { type Mtus, mtusOf } from './mtu.ts';
 import { listNames } from './names.ts';
 import type { Flavour } from './release.ts';
-import { remoteRoutes } from './remote-routes.ts';
+import { type RemoteTable, remoteRoutes } from './remote-routes.ts';
 import { type RouteRules, routeRules } from './route-rules.ts';
 import { Site } from './route-site.ts';
 import { servicePrefixes } from './service-advertisement.ts';
@@ -26,7 +25,7 @@ export interface NodeControl {
 export interface ControlPlane {
   readonly nodes: ReadonlyMap<string, NodeControl>;
   /** Routes to what others answer for, by name of a node, router or host. */
-  readonly remote: ReadonlyMap<string, readonly RoutePlan[]>;
+  readonly remote: ReadonlyMap<string, RemoteTable>;
   readonly network: BgpNetwork | undefined;
   readonly wireguard: WireguardMesh | undefined;
 }

@@ -27,21 +27,24 @@ export interface RemoteRoutesInput {
   readonly vteps: ReadonlyMap<string, Ip4>;
 }
 
+/** Makes the list when somebody asks: those of 5,000 nodes together have 25 million entries. */
+export type RemoteTable = () => readonly RoutePlan[];
+
 /** By name of a node, router or host, in the order they are programmed. */
-export function remoteRoutes(input: RemoteRoutesInput): Map<string, RoutePlan[]> {
+export function remoteRoutes(input: RemoteRoutesInput): Map<string, RemoteTable> {
   const { network, fabric, destinations, services, sites, pools } = input;
-  const tables = new Map<string, RoutePlan[]>();
+  const tables = new Map<string, RemoteTable>();
+  // What all nodes of a site have alike, a column of routes for each, is in no node's own list.
+  const columns = new Map([...sites.values()].map((site) => [site, [] as Column]));
   const places = [...sites].map(([name, site]): Place => {
-    const table: RoutePlan[] = [];
-    tables.set(name, table);
-    return { name, site, table, speaker: network?.speakers.get(name) };
+    const place = { name, site, before: [], after: [], speaker: network?.speakers.get(name) };
+    const column = columns.get(site)!;
+    tables.set(name, () => tableOf(place, column, destinations));
+    return place;
   });
   const outsiders = outsideSpeakers(network, fabric, tables);
   const spreads = new Spreads(input);
   const allMesh = network?.mesh.length === sites.size;
-  // What all nodes of a site have alike, a column of routes for each, is handed out at
-  // the end node by node: writing all tables at once is several times as slow.
-  const columns = new Map([...sites.values()].map((site) => [site, [] as Column]));
 
   for (const destination of destinations) {
     const { node, encapsulation, pool, cidr } = destination;
@@ -62,17 +65,10 @@ export function remoteRoutes(input: RemoteRoutesInput): Map<string, RoutePlan[]>
     if (learning.size > 0 && carried !== undefined) {
       for (const place of places) {
         const view = learning.get(place.site);
-        if (view !== undefined) learn(place, view, cidr, pool, carried);
+        if (view !== undefined) learn(place.before, place, view, cidr, pool, carried);
       }
     }
     outside(outsiders, cidr, carried);
-  }
-  for (const { name, site, table } of places) {
-    const column = columns.get(site)!;
-    for (let i = 0; i < column.length; i++) {
-      const made = column[i];
-      if (made !== undefined && destinations[i]!.node !== name) table.push(made);
-    }
   }
   if (network === undefined) return tables;
 
@@ -90,7 +86,7 @@ export function remoteRoutes(input: RemoteRoutesInput): Map<string, RoutePlan[]>
       for (const place of places) {
         const view = views.get(place.site) ?? { hops: undefined, made: undefined };
         views.set(place.site, view);
-        learn(place, view, cidr, pool, carried);
+        learn(place.after, place, view, cidr, pool, carried);
       }
     }
   }
@@ -100,11 +96,26 @@ export function remoteRoutes(input: RemoteRoutesInput): Map<string, RoutePlan[]>
 const inside = (range: Prefix, { address, length }: Prefix): boolean =>
   range.length <= length && contains(range, address);
 
-/** A node with the table that is being written. */
+function tableOf(
+  { name, before, after }: Place,
+  column: Column,
+  destinations: readonly Destination[],
+): RoutePlan[] {
+  const table = [...before];
+  for (let i = 0; i < column.length; i++) {
+    const made = column[i];
+    if (made !== undefined && destinations[i]!.node !== name) table.push(made);
+  }
+  for (const made of after) table.push(made);
+  return table;
+}
+
+/** A node with what only it has: the routes before the site's column, and those after it. */
 interface Place {
   readonly name: string;
   readonly site: Site;
-  readonly table: RoutePlan[];
+  readonly before: RoutePlan[];
+  readonly after: RoutePlan[];
   /** Absent where nobody runs BIRD. */
   readonly speaker: Speaker | undefined;
 }
@@ -120,7 +131,8 @@ interface View {
 }
 
 function learn(
-  { site, table, speaker }: Place,
+  table: RoutePlan[],
+  { site, speaker }: Place,
   view: View,
   cidr: Prefix,
   pool: IpPool | undefined,
@@ -144,13 +156,13 @@ interface OutsideSpeaker {
 function outsideSpeakers(
   network: BgpNetwork | undefined,
   { outsiders }: Fabric,
-  tables: Map<string, RoutePlan[]>,
+  tables: Map<string, RemoteTable>,
 ): OutsideSpeaker[] {
   return outsiders.flatMap(({ name, nics, routes, bgp }) => {
     const speaker = network?.speakers.get(name);
     if (speaker === undefined) return [];
     const table: RoutePlan[] = [];
-    tables.set(name, table);
+    tables.set(name, () => table);
     const taken = new Set([
       ...nics.map(({ address }) => formatPrefix(networkOf(address))),
       ...routes.map(({ destination }) => formatPrefix(destination)),
