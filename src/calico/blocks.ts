@@ -33,7 +33,7 @@ export interface Addressing {
   readonly tunnels: { readonly [T in Tunnel]: ReadonlyMap<string, Ip4> };
   /** By `namespace/pod`. */
   readonly pods: ReadonlyMap<string, Ip4>;
-  /** Every block there is, also of strangers and of nobody, with its allocations; by address. */
+  /** Every block there is, also of strangers and of nobody, with its allocations; by address. Made on demand. */
   readonly facts: readonly BlockFacts[];
 }
 
@@ -85,13 +85,17 @@ export function assignAddresses(
         return address === undefined ? [] : [[name, address] as const];
       }),
     );
+  let facts: BlockFacts[] | undefined;
   return {
     blocks: blocks.flatMap(({ cidr, node, pool }) =>
       node !== undefined && byName.has(node) ? [{ cidr, node, pool }] : [],
     ),
     tunnels: { ipip: ofTunnel('ipip'), vxlan: ofTunnel('vxlan'), wireguard: ofTunnel('wireguard') },
     pods,
-    facts: blockFacts(blocks, holders),
+    get facts() {
+      facts ??= blockFacts(blocks, holders);
+      return facts;
+    },
   };
 }
 

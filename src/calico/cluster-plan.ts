@@ -213,6 +213,10 @@ function planNode(
   );
 }
 
+// The same in every pod, and there may be 100,000 of them.
+const ROUTES_OF_PODS = podRoutes(POD_DEVICE);
+const NONE: readonly never[] = [];
+
 function planPod(
   pod: Workload,
   { manifest, addressing, control, number }: PlanContext,
@@ -228,9 +232,9 @@ function planPod(
     node: pod.node.value,
     forwarding: false,
     devices: number(pod.key, [loopback, device], first),
-    routes: podRoutes(POD_DEVICE),
-    neighbours: [],
-    fdb: [],
+    routes: ROUTES_OF_PODS,
+    neighbours: NONE,
+    fdb: NONE,
   };
 }
 

@@ -26,7 +26,9 @@ export function inventoryOf(input: InventoryInput): Inventory {
     release: input.release,
     pools: input.pools.map(poolFacts),
     nodes: input.nodes.map((node) => nodeFacts(node, input)),
-    blocks: input.addressing.facts,
+    get blocks() {
+      return input.addressing.facts;
+    },
     // A mesh of n nodes has n * n of them.
     get sessions() {
       sessions ??= input.network === undefined ? [] : allSessions(input.network);

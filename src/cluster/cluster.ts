@@ -116,9 +116,7 @@ export class Cluster implements World {
   /** Dropped packets by reason, over all namespaces; indexed by drop code. */
   drops(): Uint32Array {
     const sum = new Uint32Array(DROP_COUNT);
-    for (const node of this.nodes) {
-      for (let code = 0; code < DROP_COUNT; code++) sum[code] = sum[code]! + node.drops[code]!;
-    }
+    for (const node of this.nodes) node.addDrops(sum);
     return sum;
   }
 

@@ -25,6 +25,9 @@ const kindOf: { readonly [K in DevicePlan['kind']]: DeviceKind } = {
   wireguard: DeviceKind.Wireguard,
 };
 
+/** Shared: every pod has a veth without addresses on its node. */
+const NONE: readonly never[] = [];
+
 /** Sees every frame that enters or leaves a device, as a packet socket does. */
 export interface Tap {
   /** Frame bytes are `bytes[packet.data, packet.tail)` of the arena, valid during the call. */
@@ -85,8 +88,9 @@ export class Device {
     this.vni = plan.vxlan?.vni ?? 0;
     this.port = plan.vxlan?.port ?? 0;
     this.local = plan.vxlan?.local ?? 0;
-    this.addresses = plan.addresses.map((a) => a.address);
-    this.lengths = plan.addresses.map((a) => a.length);
-    this.narrow = plan.addresses.map((a) => a.scope !== 'global');
+    const bare = plan.addresses.length === 0;
+    this.addresses = bare ? NONE : plan.addresses.map((a) => a.address);
+    this.lengths = bare ? NONE : plan.addresses.map((a) => a.length);
+    this.narrow = bare ? NONE : plan.addresses.map((a) => a.scope !== 'global');
   }
 }

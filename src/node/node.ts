@@ -73,10 +73,9 @@ export class Node {
   readonly answersEcho: boolean;
   /** Only watched: frames that come in end there. */
   readonly silent: boolean;
-  /** Dropped packets by reason. */
-  readonly drops = new Uint32Array(DROP_COUNT);
   private readonly make: (node: Node) => NodeState;
   private held: NodeState | null = null;
+  private counted: Uint32Array | null = null;
   private afterwards: ((node: Node) => void) | null = null;
 
   /**
@@ -101,6 +100,18 @@ export class Node {
     this.answersEcho = parts.plan.role === 'node' || parts.plan.role === 'router';
     this.vxlan = parts.plan.devices.findIndex((d) => d.kind === 'vxlan');
     this.ipip = parts.plan.devices.findIndex((d) => d.kind === 'ipip');
+  }
+
+  /** Dropped packets by reason. */
+  get drops(): Uint32Array {
+    this.counted ??= new Uint32Array(DROP_COUNT);
+    return this.counted;
+  }
+
+  /** Adds the dropped packets by reason to others'; most namespaces have none. */
+  addDrops(sum: Uint32Array): void {
+    if (this.counted === null) return;
+    for (let code = 0; code < DROP_COUNT; code++) sum[code] = sum[code]! + this.counted[code]!;
   }
 
   /** Has `act` done once the tables are there, before anybody looks anything up. */
