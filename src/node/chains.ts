@@ -3,11 +3,13 @@ import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import type {
   ChainPlan,
+  IcmpMatch,
   IpSetPlan,
   Matches,
   NetfilterPlan,
   NetfilterRule,
   NumberMatch,
+  PortsMatch,
   Target,
 } from '../plan/netfilter.ts';
 import { Fib } from '../tables/fib.ts';
@@ -175,6 +177,8 @@ export class Chains {
     }
     if ((m.sourcePort !== undefined || m.destinationPort !== undefined) && !portsMatch(m, p))
       return false;
+    if (m.ports !== undefined && !allPortsMatch(m.ports, p)) return false;
+    if (m.icmp !== undefined && !icmpMatches(m.icmp, p)) return false;
     if (m.tcpFlags !== undefined && flagsMatch(m.tcpFlags, p) === m.tcpFlags.not) return false;
     if (m.mark !== undefined && ((p.mark & m.mark.mask) === m.mark.value) === m.mark.not)
       return false;
@@ -246,12 +250,54 @@ function named(pattern: string, name: string): boolean {
 const PLUS = 0x2b;
 
 function portsMatch({ sourcePort, destinationPort }: Matches, p: Packet): boolean {
-  const protocol = ipv4.protocol(bytes, p.l3);
-  if (protocol !== ipv4.PROTO_TCP && protocol !== ipv4.PROTO_UDP) return false;
-  const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
-  if (ipv4.fragmentOffset(bytes, p.l3) !== 0 || p.tail - l4 < 4) return false;
+  const l4 = portsAt(p);
+  if (l4 < 0) return false;
   if (sourcePort !== undefined && !within(sourcePort, udp.sourcePort(bytes, l4))) return false;
   return destinationPort === undefined || within(destinationPort, udp.destinationPort(bytes, l4));
+}
+
+/** Where the ports of a packet stand, all these protocols keep them in one place; -1 without. */
+function portsAt(p: Packet): number {
+  const protocol = ipv4.protocol(bytes, p.l3);
+  const known =
+    protocol === ipv4.PROTO_TCP ||
+    protocol === ipv4.PROTO_UDP ||
+    protocol === PROTO_SCTP ||
+    protocol === PROTO_UDPLITE;
+  const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
+  if (!known || ipv4.fragmentOffset(bytes, p.l3) !== 0 || p.tail - l4 < 4) return -1;
+  return l4;
+}
+
+const PROTO_SCTP = 132;
+const PROTO_UDPLITE = 136;
+
+/** xt_multiport: a packet without ports matches neither way. */
+function allPortsMatch(matches: readonly PortsMatch[], p: Packet): boolean {
+  const l4 = portsAt(p);
+  if (l4 < 0) return false;
+  for (let i = 0; i < matches.length; i++) {
+    const { side, ranges, not } = matches[i]!;
+    const port = side === 'src' ? udp.sourcePort(bytes, l4) : udp.destinationPort(bytes, l4);
+    let inside = false;
+    for (let k = 0; k < ranges.length && !inside; k++) {
+      inside = port >= ranges[k]!.from && port <= ranges[k]!.to;
+    }
+    if (inside === not) return false;
+  }
+  return true;
+}
+
+function icmpMatches(matches: readonly IcmpMatch[], p: Packet): boolean {
+  const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
+  if (ipv4.protocol(bytes, p.l3) !== ipv4.PROTO_ICMP || p.tail - l4 < 2) return false;
+  for (let i = 0; i < matches.length; i++) {
+    const { type, code, not } = matches[i]!;
+    const is =
+      icmp.type(bytes, l4) === type && (code === undefined || icmp.code(bytes, l4) === code);
+    if (is === not) return false;
+  }
+  return true;
 }
 
 function flagsMatch({ mask, set }: { mask: number; set: number }, p: Packet): boolean {

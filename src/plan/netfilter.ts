@@ -36,6 +36,18 @@ export interface SetMatch extends Negatable {
   readonly directions: readonly ('src' | 'dst')[];
 }
 
+/** `multiport`: one of the ranges. */
+export interface PortsMatch extends Negatable {
+  readonly side: 'src' | 'dst';
+  readonly ranges: readonly PortRange[];
+}
+
+/** `--icmp-type 3/1`; without a code any. */
+export interface IcmpMatch extends Negatable {
+  readonly type: number;
+  readonly code?: number;
+}
+
 export interface AddressTypeMatch {
   readonly side: 'src' | 'dst';
   readonly not: boolean;
@@ -54,6 +66,8 @@ export interface Matches {
   readonly outDevice?: NameMatch;
   readonly sourcePort?: NumberMatch;
   readonly destinationPort?: NumberMatch;
+  readonly ports?: readonly PortsMatch[];
+  readonly icmp?: readonly IcmpMatch[];
   /** `--tcp-flags MASK COMPARED`: of the flags in the mask, exactly those are set. */
   readonly tcpFlags?: Negatable & { readonly mask: number; readonly set: number };
   readonly mark?: MarkMatch;

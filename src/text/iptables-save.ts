@@ -3,7 +3,6 @@
  * that Calico and kube-proxy write. A match or target that is not known is
  * refused by name, since skipping it would change what the rule does.
  */
-import { found, PodwireError } from '../errors.ts';
 import type {
   ChainPlan,
   ConnectionState,
@@ -17,6 +16,7 @@ import type {
 } from '../plan/netfilter.ts';
 import { tryInterfaceAddress, tryIp4, tryPrefix } from '../wire/address.ts';
 import * as tcp from '../wire/tcp.ts';
+import { portList, ports, type RulePlace, refuse, Words, wordsOf } from './iptables-words.ts';
 
 const TABLES: readonly string[] = ['raw', 'mangle', 'nat', 'filter'];
 const PROTOCOLS: Readonly<Record<string, number>> = {
@@ -67,35 +67,7 @@ export function parseNetfilter(text: string, source = 'iptables-save'): Netfilte
   return { chains: [...chains.values()], sets: [...sets.values()] };
 }
 
-interface Place {
-  readonly source: string;
-  readonly line: number;
-}
-
-const refuse = (place: Place, expected: string, word: unknown): PodwireError =>
-  new PodwireError('ERR_CONFIG_VALUE', `expected ${expected}, found ${found(word)}`, place);
-
-/** Words, with quoted ones whole. */
-function wordsOf(line: string): string[] {
-  const words: string[] = [];
-  for (let at = 0; at < line.length; ) {
-    if (line[at] === ' ') at++;
-    else if (line[at] === '"') {
-      const end = line.indexOf('"', at + 1);
-      const stop = end < 0 ? line.length : end;
-      words.push(line.slice(at + 1, stop));
-      at = stop + 1;
-    } else {
-      const end = line.indexOf(' ', at);
-      const stop = end < 0 ? line.length : end;
-      words.push(line.slice(at, stop));
-      at = stop;
-    }
-  }
-  return words;
-}
-
-function parseRule(words: readonly string[], place: Place): Omit<NetfilterRule, 'text'> {
+function parseRule(words: readonly string[], place: RulePlace): Omit<NetfilterRule, 'text'> {
   const matches: Mutable<Matches> = {};
   const reader = new Words(words, place);
   let target: Target = { kind: 'none' };
@@ -115,34 +87,6 @@ function parseRule(words: readonly string[], place: Place): Omit<NetfilterRule, 
     not = false;
   }
   return { matches, target };
-}
-
-class Words {
-  private at = 0;
-  private readonly words: readonly string[];
-  readonly place: Place;
-
-  constructor(words: readonly string[], place: Place) {
-    this.words = words;
-    this.place = place;
-  }
-
-  next(): string | undefined {
-    return this.words[this.at++];
-  }
-
-  value(expected: string): string {
-    const word = this.next();
-    if (word === undefined) throw refuse(this.place, expected, undefined);
-    return word;
-  }
-
-  number(expected: string): number {
-    const word = this.value(expected);
-    const value = Number(word);
-    if (!Number.isFinite(value)) throw refuse(this.place, expected, word);
-    return value;
-  }
 }
 
 function readMatch(
@@ -176,13 +120,27 @@ function readMatch(
       m.outDevice = { name: reader.value('a device'), not };
       return;
     case '--sport':
-    case '--sports':
       m.sourcePort = { ...ports(reader), not };
       return;
     case '--dport':
-    case '--dports':
       m.destinationPort = { ...ports(reader), not };
       return;
+    case '--sports':
+    case '--source-ports':
+    case '--dports':
+    case '--destination-ports': {
+      const side = word.startsWith('--s') ? 'src' : 'dst';
+      m.ports = [...(m.ports ?? []), { side, ranges: portList(reader), not }];
+      return;
+    }
+    case '--icmp-type': {
+      const text = reader.value('an ICMP type');
+      const [type, code] = text.split('/').map(Number);
+      if (!/^\d{1,3}(\/\d{1,3})?$/.test(text))
+        throw refuse(reader.place, 'TYPE or TYPE/CODE', text);
+      m.icmp = [...(m.icmp ?? []), { type: type!, ...(code === undefined ? {} : { code }), not }];
+      return;
+    }
     case '--tcp-flags': {
       const mask = tcpFlags(reader);
       m.tcpFlags = { mask, set: tcpFlags(reader), not };
@@ -273,13 +231,6 @@ function tcpFlags(reader: Words): number {
   const unknown = words.find((word) => !Object.hasOwn(TCP_FLAGS, word));
   if (unknown !== undefined) throw refuse(reader.place, Object.keys(TCP_FLAGS).join(', '), unknown);
   return words.reduce((bits, word) => bits | TCP_FLAGS[word]!, 0);
-}
-
-function ports(reader: Words): PortRange {
-  const text = reader.value('a port');
-  const [from, to = from] = text.split(/[:-]/);
-  if (!/^\d+([:-]\d+)?$/.test(text)) throw refuse(reader.place, 'a port or range', text);
-  return { from: Number(from), to: Number(to) };
 }
 
 function parseTarget(flag: string, reader: Words): Target {
