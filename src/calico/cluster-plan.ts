@@ -4,6 +4,7 @@ import { type Addressing, assignAddresses, usesEncapsulation } from './blocks.ts
 import type { CalicoNode } from './calico-node.ts';
 import { type ControlPlane, controlPlane, felixSettings } from './control-plane.ts';
 import { hostVeth, loopback, nicDevice, POD_DEVICE, podVeth, tunnelDevices } from './devices.ts';
+import { endpointChainsOf, type PolicyOf } from './endpoint-chains.ts';
 import type { FelixOf } from './felix-configuration.ts';
 import type { Freedoms } from './free-inputs.ts';
 import { type Numbering, numbering } from './ifindex.ts';
@@ -68,6 +69,7 @@ export function planCluster(
   );
   const overKubeProxy = kubeProxyOver(manifest, assumptions);
   const netfilter: typeof felixRules = (...given) => overKubeProxy(felixRules(...given));
+  const policy = endpointChainsOf(manifest, addressing.pods, assumptions);
   const context = {
     manifest,
     addressing,
@@ -79,6 +81,7 @@ export function planCluster(
     fdb,
     number,
     netfilter,
+    policy,
   };
   const namespaces = [
     ...nodes.map((node) => planNode(node, byNode.get(node.name) ?? [], context)),
@@ -138,6 +141,7 @@ interface PlanContext {
   readonly fdb: readonly Vtep[];
   readonly number: Numbering;
   readonly netfilter: ReturnType<typeof felixNetfilterOf>;
+  readonly policy: PolicyOf;
 }
 
 function planNode(
@@ -154,6 +158,7 @@ function planNode(
     fdb,
     number,
     netfilter,
+    policy,
   }: PlanContext,
 ): NamespacePlan {
   const { name } = node;
@@ -207,7 +212,7 @@ function planNode(
       fdb: () => others(fdb).map((vtep) => vtep.fdb),
     },
     {
-      netfilter: netfilter(own, felix.vxlanPort),
+      netfilter: netfilter(own, felix, policy(pods)),
       ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),
     },
   );

@@ -25,7 +25,13 @@ export interface FelixSettings {
   readonly deviceRouteProtocol?: number;
   readonly deviceRouteSourceAddress?: Ip4;
   readonly programClusterRoutes?: ClusterRoutes;
+  /** What becomes of packets from a pod to its own node that its policies allow. */
+  readonly defaultEndpointToHostAction?: EndpointToHostAction;
+  readonly allowVXLANPacketsFromWorkloads?: boolean;
+  readonly allowIPIPPacketsFromWorkloads?: boolean;
 }
+
+export type EndpointToHostAction = 'Drop' | 'Return' | 'Accept';
 
 export interface FelixConfiguration {
   readonly name: string;
@@ -56,6 +62,10 @@ const READERS: Readers = {
   deviceRouteSourceAddress: (at) => at.ip4(),
   programClusterRoutes: (at) =>
     at.choice<ClusterRoutes>(['Enabled', 'Disabled', 'EnabledIPIPOnly']),
+  defaultEndpointToHostAction: (at) =>
+    at.choice<EndpointToHostAction>(['Drop', 'Return', 'Accept']),
+  allowVXLANPacketsFromWorkloads: (at) => at.boolean(),
+  allowIPIPPacketsFromWorkloads: (at) => at.boolean(),
 };
 
 /** Says nothing about packets. */

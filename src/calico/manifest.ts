@@ -18,7 +18,8 @@ import { readIpReservation } from './ipam-reservation.ts';
 import { compareNames } from './names.ts';
 import { type Namespace, readNamespace } from './namespace.ts';
 import { readOutage } from './outage.ts';
-import { named, namespaced } from './resource-name.ts';
+import { PolicyDraft, type PolicyResources, policyKinds } from './policy-draft.ts';
+import { inherited, named, namespaced } from './resource-name.ts';
 import { readEndpointSlice, readEndpoints, readService } from './service-resource.ts';
 import { readUnderlay, type Underlay } from './underlay-resource.ts';
 import { mergeWorkload, podName, readEndpoint, readPod, type Workload } from './workload.ts';
@@ -42,6 +43,7 @@ export interface Manifest {
   readonly reservations: readonly Prefix[];
   readonly felix: ReadonlyMap<string, FelixConfiguration>;
   readonly bgp: BgpResources;
+  readonly policy: PolicyResources;
   /** Calico's version, as ClusterInformation tells it. */
   readonly version: string | undefined;
   readonly underlay: Underlay | undefined;
@@ -64,6 +66,7 @@ interface Draft {
   readonly reservations: Prefix[];
   readonly felix: Map<string, FelixConfiguration>;
   readonly bgp: BgpDraft;
+  readonly policy: PolicyDraft;
   version: string | undefined;
   /** Made by calico-node where no pool is given. */
   defaultPool: IpPool | undefined;
@@ -91,6 +94,7 @@ function load(files: readonly ManifestFile[], read: ReadYaml): Manifest {
     reservations: [],
     felix: new Map(),
     bgp: new BgpDraft(),
+    policy: new PolicyDraft(),
     version: undefined,
     defaultPool: undefined,
     underlay: undefined,
@@ -118,6 +122,7 @@ function load(files: readonly ManifestFile[], read: ReadYaml): Manifest {
     reservations: draft.reservations,
     felix: draft.felix,
     bgp: draft.bgp.finish(),
+    policy: draft.policy.finish(),
     version: draft.version,
     underlay: draft.underlay,
     freedoms: draft.freedoms,
@@ -125,7 +130,7 @@ function load(files: readonly ManifestFile[], read: ReadYaml): Manifest {
   };
 }
 
-/** `group` and `listed` are what a typed List says of items that do not say it themselves. */
+/** `group` and `listed` are what a typed List says of items that do not. */
 function take(draft: Draft, root: Field, group?: string, listed?: string): void {
   const apiVersion = inherited(root, 'apiVersion', group);
   const kind = inherited(root, 'kind', listed);
@@ -146,19 +151,13 @@ function takeItems(draft: Draft, items: readonly Field[], apiVersion: string, ki
   for (const item of items) take(draft, item, apiVersion, itemKind);
 }
 
-function inherited(root: Field, key: string, fallback: string | undefined): string {
-  const at = root.entry(key);
-  if (at.absent && fallback !== undefined) return fallback;
-  return at.text('a Kubernetes resource with apiVersion and kind');
-}
-
 function ignore(draft: Draft, kind: string): void {
   draft.ignored.set(kind, (draft.ignored.get(kind) ?? 0) + 1);
 }
 
 type Reader = (draft: Draft, root: Field) => void;
 
-const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+const readers = new Map<string, Reader>([
   ...CALICO_GROUPS.flatMap((group): [string, Reader][] => [
     [`${group} IPPool`, takePool],
     [`${group} Node`, takeNode],
@@ -185,13 +184,13 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['operator.tigera.io/v1 Installation', takeInstallation],
   [`${OWN_GROUP} Underlay`, takeUnderlay],
   [`${OWN_GROUP} FreeInputs`, takeFreeInputs],
-  [
-    `${OWN_GROUP} Outage`,
-    (draft, root) => draft.bgp.outages.push(...readOutage(root.named('Outage'))),
-  ],
+  [`${OWN_GROUP} Outage`, takeOutage],
   // What to send through the cluster: read by whoever runs it.
   [`${OWN_GROUP} Scenario`, () => undefined],
 ]);
+
+for (const [key, add] of policyKinds(CALICO_GROUPS))
+  readers.set(key, (draft, root) => add(draft.policy, root));
 
 const knownKinds = new Set([...readers.keys()].map((key) => key.split(' ')[1]));
 
@@ -227,7 +226,6 @@ function takeNamespace(draft: Draft, root: Field): void {
   once(draft.namespaces, name, readNamespace(name, at));
 }
 
-/** There is one, called `default`. */
 function takeIpamConfig(draft: Draft, root: Field): void {
   const [, at] = named('IPAMConfiguration', root);
   if (draft.ipam !== undefined) {
@@ -301,6 +299,10 @@ function takeInstallation(draft: Draft, root: Field): void {
 function label(kind: string, root: Field): Field {
   const at = root.named(kind).entry('metadata').entry('name');
   return at.absent ? root.named(kind) : named(kind, root)[1];
+}
+
+function takeOutage({ bgp }: Draft, root: Field): void {
+  bgp.outages.push(...readOutage(root.named('Outage')));
 }
 
 function takePod(draft: Draft, root: Field): void {

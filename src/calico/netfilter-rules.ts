@@ -2,12 +2,14 @@
  * The part of Felix's rules that moves ordinary traffic, as iptables-save would
  * print it (felix/rules/static.go, nat.go; release v3.28): NAT out of pools, the
  * masquerade of tunnel sources, who may send tunnel packets, and spoofed pods.
- * Policies are not in it.
+ * The chains of pods with policies are added to it (endpoint-chains.ts).
  */
 import type { NetfilterPlan } from '../plan/netfilter.ts';
 import type { DevicePlan, PoolPlan } from '../plan/plan.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
 import { formatIp4, formatPrefix, type Ip4 } from '../wire/address.ts';
+import type { FelixSettings } from './felix-configuration.ts';
+import { ACCEPT_MARK } from './policy-chains.ts';
 
 interface FelixInput {
   readonly pools: readonly PoolPlan[];
@@ -16,25 +18,46 @@ interface FelixInput {
   /** Tunnel devices of this node that have an address. */
   readonly tunnels: readonly string[];
   readonly vxlanPort: number;
+  readonly felix: FelixSettings;
+  /** Pods have chains of their own. */
+  readonly policed: boolean;
 }
 
 /** Felix's mark for packets from workloads: the scratch bit of releases up to v3.29. */
 const WORKLOAD_MARK = '0x40000/0x40000';
 
-/** The rules of nodes by their devices; nodes with the same tunnels share them. */
+/** The rules of nodes by their devices; nodes with the same tunnels and no policies share them. */
 export function felixNetfilterOf(pools: readonly PoolPlan[], hosts: readonly Ip4[]) {
   const made = new Map<string, NetfilterPlan>();
-  return (devices: readonly RuledDevice[], vxlanPort = VXLAN_PORT): NetfilterPlan => {
+  return (
+    devices: readonly RuledDevice[],
+    felix: FelixSettings = {},
+    endpoints?: NetfilterPlan,
+  ): NetfilterPlan => {
     const tunnels = devices
       .filter(({ kind, addresses }) => TUNNELS.has(kind) && addresses.length > 0)
       .map(({ name }) => name);
-    const key = `${vxlanPort} ${tunnels.join(' ')}`;
+    const { vxlanPort = VXLAN_PORT } = felix;
+    const policed = endpoints !== undefined;
+    const key = JSON.stringify([
+      vxlanPort,
+      tunnels,
+      felix.defaultEndpointToHostAction,
+      felix.allowVXLANPacketsFromWorkloads,
+      felix.allowIPIPPacketsFromWorkloads,
+      policed,
+    ]);
     let plan = made.get(key);
     if (plan === undefined) {
-      plan = parseNetfilter(felixText({ pools, hosts, tunnels, vxlanPort }), 'felix');
+      const text = felixText({ pools, hosts, tunnels, vxlanPort, felix, policed });
+      plan = parseNetfilter(text, 'felix');
       made.set(key, plan);
     }
-    return plan;
+    if (endpoints === undefined) return plan;
+    return {
+      chains: [...plan.chains, ...endpoints.chains],
+      sets: [...plan.sets, ...endpoints.sets],
+    };
   };
 }
 
@@ -46,7 +69,7 @@ const TUNNELS: ReadonlySet<string> = new Set(['ipip', 'vxlan', 'wireguard']);
 const VXLAN_PORT = 4789;
 
 /** What `iptables-save` and `ipset save` print of it. */
-function felixText({ pools, hosts, tunnels, vxlanPort }: FelixInput): string {
+function felixText({ pools, hosts, tunnels, vxlanPort, felix, policed }: FelixInput): string {
   const masq = pools.filter((pool) => pool.natOutgoing && !pool.disabled);
   return [
     ...setText(
@@ -107,11 +130,42 @@ function felixText({ pools, hosts, tunnels, vxlanPort }: FelixInput): string {
     `-A cali-INPUT -p udp -m udp --dport ${vxlanPort} -m addrtype --dst-type LOCAL -j DROP`,
     '-A cali-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
     '-A cali-FORWARD -m conntrack --ctstate INVALID -j DROP',
-    `-A cali-FORWARD -i cali+ -p udp -m udp --dport ${vxlanPort} -j DROP`,
-    '-A cali-FORWARD -i cali+ -p ipencap -j DROP',
+    ...(felix.allowVXLANPacketsFromWorkloads === true
+      ? []
+      : [`-A cali-FORWARD -i cali+ -p udp -m udp --dport ${vxlanPort} -j DROP`]),
+    ...(felix.allowIPIPPacketsFromWorkloads === true
+      ? []
+      : ['-A cali-FORWARD -i cali+ -p ipencap -j DROP']),
+    ...endpointText(felix, policed),
     'COMMIT',
     '',
   ].join('\n');
+}
+
+/**
+ * Packets from and to pods go to their own chains. From a pod to its node, the action
+ * decides after the policies: Felix's own default is to drop, but the manifests and
+ * the operator that install Calico say Accept.
+ */
+function endpointText(felix: FelixSettings, policed: boolean): readonly string[] {
+  const action = felix.defaultEndpointToHostAction ?? 'Accept';
+  if (!policed && action !== 'Drop') return [];
+  const why = '-m comment --comment "defaultEndpointToHostAction is Drop" ';
+  const host = [
+    ':cali-wl-to-host - [0:0]',
+    '-A cali-INPUT -i cali+ -g cali-wl-to-host',
+    ...(policed
+      ? ['-A cali-wl-to-host -j cali-from-wl-dispatch']
+      : ['-A cali-wl-to-host -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT']),
+    `-A cali-wl-to-host ${action === 'Drop' ? why : ''}-j ${action.toUpperCase()}`,
+  ];
+  if (!policed) return host;
+  return [
+    ...host,
+    '-A cali-FORWARD -i cali+ -j cali-from-wl-dispatch',
+    '-A cali-FORWARD -o cali+ -j cali-to-wl-dispatch',
+    `-A FORWARD -m mark --mark ${ACCEPT_MARK} -j ACCEPT`,
+  ];
 }
 
 const setText = (name: string, prefixes: readonly string[]): string[] => [

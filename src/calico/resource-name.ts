@@ -18,3 +18,10 @@ export function namespaced(kind: string, root: Field): [string, string, Field] {
       .optional((f) => f.name()) ?? 'default';
   return [namespace, name, root.named(`${kind}/${namespace}/${name}`)];
 }
+
+/** `apiVersion` or `kind`, which a typed List may say for its items. */
+export function inherited(root: Field, key: string, fallback: string | undefined): string {
+  const at = root.entry(key);
+  if (at.absent && fallback !== undefined) return fallback;
+  return at.text('a Kubernetes resource with apiVersion and kind');
+}

@@ -1,5 +1,5 @@
 /**
- * Calico's label selectors, as an IPPool's nodeSelector uses them:
+ * Calico's label selectors, as an IPPool's nodeSelector and policies use them:
  *
  *   or    := and { "||" and }
  *   and   := not { "&&" not }
@@ -17,6 +17,14 @@ export type Selector = (labels: Labels) => boolean;
 
 export const everyNode: Selector = () => true;
 
+/** What `all()` and `global()` mean where they do not simply hold. */
+export interface WordTests {
+  readonly all: Selector;
+  readonly global: Selector;
+}
+
+const NO_LIMITS: WordTests = { all: everyNode, global: everyNode };
+
 const TOKEN =
   /\s*(?:(all\(\s*\)|global\(\s*\)|has\(\s*([-A-Za-z0-9_./]+)\s*\))|(\|\||&&|==|!=|[!(){},])|(["'])(.*?)\4|([-A-Za-z0-9_./]+))/y;
 const MAX_LENGTH = 4096;
@@ -28,13 +36,13 @@ type Token =
   | { readonly kind: 'mark' | 'string' | 'word'; readonly text: string };
 
 /** Reads a selector; refuses with ERR_CONFIG_VALUE what the grammar does not know. */
-export function parseSelector(field: Field): Selector {
+export function parseSelector(field: Field, tests: WordTests = NO_LIMITS): Selector {
   const text = field.text('a label selector');
   if (text.trim() === '') return everyNode;
   const fail = () => field.refuse('a label selector such as has(key) && key == "value"');
   if (text.length > MAX_LENGTH)
     throw field.refuse(`a selector of at most ${MAX_LENGTH} characters`);
-  const tokens = tokenize(text);
+  const tokens = tokenize(text, tests);
   if (tokens === undefined) throw fail();
 
   let next = 0;
@@ -135,7 +143,7 @@ const matches =
     return value !== undefined && test(value, text);
   };
 
-function tokenize(text: string): Token[] | undefined {
+function tokenize(text: string, tests: WordTests): Token[] | undefined {
   const tokens: Token[] = [];
   const source = text.trimEnd();
   TOKEN.lastIndex = 0;
@@ -144,7 +152,8 @@ function tokenize(text: string): Token[] | undefined {
     if (match === null) return undefined;
     const [, test, key, mark, quote, quoted, word] = match;
     if (test !== undefined) {
-      tokens.push({ kind: 'test', holds: key === undefined ? everyNode : (l) => l.has(key) });
+      const everything = test.startsWith('all') ? tests.all : tests.global;
+      tokens.push({ kind: 'test', holds: key === undefined ? everything : (l) => l.has(key) });
     } else if (mark !== undefined) tokens.push({ kind: 'mark', text: mark });
     else if (quote !== undefined) tokens.push({ kind: 'string', text: quoted ?? '' });
     else tokens.push({ kind: 'word', text: word ?? '' });

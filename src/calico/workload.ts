@@ -3,6 +3,9 @@ import { formatIp4, type Ip4, type Mac, tryInterfaceAddress } from '../wire/addr
 import { type Field, type Given, given } from './field.ts';
 import { readAddressRequest, readPoolRequest } from './ipam-request.ts';
 import { podMac, vethName } from './names.ts';
+import { readLabels } from './network-set.ts';
+import { readProtocol } from './policy-rule.ts';
+import type { Labels } from './selector.ts';
 
 /** What one resource says of a pod; the other may fill the gaps. */
 export interface Workload {
@@ -22,7 +25,21 @@ export interface Workload {
   readonly endpointMac: Mac | undefined;
   /** The veth on the node, where it is stated. */
   readonly device: string | undefined;
+  readonly labels: Labels;
+  /** Its service account; empty where an endpoint names none. */
+  readonly account: string;
+  /** Ports of its containers that have names. */
+  readonly ports: readonly NamedPort[];
+  /** Names of its profiles, where the endpoint lists them. */
+  readonly profiles: readonly string[] | undefined;
   readonly at: Field;
+}
+
+/** A port that policies may call by its name. */
+export interface NamedPort {
+  readonly name: string;
+  readonly protocol: number;
+  readonly port: number;
 }
 
 /** Why a pod has no place on the network: counted, not an error. */
@@ -46,6 +63,14 @@ export function readPod(key: PodName, resource: Field): Workload | Skipped {
     mac: annotations.entry('cni.projectcalico.org/hwAddr').optional((f) => f.mac()),
     endpointMac: undefined,
     device: undefined,
+    labels: labelsOf(resource.entry('metadata').entry('labels')),
+    account: spec.entry('serviceAccountName').optional((f) => f.text()) ?? 'default',
+    ports: spec
+      .entry('containers')
+      .items()
+      .flatMap((container) => container.entry('ports').items())
+      .flatMap((at) => namedPort(at, 'containerPort') ?? []),
+    profiles: undefined,
     at: resource.emptied(),
   };
 }
@@ -65,6 +90,13 @@ export function readEndpoint(key: PodName, resource: Field): Workload {
     mac,
     endpointMac: mac,
     device: spec.entry('interfaceName').optional((f) => f.deviceName()),
+    labels: labelsOf(resource.entry('metadata').entry('labels')),
+    account: spec.entry('serviceAccountName').optional((f) => f.text()) ?? '',
+    ports: spec
+      .entry('ports')
+      .items()
+      .flatMap((at) => namedPort(at, 'port') ?? []),
+    profiles: spec.entry('profiles').optional((f) => f.items().map((item) => item.text())),
     at: resource.emptied(),
   };
 }
@@ -102,8 +134,26 @@ export function mergeWorkload(pod: Workload, endpoint: Workload): Workload {
     mac: endpoint.mac ?? pod.mac,
     endpointMac: endpoint.endpointMac,
     device: endpoint.device,
+    labels: endpoint.labels.size > 0 ? endpoint.labels : pod.labels,
+    account: endpoint.account === '' ? pod.account : endpoint.account,
+    ports: endpoint.ports.length > 0 ? endpoint.ports : pod.ports,
+    profiles: endpoint.profiles,
   };
 }
+
+const NO_LABELS: Labels = new Map();
+
+const labelsOf = (at: Field): Labels => (at.entries().length === 0 ? NO_LABELS : readLabels(at));
+
+function namedPort(at: Field, key: string): NamedPort | undefined {
+  const name = at.entry('name').optional((f) => f.text());
+  if (name === undefined || name === '') return undefined;
+  const protocol = at.entry('protocol').optional(readProtocol) ?? TCP;
+  return { name, protocol, port: at.entry(key).integer(0, 65535) };
+}
+
+/** What Kubernetes takes a port for that names no protocol. */
+const TCP = 6;
 
 export const workloadMac = ({ mac, namespace, pod }: Workload): Mac =>
   mac ?? podMac(namespace, pod);

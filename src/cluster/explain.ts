@@ -181,8 +181,19 @@ function sizes(record: TraceRecord, drop: Drop, node: Node): string {
     const mtu = record.room === Room.Forward ? record.noteA : record.noteB;
     return ` (MTU ${mtu} of ${deviceName(node, record.output)})`;
   }
+  if (name === 'filtered') {
+    const why = ruleComment(node.netfilter?.chains.rules[record.noteA]?.text ?? '');
+    return why === '' ? '' : ` (${why})`;
+  }
   if (name === 'neighbour-failed' && record.noteA >= 0) {
     return ` (${formatIp4(node.neighbours.address(record.noteA))} on ${deviceName(node, record.output)})`;
   }
   return '';
 }
+
+/** What a rule says of itself; `cali:` and a hash is only how Felix knows its own again. */
+const ruleComment = (text: string): string =>
+  [...text.matchAll(/--comment "([^"]*)"/g)]
+    .map(([, comment]) => comment!)
+    .filter((comment) => !comment.startsWith('cali:'))
+    .at(-1) ?? '';

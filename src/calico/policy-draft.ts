@@ -1,0 +1,117 @@
+/** The resources about policy, gathered while the files are read. */
+import { once } from './bgp-draft.ts';
+import type { Field } from './field.ts';
+import { readKubernetesPolicy } from './kubernetes-policy.ts';
+import { compareNames } from './names.ts';
+import { type Policy, readNetworkPolicy } from './network-policy.ts';
+import { type NetworkSet, readLabels, readNetworkSet } from './network-set.ts';
+import { type Profile, readProfile } from './profile.ts';
+import { named, namespaced } from './resource-name.ts';
+import type { Labels } from './selector.ts';
+import { BUILT_IN_TIERS, compareTiers, readTier, type Tier } from './tier.ts';
+
+/** Everything that decides who may speak to whom, but the pods. */
+export interface PolicyResources {
+  /** Of workloads. */
+  readonly policies: readonly Policy[];
+  /** In the order in which they are asked. */
+  readonly tiers: readonly Tier[];
+  readonly profiles: ReadonlyMap<string, Profile>;
+  readonly sets: readonly NetworkSet[];
+  /** Labels of service accounts by `namespace/name`. */
+  readonly accounts: ReadonlyMap<string, Labels>;
+  /** Names of policies for host endpoints alone. */
+  readonly forHosts: readonly string[];
+}
+
+export class PolicyDraft {
+  private readonly policies = new Map<string, Policy>();
+  private readonly tiers = new Map<string, Tier>();
+  private readonly profiles = new Map<string, Profile>();
+  private readonly sets = new Map<string, NetworkSet>();
+  private readonly accounts = new Map<string, Labels>();
+  private readonly forHosts: string[] = [];
+
+  addPolicy(root: Field): void {
+    const [namespace, name, at] = namespaced('NetworkPolicy', root);
+    this.add(`NetworkPolicy/${namespace}/${name}`, at, readNetworkPolicy(name, namespace, at));
+  }
+
+  addGlobalPolicy(root: Field): void {
+    const [name, at] = named('GlobalNetworkPolicy', root);
+    this.add(`GlobalNetworkPolicy/${name}`, at, readNetworkPolicy(name, undefined, at));
+  }
+
+  addKubernetesPolicy(root: Field): void {
+    const [namespace, name, at] = namespaced('NetworkPolicy', root);
+    this.add(`knp ${namespace}/${name}`, at, readKubernetesPolicy(namespace, name, at));
+  }
+
+  private add(key: string, at: Field, policy: Policy | undefined): void {
+    if (policy === undefined) this.forHosts.push(at.resource);
+    else once(this.policies, key, policy);
+  }
+
+  addTier(root: Field): void {
+    const [name, at] = named('Tier', root);
+    this.tiers.set(name, readTier(name, at));
+  }
+
+  addProfile(root: Field): void {
+    const [name, at] = named('Profile', root);
+    this.profiles.set(name, readProfile(name, at));
+  }
+
+  addNetworkSet(root: Field): void {
+    const [namespace, name, at] = namespaced('NetworkSet', root);
+    this.sets.set(`${namespace}/${name}`, readNetworkSet(namespace, at));
+  }
+
+  addGlobalNetworkSet(root: Field): void {
+    const [name, at] = named('GlobalNetworkSet', root);
+    this.sets.set(name, readNetworkSet(undefined, at));
+  }
+
+  addAccount(root: Field): void {
+    const [namespace, name, at] = namespaced('ServiceAccount', root);
+    this.accounts.set(`${namespace}/${name}`, readLabels(at.entry('metadata').entry('labels')));
+  }
+
+  /** Throws ERR_CONFIG_CONFLICT for a policy in a tier that does not exist. */
+  finish(): PolicyResources {
+    const tiers = new Map(BUILT_IN_TIERS.map((tier) => [tier.name, tier]));
+    for (const [name, tier] of this.tiers) tiers.set(name, tier);
+    const policies = [...this.policies.values()];
+    for (const { tier, at } of policies) {
+      if (!tiers.has(tier)) throw at.conflict('a tier that exists', `tier ${tier}`);
+    }
+    return {
+      policies,
+      tiers: [...tiers.values()].sort(compareTiers),
+      profiles: this.profiles,
+      sets: [...this.sets].sort(([a], [b]) => compareNames(a, b)).map(([, set]) => set),
+      accounts: this.accounts,
+      forHosts: this.forHosts,
+    };
+  }
+}
+
+type Add = (draft: PolicyDraft, root: Field) => void;
+
+const CALICO_KINDS: readonly (readonly [string, Add])[] = [
+  ['NetworkPolicy', (draft, root) => draft.addPolicy(root)],
+  ['GlobalNetworkPolicy', (draft, root) => draft.addGlobalPolicy(root)],
+  ['Tier', (draft, root) => draft.addTier(root)],
+  ['Profile', (draft, root) => draft.addProfile(root)],
+  ['NetworkSet', (draft, root) => draft.addNetworkSet(root)],
+  ['GlobalNetworkSet', (draft, root) => draft.addGlobalNetworkSet(root)],
+];
+
+/** What takes up each kind, by `group kind`. */
+export const policyKinds = (groups: readonly string[]): (readonly [string, Add])[] => [
+  ...groups.flatMap((group) =>
+    CALICO_KINDS.map(([kind, add]) => [`${group} ${kind}`, add] as const),
+  ),
+  ['networking.k8s.io/v1 NetworkPolicy', (draft, root) => draft.addKubernetesPolicy(root)],
+  ['v1 ServiceAccount', (draft, root) => draft.addAccount(root)],
+];
