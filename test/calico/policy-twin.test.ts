@@ -94,12 +94,12 @@ const rule = fc
     );
   });
 
-const tierNames = ['default', 'early', 'late'];
+const tierNames = ['default', 'default', 'default', 'early', 'late'];
 const policy = fc
   .record({
     namespace: fc.constantFrom(undefined, 'default', 'lab'),
     tier: fc.constantFrom(...tierNames),
-    order: fc.constantFrom(undefined, 1, 2, 2.5),
+    order: fc.constantFrom(undefined, undefined, 1, 1, 2.5),
     selector: tree,
     types: fc.constantFrom(undefined, ['Ingress'], ['Egress'], ['Ingress', 'Egress']),
     ingress: fc.array(rule, { maxLength: 3 }),
@@ -117,7 +117,7 @@ const places = [
 const world = fc.record({
   podTags: fc.tuple(tags, tags, tags, tags),
   spaces: fc.tuple(tags, tags),
-  policies: fc.array(policy, { maxLength: 4 }),
+  policies: fc.array(policy, { maxLength: 6 }),
   early: fc.record({ order: fc.constantFrom(10, 2_000_000), pass: fc.boolean() }),
   late: fc.boolean(),
 });
