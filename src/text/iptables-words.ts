@@ -2,25 +2,26 @@
 import { found, PodwireError } from '../errors.ts';
 import type { PortRange } from '../plan/netfilter.ts';
 
+/** Where a rule stands, for messages. */
 export interface RulePlace {
   readonly source: string;
   readonly line: number;
 }
 
-/** ERR_CONFIG_VALUE for a word of a rule. */
-export const refuse = (place: RulePlace, expected: string, word: unknown): PodwireError =>
+/** ERR_CONFIG_VALUE at a rule. */
+export const refuseRule = (place: RulePlace, expected: string, word: unknown): PodwireError =>
   new PodwireError('ERR_CONFIG_VALUE', `expected ${expected}, found ${found(word)}`, place);
 
-/** Words, with quoted ones whole. */
-export function wordsOf(line: string): string[] {
+/** Words, with quoted ones whole; in quotes a backslash keeps the next sign as it is. */
+export function ruleWords(line: string): string[] {
   const words: string[] = [];
   for (let at = 0; at < line.length; ) {
     if (line[at] === ' ') at++;
     else if (line[at] === '"') {
-      const end = line.indexOf('"', at + 1);
-      const stop = end < 0 ? line.length : end;
-      words.push(line.slice(at + 1, stop));
-      at = stop + 1;
+      let end = at + 1;
+      while (end < line.length && line[end] !== '"') end += line[end] === '\\' ? 2 : 1;
+      words.push(line.slice(at + 1, end).replace(/\\(.)/g, '$1'));
+      at = end + 1;
     } else {
       const end = line.indexOf(' ', at);
       const stop = end < 0 ? line.length : end;
@@ -48,24 +49,35 @@ export class Words {
 
   value(expected: string): string {
     const word = this.next();
-    if (word === undefined) throw refuse(this.place, expected, undefined);
+    if (word === undefined) throw refuseRule(this.place, expected, undefined);
     return word;
   }
 
-  number(expected: string): number {
+  number(expected: string, from: number, to: number): number {
     const word = this.value(expected);
-    const value = Number(word);
-    if (!Number.isFinite(value)) throw refuse(this.place, expected, word);
+    const value = /^\d{1,10}(\.\d{1,20})?$/.test(word) ? Number(word) : Number.NaN;
+    if (!(value >= from && value <= to)) throw refuseRule(this.place, expected, word);
     return value;
+  }
+
+  /** `0x4000/0x4000`, either part decimal too; without a mask all bits count. */
+  mark(): { readonly value: number; readonly mask: number } {
+    const text = this.value('a mark');
+    if (!/^(0x[0-9a-f]{1,8}|\d{1,10})(\/(0x[0-9a-f]{1,8}|\d{1,10}))?$/i.test(text)) {
+      throw refuseRule(this.place, 'a mark as 0x4000/0x4000', text);
+    }
+    const [value, mask = '0xffffffff'] = text.split('/');
+    return { value: Number(value) | 0, mask: Number(mask) | 0 };
   }
 }
 
 /** A port or a range. */
 export function ports(reader: Words): PortRange {
   const text = reader.value('a port');
-  const [from, to = from] = text.split(/[:-]/);
-  if (!/^\d+([:-]\d+)?$/.test(text)) throw refuse(reader.place, 'a port or range', text);
-  return { from: Number(from), to: Number(to) };
+  const [from, to = from] = text.split(/[:-]/).map(Number);
+  const known = /^\d{1,5}([:-]\d{1,5})?$/.test(text) && from! <= to! && to! <= 65535;
+  if (!known) throw refuseRule(reader.place, 'a port or range', text);
+  return { from: from!, to: to! };
 }
 
 /** Ports and ranges with commas between them. */
