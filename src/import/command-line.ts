@@ -13,6 +13,8 @@ export type Format =
   | 'rule'
   | 'wg'
   | 'sysctl'
+  | 'iptables'
+  | 'ipset'
   | 'calicoctl'
   | 'status'
   | 'yaml';
@@ -36,7 +38,7 @@ export interface Listing {
 
 /** What a command starts with; those around it are taken off below. */
 const FIRST =
-  /^\s{0,80}(sudo|watch|ip|ssh|kubectl|k|kc|docker|podman|bridge|arp|route|wg|sysctl|calicoctl)(\s|$)/;
+  /^\s{0,80}(sudo|watch|ip|ssh|kubectl|k|kc|docker|podman|bridge|arp|route|wg|sysctl|calicoctl|ip6?tables(?:-legacy|-nft)?(?:-save)?|ipset)(\s|$)/;
 /** No command of these families is longer. */
 const MAX_COMMAND = 1000;
 
@@ -116,7 +118,22 @@ function listingOf(words: readonly string[]): Found | undefined {
       if (rest.length > 2 || (rest[0] ?? 'show') !== 'show') return undefined;
       return { format: 'wg', whole: rest.length < 2 };
     case 'sysctl':
-      return { format: 'sysctl', whole: false };
+      // The recorded labs' listing says so itself: a key that is not there is 0.
+      return { format: 'sysctl', whole: rest.join(' ').includes('0 where not listed') };
+    case 'iptables-save':
+    case 'iptables-legacy-save':
+    case 'iptables-nft-save':
+      return { format: 'iptables', whole: rest.every((word) => /^(-c|--counters)$/.test(word)) };
+    case 'ipset':
+      if (rest[0] !== 'save') return rest[0] === 'list' ? OTHER : undefined;
+      return { format: 'ipset', whole: rest.length === 1 };
+    case 'iptables':
+    case 'iptables-legacy':
+    case 'iptables-nft':
+    case 'ip6tables-save':
+    case 'ip6tables-legacy-save':
+    case 'ip6tables-nft-save':
+      return rest.length === 0 || rest.every((word) => /^-/.test(word)) ? OTHER : undefined;
     case 'calicoctl':
     case 'kubectl':
     case 'k':

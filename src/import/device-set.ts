@@ -60,6 +60,7 @@ function complete(tables: TableSet, link: LinkListed, notes: Notes): DevicePlan 
     ...device,
     addresses,
     proxyArp: proxyArp(tables, device.name, notes),
+    ...tables.sysctls.settings(device.name),
   };
 }
 
@@ -84,7 +85,7 @@ function assumeDevice(tables: TableSet, name: string, index: number, notes: Note
 
 /** A cali device answers ARP for others (Felix endpoint_mgr.go), unless sysctl says otherwise. */
 function proxyArp({ name, sysctls }: TableSet, device: string, notes: Notes): boolean {
-  const told = sysctls.get(`net.ipv4.conf.${device}.proxy_arp`);
+  const told = sysctls.ofDevice(device, 'proxy_arp');
   if (told !== undefined) return told === '1';
   if (!device.startsWith('cali')) return false;
   notes.assume(`${name}: proxy_arp is 1 on cali devices, as Felix sets it`);

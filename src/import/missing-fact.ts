@@ -10,7 +10,7 @@ export interface MissingFact {
   /** Whose table it would stand in. */
   readonly node: string;
   /** The command that would have listed it; `any` where a whole namespace is unknown. */
-  readonly command: 'ip route' | 'ip neigh' | 'bridge fdb show' | 'wg show' | 'any';
+  readonly command: 'ip route' | 'ip rule' | 'ip neigh' | 'bridge fdb show' | 'wg show' | 'any';
   /** A sentence: `node2's FDB entry for 66:…:e7 is not in the dump`. */
   readonly text: string;
 }
@@ -64,6 +64,7 @@ class FactFinder {
   private facts: MissingFact[] = [];
   private steps = 0;
   private whole = true;
+  private source: Ip4 | undefined;
 
   constructor(plan: ClusterPlan) {
     this.plan = plan;
@@ -82,6 +83,7 @@ class FactFinder {
     this.whole = whole;
     this.steps = 0;
     const start = this.byName.get(from);
+    this.source = start && ownAddress(start);
     if (start !== undefined) this.reach(start, to, false);
     return this.facts;
   }
@@ -95,6 +97,9 @@ class FactFinder {
   private reach(start: NamespacePlan, to: Ip4, outer: boolean): NamespacePlan | undefined {
     let at: NamespacePlan | undefined = start;
     while (at !== undefined && this.steps++ < MAX_STEPS) {
+      if (at.rules !== undefined && !at.rules.some(({ table }) => table === 'local')) {
+        return this.lack(at.name, 'ip rule', `${at.name}'s rule for its local table`);
+      }
       if (owns(at, to)) return at;
       at = this.hop(at, to, outer);
     }
@@ -152,6 +157,7 @@ class FactFinder {
     const other = this.byName.get(peer?.namespace ?? '');
     if (other === undefined)
       return this.lack(at.name, 'any', `what is behind ${at.name}'s ${name}`);
+    this.checkBack(other, peer?.device);
     if (via === undefined || owns(other, via) || macOf(at, name, via) !== undefined) return other;
     // As a proxy a node answers ARP only for what it has a route to by another device.
     const way = lookUp(other, via, false);
@@ -160,6 +166,21 @@ class FactFinder {
       this.lack(other.name, 'ip route', asked);
     }
     return other;
+  }
+
+  /** A strict rp_filter lets in only what it has a route back to, by the same device. */
+  private checkBack(at: NamespacePlan, device: string | undefined): void {
+    const filter = at.devices.find(({ name }) => name === device)?.rpFilter ?? 0;
+    if (filter === 0 || this.source === undefined) return;
+    const back = lookUp(at, this.source, false);
+    const known = back?.type === 'unicast';
+    const same = back?.device === device || back?.nextHops?.some((hop) => hop.device === device);
+    if (known && (same || filter === 2)) return;
+    this.lack(
+      at.name,
+      'ip route',
+      `${at.name}'s route to ${formatIp4(this.source)} by ${device}, which its rp_filter asks for,`,
+    );
   }
 
   private throughVxlan(

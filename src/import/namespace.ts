@@ -30,6 +30,8 @@ export function namespaceOf(
     neighbours: tables.neighbours.filter(({ mac }) => mac !== 0),
     fdb: tables.fdb.filter((entry) => isForwarding(entry, devices)),
     ...ownRules(tables, notes),
+    ...tables.sysctls.limits(),
+    ...(tables.netfilter === undefined ? {} : { netfilter: tables.netfilter }),
   };
   return { ...draft, routes: ownRoutes(tables, draft, notes) };
 }

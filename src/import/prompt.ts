@@ -69,7 +69,8 @@ function barePrompt(text: string): Prompt | undefined {
   const command = text
     .slice(sign[0].length)
     .replace(/^command: */, '')
-    .replace(/ \([^)]{0,80}\)$/, '');
+    // A remark about the listing; this one is a fact about it.
+    .replace(/ \((?!0 where not listed)[^)]{0,80}\)$/, '');
   return commandOf(command) === undefined ? undefined : { command };
 }
 

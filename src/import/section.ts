@@ -6,7 +6,7 @@ import { found, PodwireError } from '../errors.ts';
 import { type PastedLine, pastedLines, wordsOf } from '../text/line-reader.ts';
 import { commandOf, type Format, type Listing } from './command-line.ts';
 import type { DumpFile } from './dump-file.ts';
-import { formatOf } from './line-format.ts';
+import { formatOf, remarkOf } from './line-format.ts';
 import { isNamespaceName, type Mark, markOf } from './prompt.ts';
 
 /** The output of one command in one namespace. */
@@ -32,7 +32,7 @@ export interface Cut {
 }
 
 /** Formats of which an empty listing is a fact. */
-const MAY_BE_EMPTY = new Set<Format | 'other'>(['neigh', 'arp', 'fdb', 'wg']);
+const MAY_BE_EMPTY = new Set<Format | 'other'>(['neigh', 'arp', 'fdb', 'wg', 'iptables', 'ipset']);
 
 interface Draft {
   readonly node: string | undefined;
@@ -72,7 +72,18 @@ function cutFile(file: DumpFile, cut: Cutting): void {
   if (named.listing !== undefined) open(named.listing, true);
 
   const lines = pastedLines(file.text, file);
+  let six = false;
   for (const [i, line] of lines.entries()) {
+    const remark = remarkOf(line.text);
+    if (remark !== undefined) {
+      six = remark.six;
+      if (draft?.format === 'iptables') draft.lines.push(line);
+      else if (!six) {
+        open({ format: 'iptables', command: COMMANDS.iptables, whole: false }, false);
+        draft?.lines.push(line);
+      }
+      continue;
+    }
     const mark: Mark | undefined = markOf(line.text);
     if (mark !== undefined) {
       close();
@@ -87,7 +98,7 @@ function cutFile(file: DumpFile, cut: Cutting): void {
     }
     const current: Draft | undefined = draft;
     const format = formatOf(line.text, current?.format, lines[i + 1]?.text);
-    if (format === 'ipv6') {
+    if (format === 'ipv6' || (six && format === 'iptables')) {
       cut.ipv6++;
       current?.lines.push({ ...line, text: '' });
     } else if (format === undefined) {
@@ -123,6 +134,8 @@ const COMMANDS: { readonly [F in Format]: string } = {
   rule: 'ip rule',
   wg: 'wg show',
   sysctl: 'sysctl',
+  iptables: 'iptables-save',
+  ipset: 'ipset save',
   calicoctl: 'calicoctl get',
   status: 'calicoctl node status',
   yaml: 'calicoctl get -o yaml',
@@ -193,8 +206,10 @@ function wordsAsWritten(base: string, words: readonly string[]): string {
   return base.slice(0, at);
 }
 
-/** `ip d link` was `ip -d link`, `arp an` was `arp -an`. */
+/** `ip d link` was `ip -d link`, `arp an` was `arp -an`, `iptables save` was `iptables-save`. */
 const spellOut = (words: readonly string[]): string =>
-  wordsOf(words.join(' '))
+  wordsOf(words.join(' ').replace(/^(ip6?tables)( legacy| nft)? save\b/, joined))
     .map((word, i) => (i > 0 && ['d', 'an', 'n', '4', 'c'].includes(word) ? `-${word}` : word))
     .join(' ');
+
+const joined = (text: string): string => text.replaceAll(' ', '-');

@@ -1,5 +1,6 @@
 /** What the sections of one namespace say, table by table. */
 import { PodwireError } from '../errors.ts';
+import type { NetfilterPlan } from '../plan/netfilter.ts';
 import type {
   FdbPlan,
   NeighbourPlan,
@@ -8,16 +9,17 @@ import type {
   WireguardSettings,
 } from '../plan/plan.ts';
 import { parseBridgeFdb } from '../text/fdb-reader.ts';
-import { wordsOf } from '../text/line-reader.ts';
 import { type LinkListed, parseIpLink } from '../text/link-reader.ts';
 import { parseArp, parseIpNeigh } from '../text/neighbour-reader.ts';
 import { parseRouteN } from '../text/route-n-reader.ts';
 import { parseIpRule } from '../text/rule-reader.ts';
 import { parseWgShow } from '../text/wg-reader.ts';
 import type { Format } from './command-line.ts';
+import { readNetfilter } from './netfilter-section.ts';
 import type { Notes } from './notes.ts';
 import { readRoutes } from './route-section.ts';
 import type { Section } from './section.ts';
+import { Sysctls } from './sysctls.ts';
 
 /** The tables of one namespace as far as the dumps go. */
 export interface TableSet {
@@ -30,7 +32,8 @@ export interface TableSet {
   readonly fdb: readonly FdbPlan[];
   readonly rules: readonly RulePlan[] | undefined;
   readonly wireguard: ReadonlyMap<string, WireguardSettings>;
-  readonly sysctls: ReadonlyMap<string, string>;
+  readonly sysctls: Sysctls;
+  readonly netfilter: NetfilterPlan | undefined;
 }
 
 /** Throws ERR_CONFIG_VALUE and ERR_CONFIG_CONFLICT with file and line. */
@@ -61,7 +64,8 @@ export function readTables(name: string, sections: readonly Section[], notes: No
         parseWgShow(s.text, place(s)).map(({ device, settings }) => [device, settings] as const),
       ),
     ),
-    sysctls: new Map(of('sysctl').flatMap(readSysctls)),
+    sysctls: new Sysctls(of('sysctl')),
+    netfilter: readNetfilter(name, of('iptables'), of('ipset'), notes),
   };
 }
 
@@ -171,10 +175,3 @@ const conflict = (link: LinkListed, before: LinkListed, expected: string): Podwi
     `expected ${expected}, found another in ${before.source}:${before.line}`,
     link,
   );
-
-/** `net.ipv4.ip_forward = 1` */
-const readSysctls = ({ text }: Section): [string, string][] =>
-  text.split('\n').flatMap((line) => {
-    const [key, equals, value] = wordsOf(line);
-    return key && equals === '=' && value ? [[key, value] as [string, string]] : [];
-  });

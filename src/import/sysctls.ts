@@ -1,0 +1,62 @@
+/** What `sysctl` lists of one namespace, and what it means for a device. */
+import type { DevicePlan, NamespacePlan } from '../plan/plan.ts';
+import { wordsOf } from '../text/line-reader.ts';
+import type { Section } from './section.ts';
+
+export class Sysctls {
+  private readonly values = new Map<string, string>();
+  /** A key that is not listed is 0. */
+  private readonly zeroes: boolean;
+
+  /** `net.ipv4.ip_forward = 1`; of a key that is listed twice the later line counts. */
+  constructor(sections: readonly Section[]) {
+    this.zeroes = sections.some(({ listing }) => listing.whole);
+    for (const { text } of sections) {
+      for (const line of text.split('\n')) {
+        const [key, equals, value] = wordsOf(line);
+        if (key && equals === '=' && value) this.values.set(key, value);
+      }
+    }
+  }
+
+  get(key: string): string | undefined {
+    return this.values.get(key);
+  }
+
+  /** A device's own value; procps writes `vxlan/calico` for `vxlan.calico`. */
+  ofDevice(device: string, key: string): string | undefined {
+    const own = this.get(`net.ipv4.conf.${device}.${key}`);
+    return own ?? this.get(`net.ipv4.conf.${device.replaceAll('.', '/')}.${key}`);
+  }
+
+  /** What a device does and no other listing tells: IN_DEV_MAXCONF and IN_DEV_ORCONF of inetdevice.h. */
+  settings(device: string): Pick<DevicePlan, 'rpFilter' | 'routeLocalnet'> {
+    if (device === 'lo') return {};
+    const [filter, localnet] = ['rp_filter', 'route_localnet'].map((key) => {
+      const told = [this.ofDevice('all', key), this.ofDevice(device, key)].flatMap((value) =>
+        value === undefined ? [] : [Number(value)],
+      );
+      return told.length === 0 && !this.zeroes ? undefined : Math.max(0, ...told);
+    });
+    return {
+      ...(filter === 0 || filter === 1 || filter === 2 ? { rpFilter: filter } : {}),
+      ...(localnet === undefined ? {} : { routeLocalnet: localnet === 1 }),
+    };
+  }
+
+  /** The limits of ICMP errors, as far as they are listed. */
+  limits(): Pick<NamespacePlan, 'icmpRateLimit' | 'routeErrorCost'> {
+    const icmpRateLimit = this.milliseconds('net.ipv4.icmp_ratelimit');
+    const routeErrorCost = this.milliseconds('net.ipv4.route.error_cost');
+    return {
+      ...(icmpRateLimit === undefined ? {} : { icmpRateLimit }),
+      ...(routeErrorCost === undefined ? {} : { routeErrorCost }),
+    };
+  }
+
+  private milliseconds(key: string): number | undefined {
+    const value = this.get(key);
+    if (value === undefined) return this.zeroes ? 0 : undefined;
+    return /^\d{1,9}$/.test(value) ? Number(value) : undefined;
+  }
+}
