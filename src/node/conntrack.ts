@@ -32,6 +32,8 @@ const TCP_MS = 432_000_000;
 const UDP_STREAM_MS = 120_000;
 const OTHER_MS = 30_000;
 
+const SWEEP_MS = 1000;
+
 /** Abandoned connections kept a little longer. */
 const LIMBO = 64;
 
@@ -85,6 +87,9 @@ export class Conntrack {
   private readonly connections: (Connection | undefined)[] = [];
   private readonly free: number[] = [];
   private readonly limbo: number[] = [];
+  /** Ticks of the packet that was tracked last. */
+  private now = 0;
+  private swept = -SWEEP_MS;
   private readonly scratch: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0 };
 
   /** How many are confirmed. */
@@ -99,19 +104,20 @@ export class Conntrack {
   /** Finds or begins the packet's connection; sets `ct`, `ctDirection` and `ctState` on it. */
   track(p: Packet, now: number): void {
     const tuple = this.scratch;
+    this.now = now;
     p.ct = -1;
     p.ctDirection = ORIGINAL;
     const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
     const isIcmp = ipv4.protocol(bytes, p.l3) === ipv4.PROTO_ICMP;
     if (isIcmp && p.tail - l4 >= icmp.HEADER_LEN && icmp.isError(icmp.type(bytes, l4))) {
-      this.relate(p, l4 + icmp.HEADER_LEN, now);
+      this.relate(p, l4 + icmp.HEADER_LEN);
       return;
     }
     if (!readTuple(p.l3, p.tail, tuple)) {
       p.ctState = CtState.Invalid;
       return;
     }
-    const found = this.find(tuple, now);
+    const found = this.lookup(tuple);
     if (found >= 0) {
       const connection = this.connection(found >> 1);
       p.ct = found >> 1;
@@ -170,6 +176,7 @@ export class Conntrack {
     for (const connection of this.connections) {
       const original = connection?.tuples[ORIGINAL];
       if (connection === undefined || original === undefined || !connection.confirmed) continue;
+      if (this.isExpired(connection)) continue;
       if (
         original.source === source &&
         original.protocol === protocol &&
@@ -180,21 +187,21 @@ export class Conntrack {
     }
   }
 
+  /** Twice the connection plus the direction, or -1; one that has expired is gone for all. */
   private lookup({ source, destination, ports, protocol }: Tuple): number {
-    return this.index.get(source, destination, ports, protocol);
-  }
-
-  private find(tuple: Tuple, now: number): number {
-    const found = this.lookup(tuple);
-    if (found < 0) return -1;
-    const connection = this.connection(found >> 1);
-    const idle = (now - connection.last) | 0;
-    if (idle >= 0 && idle <= timeoutOf(connection)) return found;
+    const found = this.index.get(source, destination, ports, protocol);
+    if (found < 0 || !this.isExpired(this.connection(found >> 1))) return found;
     this.remove(found >> 1);
     return -1;
   }
 
+  private isExpired(connection: Connection): boolean {
+    const idle = (this.now - connection.last) | 0;
+    return idle < 0 || idle > timeoutOf(connection);
+  }
+
   private begin(original: Tuple, now: number): number {
+    if (this.size >= MAX_CONNECTIONS) this.sweep();
     if (this.size >= MAX_CONNECTIONS) return -1;
     const id = this.free.pop() ?? this.connections.length;
     this.connections[id] = {
@@ -208,6 +215,16 @@ export class Conntrack {
     return id;
   }
 
+  /** Makes room; a full table is looked through once a second at most. */
+  private sweep(): void {
+    const since = (this.now - this.swept) | 0;
+    if (since >= 0 && since < SWEEP_MS) return;
+    this.swept = this.now;
+    for (const [id, connection] of this.connections.entries()) {
+      if (connection?.confirmed && this.isExpired(connection)) this.remove(id);
+    }
+  }
+
   private remove(id: number): void {
     for (const { source, destination, ports, protocol } of this.connection(id).tuples) {
       this.index.delete(source, destination, ports, protocol);
@@ -217,11 +234,11 @@ export class Conntrack {
   }
 
   /** An ICMP error belongs to the connection of the packet it quotes. */
-  private relate(p: Packet, quote: number, now: number): void {
+  private relate(p: Packet, quote: number): void {
     const tuple = this.scratch;
     p.ctState = CtState.Invalid;
     if (p.tail - quote < ipv4.HEADER_LEN + 8 || !readTuple(quote, p.tail, tuple)) return;
-    const found = this.find(invert(tuple), now);
+    const found = this.lookup(invert(tuple));
     if (found < 0) return;
     p.ct = found >> 1;
     p.ctDirection = found & 1;

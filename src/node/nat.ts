@@ -120,7 +120,10 @@ export class Nat {
     const tuple = { ...now };
     if (manip === Manip.Destination) {
       if (range?.address !== undefined) tuple.destination = range.address;
-      if (range?.from !== undefined) tuple.ports = (tuple.ports & ~0xffff) | range.from;
+      // The first of a range, unless the port lies in it already.
+      if (range?.from !== undefined && !holds(range, tuple.ports & 0xffff)) {
+        tuple.ports = (tuple.ports & ~0xffff) | range.from;
+      }
       return tuple;
     }
     const randomFully = range?.randomFully ?? false;
@@ -143,7 +146,7 @@ export class Nat {
     }
     tuple.source = address;
     if (!hasPort(tuple.protocol)) return tuple;
-    if (!randomFully && range?.from === undefined && !this.isTaken(tuple)) return tuple;
+    if (!randomFully && holds(range, tuple.ports >>> 16) && !this.isTaken(tuple)) return tuple;
     return this.draw(connection.tuples[ORIGINAL], tuple, range);
   }
 
@@ -163,18 +166,25 @@ export class Nat {
         : { from: range.from, to: range.to ?? range.from };
     const span = to - from + 1;
     const start = mix(this.seed, ++this.draws) >>> 0;
+    let last = tuple;
     for (let i = 0; i < span; i++) {
       const drawn = declared === undefined || i > 0 ? from + ((start + i) % span) : declared.mapped;
       const candidate = { ...tuple, ports: withSource(tuple, drawn) };
       if (!this.isTaken(candidate)) return candidate;
+      last = candidate;
     }
-    return tuple;
+    // All are taken: this one too, so that the packet ends where it would be confirmed.
+    return last;
   }
 
   private isTaken(tuple: Tuple): boolean {
     return this.conntrack.isUsed(invert(tuple));
   }
 }
+
+/** A port that need not change: there is no range, or it lies in it. */
+const holds = (range: NatRange | undefined, port: number): boolean =>
+  range?.from === undefined || (port >= range.from && port <= (range.to ?? range.from));
 
 /** An echo id stands in both halves. */
 const withSource = ({ ports, protocol }: Tuple, port: number): number =>
