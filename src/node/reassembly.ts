@@ -1,7 +1,8 @@
 /**
  * Fragments for this namespace put together again: net/ipv4/ip_fragment.c. A queue
  * a datagram (source, destination, protocol, identification), its pieces in order
- * of offset; overlaps end the whole datagram, as in Linux since 4.19.
+ * of offset. A piece that adds nothing is dropped; one that overlaps otherwise ends
+ * the whole datagram, as in Linux since 4.19 (RFC 5722 for IPv6).
  */
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
@@ -15,31 +16,46 @@ const TIMEOUT_MS = 30_000;
 /** net.ipv4.ipfrag_high_thresh, bytes. */
 const MEMORY_LIMIT = 4 * 1024 * 1024;
 
+/** What the shortest packet takes (skb_truesize), so that many short ones are bounded too. */
+const LEAST_SIZE = 768;
+
 interface Datagram {
   readonly key: string;
   /** Sorted by offset. */
   readonly pieces: Packet[];
+  /** Bytes of memory held. */
   bytes: number;
+  /** Virtual milliseconds. */
+  readonly deadline: number;
 }
 
 export class Reassembly {
   private readonly datagrams = new Map<string, Datagram>();
   private held = 0;
+  private armed = false;
 
   /**
    * Takes a fragment in. When it completes its datagram: a packet with the whole,
    * header of the first piece. Otherwise null; the piece is held, or discarded.
    */
   add(node: Node, p: Packet): Packet | null {
-    const datagram = this.datagram(node, keyOf(p.l3));
-    if (this.held + p.length > MEMORY_LIMIT || !insert(datagram, p)) {
-      p.drop = Drop.FragmentOverlap;
+    const size = Math.max(p.length, LEAST_SIZE);
+    if (this.held + size > MEMORY_LIMIT) {
+      p.drop = Drop.SlotsExhausted;
       node.world.discard(node, p);
-      this.end(node, datagram, Drop.FragmentOverlap);
       return null;
     }
-    datagram.bytes += p.length;
-    this.held += p.length;
+    cutOdd(p);
+    const datagram = this.datagram(node, keyOf(p.l3));
+    const fit = insert(datagram, p);
+    if (fit !== Fit.New) {
+      p.drop = Drop.FragmentOverlap;
+      node.world.discard(node, p);
+      if (fit === Fit.Overlap) this.end(node, datagram, Drop.FragmentOverlap);
+      return null;
+    }
+    datagram.bytes += size;
+    this.held += size;
     const total = completeLength(datagram.pieces);
     if (total < 0) return null;
     this.forget(datagram);
@@ -49,12 +65,29 @@ export class Reassembly {
   private datagram(node: Node, key: string): Datagram {
     const known = this.datagrams.get(key);
     if (known !== undefined) return known;
-    const datagram: Datagram = { key, pieces: [], bytes: 0 };
+    const deadline = node.world.milliseconds() + TIMEOUT_MS;
+    const datagram: Datagram = { key, pieces: [], bytes: 0, deadline };
     this.datagrams.set(key, datagram);
-    node.world.arm(TIMEOUT_MS, () => {
-      if (this.datagrams.get(key) === datagram) this.end(node, datagram, Drop.FragmentTimeout);
-    });
+    this.arm(node, TIMEOUT_MS);
     return datagram;
+  }
+
+  /** One timer for all: datagrams that were completed leave none behind. */
+  private arm(node: Node, milliseconds: number): void {
+    if (this.armed) return;
+    this.armed = true;
+    node.world.arm(milliseconds, () => {
+      this.armed = false;
+      const now = node.world.milliseconds();
+      // In the order they began.
+      for (const datagram of this.datagrams.values()) {
+        if (datagram.deadline > now) {
+          this.arm(node, datagram.deadline - now);
+          return;
+        }
+        this.end(node, datagram, Drop.FragmentTimeout);
+      }
+    });
   }
 
   private forget(datagram: Datagram): void {
@@ -77,20 +110,48 @@ const keyOf = (l3: number): string =>
 const startOf = (p: Packet): number => ipv4.fragmentOffset(bytes, p.l3) * 8;
 const dataOf = (p: Packet): number => p.tail - p.l3 - ipv4.headerLength(bytes, p.l3);
 
-/** False where the piece overlaps another or reaches past 65,535 bytes. */
-function insert(datagram: Datagram, p: Packet): boolean {
-  const { pieces } = datagram;
+/** Only the last piece may carry other than a multiple of 8 bytes; what is over is cut. */
+function cutOdd(p: Packet): void {
+  if (ipv4.moreFragments(bytes, p.l3)) p.tail -= dataOf(p) & 7;
+}
+
+const Fit = { New: 0, Duplicate: 1, Overlap: 2 } as const;
+type Fit = (typeof Fit)[keyof typeof Fit];
+
+/** Puts the piece in its place, unless it is there already, or contradicts another: ip_frag_queue. */
+function insert({ pieces }: Datagram, p: Packet): Fit {
   const start = startOf(p);
   const end = start + dataOf(p);
-  if (end > 65535 - ipv4.HEADER_LEN) return false;
-  const after = pieces.findIndex((piece) => startOf(piece) >= start);
+  if (end === start || end > 65535 - ipv4.HEADER_LEN) return Fit.Overlap;
+  const last = pieces.at(-1);
+  if (last !== undefined) {
+    const reach = startOf(last) + dataOf(last);
+    const more = ipv4.moreFragments(bytes, p.l3);
+    // Two ends, or something beyond the end.
+    if (!more && end < reach) return Fit.Overlap;
+    if (!ipv4.moreFragments(bytes, last.l3) && (more ? end > reach : end !== reach)) {
+      return Fit.Overlap;
+    }
+  }
+  const after = pieces.findIndex((piece) => startOf(piece) + dataOf(piece) > start);
   const at = after < 0 ? pieces.length : after;
-  const before = pieces[at - 1];
   const next = pieces[at];
-  if (before !== undefined && startOf(before) + dataOf(before) > start) return false;
-  if (next !== undefined && startOf(next) < end) return false;
+  if (next !== undefined && startOf(next) < end) {
+    return covers(pieces, at, start, end) ? Fit.Duplicate : Fit.Overlap;
+  }
   pieces.splice(at, 0, p);
-  return true;
+  return Fit.New;
+}
+
+/** Do the pieces from `at` on hold all bytes from `start` to `end`? */
+function covers(pieces: readonly Packet[], at: number, start: number, end: number): boolean {
+  let reach = start;
+  for (let i = at; i < pieces.length && reach < end; i++) {
+    const piece = pieces[i]!;
+    if (startOf(piece) > reach) return false;
+    reach = startOf(piece) + dataOf(piece);
+  }
+  return reach >= end;
 }
 
 /** Bytes of data of a complete datagram, else -1. */
