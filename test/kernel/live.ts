@@ -37,7 +37,7 @@ describe.skipIf(lacks.length > 0)('a live kernel', () => {
     mkdirSync(join(work, 'scenarios'), { recursive: true });
     cpSync(join(lab, 'scenarios', 'common.py'), join(work, 'scenarios', 'common.py'));
     writeFileSync(join(work, 'scenarios', `${name.replaceAll('-', '_')}.py`), scenarioOf(seed));
-    const ended = spawnSync('./run', [name], { cwd: work, encoding: 'utf8' });
+    const ended = spawnSync('bash', ['run', name], { cwd: work, encoding: 'utf8' });
     expect(ended.stdout, ended.stderr).toContain(`${name}`);
     expect(ended.stdout, ended.stderr).toMatch(/ ok \d+s/);
 
