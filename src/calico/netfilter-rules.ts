@@ -9,7 +9,7 @@ import type { DevicePlan, PoolPlan } from '../plan/plan.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
 import { formatIp4, formatPrefix, type Ip4 } from '../wire/address.ts';
 import type { FelixSettings } from './felix-configuration.ts';
-import { ACCEPT_MARK } from './policy-chains.ts';
+import { ACCEPT_MARK, isFelixChain } from './policy-chains.ts';
 
 interface FelixInput {
   readonly pools: readonly PoolPlan[];
@@ -50,7 +50,7 @@ export function felixNetfilterOf(pools: readonly PoolPlan[], hosts: readonly Ip4
     let plan = made.get(key);
     if (plan === undefined) {
       const text = felixText({ pools, hosts, tunnels, vxlanPort, felix, policed });
-      plan = parseNetfilter(text, 'felix');
+      plan = parseNetfilter(text, 'felix', { elsewhere: isFelixChain });
       made.set(key, plan);
     }
     if (endpoints === undefined) return plan;

@@ -22,6 +22,9 @@ export interface SetChain {
   readonly sets: readonly IpSetPlan[];
 }
 
+/** Felix's chains come in parts, which jump to each other. */
+export const isFelixChain = (name: string): boolean => name.startsWith('cali-');
+
 /** The kernel takes 28 characters; a longer name is cut to a hash (felix/hashutil). */
 export function chainName(prefix: string, name: string): string {
   if (prefix.length + name.length <= CHAIN_LENGTH && !name.startsWith('_')) return prefix + name;
@@ -33,7 +36,9 @@ const CHAIN_LENGTH = 28;
 
 /** Chains from their lines; a line speaks of its chain by name. */
 export const parseChains = (lines: readonly string[]): readonly ChainPlan[] =>
-  parseNetfilter(['*filter', ...lines, 'COMMIT', ''].join('\n'), 'felix').chains;
+  parseNetfilter(['*filter', ...lines, 'COMMIT', ''].join('\n'), 'felix', {
+    elsewhere: isFelixChain,
+  }).chains;
 
 /** `owner` is what a trace calls the policy. */
 export function rulesChain(

@@ -30,15 +30,17 @@ export interface NetfilterReading {
    * it the first one ends the reading.
    */
   readonly leaveOut?: (why: PodwireError) => void;
+  /** For a part of a dump: is this the name of a chain that another part declares? */
+  readonly elsewhere?: (chain: string) => boolean;
 }
 
 /** Throws ERR_CONFIG_VALUE with the line. Lines that are neither are skipped. */
 export function parseNetfilter(
   text: string,
   source = 'iptables-save',
-  { firstLine = 1, leaveOut }: NetfilterReading = {},
+  { firstLine = 1, leaveOut, elsewhere }: NetfilterReading = {},
 ): NetfilterPlan {
-  const reader = new Reader(leaveOut);
+  const reader = new Reader(leaveOut, elsewhere);
   for (const [i, raw] of text.split('\n').entries()) {
     const line = raw.replace(/^\[\d+:\d+\] /, '').trim();
     if (line === '') continue;
@@ -57,12 +59,17 @@ class Reader {
   readonly sets = new Map<string, SetDraft>();
   private readonly opaque = new Set<string>();
   private readonly tolerant: boolean;
+  private readonly elsewhere: (chain: string) => boolean;
   private table: NetfilterTable | undefined;
   /** Of a table that no packet here meets: security, broute. */
   private foreign = false;
 
-  constructor(leaveOut: NetfilterReading['leaveOut']) {
+  constructor(
+    leaveOut: NetfilterReading['leaveOut'],
+    elsewhere: NetfilterReading['elsewhere'] = () => false,
+  ) {
     this.tolerant = leaveOut !== undefined;
+    this.elsewhere = elsewhere;
   }
 
   read(line: string, place: RulePlace): void {
@@ -98,7 +105,11 @@ class Reader {
     const words = ruleWords(line);
     const chain = chains.get(`${table} ${words[1]}`);
     if (chain === undefined) throw refuseRule(place, 'a chain declared before', words[1]);
-    const rule = parseRule(words.slice(2), place, (name) => chains.has(`${table} ${name}`));
+    const rule = parseRule(
+      words.slice(2),
+      place,
+      (name) => chains.has(`${table} ${name}`) || this.elsewhere(name),
+    );
     chain.rules.push({ ...rule, text: line });
   }
 
