@@ -28,7 +28,7 @@ import { rulesOf } from '../text/ip-rule.ts';
 import { type Ip4, macHigh, macLow } from '../wire/address.ts';
 import { type Link, Segment, Veth } from './links.ts';
 
-export const kindOf: { readonly [T in RouteType]: RouteKind } = {
+const kindOf: { readonly [T in RouteType]: RouteKind } = {
   unicast: RouteKind.Unicast,
   local: RouteKind.Local,
   broadcast: RouteKind.Broadcast,
@@ -113,6 +113,17 @@ const writtenOut = <K extends 'routes' | 'neighbours' | 'fdb'>(
 ): NamespacePlan[K] | readonly never[] =>
   Object.getOwnPropertyDescriptor(plan, list)?.get === undefined ? plan[list] : [];
 
+/** The next hops of a route as the columns of `Routes`; `positionOf` finds their devices. */
+export const hopsOf = (route: RoutePlan, positionOf: (device: string) => number) =>
+  (route.nextHops ?? [route]).map((hop) => ({
+    kind: kindOf[route.type],
+    gateway: hop.via ?? 0,
+    device: hop.device === undefined ? -1 : positionOf(hop.device),
+    mtu: route.mtu ?? 0,
+    source: route.source ?? (0 as Ip4),
+    weight: 'weight' in hop ? hop.weight : 1,
+  }));
+
 function stateOf({ plan, devices }: Node, seed: number): NodeState {
   const positions = new Map(devices.map((device) => [device.name, device.position]));
   const positionOf = (name: string): number => positions.get(name) ?? unknownDevice(plan, name);
@@ -142,15 +153,8 @@ function stateOf({ plan, devices }: Node, seed: number): NodeState {
       plan.netfilter === undefined ? null : new Netfilter(new Chains(plan.netfilter, seed), seed),
   };
   const add = (fib: Fib, route: RoutePlan): void => {
-    const hops = (route.nextHops ?? [route]).map((hop) => ({
-      kind: kindOf[route.type],
-      gateway: hop.via ?? 0,
-      device: hop.device === undefined ? -1 : positionOf(hop.device),
-      mtu: route.mtu ?? 0,
-      source: route.source ?? (0 as Ip4),
-      weight: 'weight' in hop ? hop.weight : 1,
-    }));
     const { address, length } = route.destination;
+    const hops = hopsOf(route, positionOf);
     fib.insert(address, length, state.routes.addHops(hops, route), route.metric);
   };
   for (const route of localRoutes(plan)) add(state.local, route);

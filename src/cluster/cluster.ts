@@ -19,6 +19,7 @@ import { runCommand } from '../text/command.ts';
 import { peersOf } from '../text/link-peer.ts';
 import { DROPPED, type TraceRing } from '../trace/ring.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import type { Counts, Witness } from './account.ts';
 import { buildLinks, buildNodes, warm } from './build.ts';
 import { dump } from './dump.ts';
 import { Fifo, isBefore, later, type Moment, Timers } from './events.ts';
@@ -37,24 +38,6 @@ export interface ClusterOptions extends PlanOptions {
 export interface Port {
   readonly node: Node;
   readonly device: Device;
-}
-
-/** Where packets went: entered + born = delivered + dropped + consumed + waiting. */
-export interface Counts {
-  /** Sent or injected from outside. */
-  entered: number;
-  /** Made inside: ARP messages, copies of flooded frames. */
-  born: number;
-  delivered: number;
-  dropped: number;
-  /** ARP messages that did their work. */
-  consumed: number;
-}
-
-/** Told of every end of a packet, before its slot is freed. */
-export interface Witness {
-  delivered(node: Node, packet: Packet): void;
-  dropped(node: Node, packet: Packet): void;
 }
 
 export class Cluster implements World {

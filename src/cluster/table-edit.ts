@@ -4,12 +4,15 @@ import type { FdbPlan, NeighbourPlan, RoutePlan } from '../plan/plan.ts';
 import type { Fib } from '../tables/fib.ts';
 import { rulesOf } from '../text/ip-rule.ts';
 import { macHigh, macLow } from '../wire/address.ts';
-import { kindOf, nudOf } from './build.ts';
+import { hopsOf, nudOf } from './build.ts';
 
 /** `ip route add`; false where a route of that prefix and metric is there. */
 export function addRoute(node: Node, route: RoutePlan): boolean {
   const { address, length } = route.destination;
-  const id = node.routes.addHops(hopsOf(node, route), route);
+  const id = node.routes.addHops(
+    hopsOf(route, (device) => position(node, device)),
+    route,
+  );
   return tableOf(node, route)?.insert(address, length, id, route.metric) ?? false;
 }
 
@@ -18,16 +21,6 @@ export function removeRoute(node: Node, route: RoutePlan): boolean {
   const { address, length } = route.destination;
   return tableOf(node, route)?.remove(address, length, route.metric ?? 0) ?? false;
 }
-
-const hopsOf = (node: Node, route: RoutePlan) =>
-  (route.nextHops ?? [route]).map((hop) => ({
-    kind: kindOf[route.type],
-    gateway: hop.via ?? 0,
-    device: hop.device === undefined ? -1 : position(node, hop.device),
-    mtu: route.mtu ?? 0,
-    source: route.source ?? (0 as const),
-    weight: 'weight' in hop ? hop.weight : 1,
-  }));
 
 /** A table that no rule asks is not kept. */
 function tableOf(node: Node, { table }: RoutePlan): Fib | undefined {

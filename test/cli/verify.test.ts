@@ -77,7 +77,7 @@ if (!existsSync(LAB)) {
       const { status, stdout } = program.podwire(['verify', broken, '--json']);
       expect(status).toBe(1);
       const report = JSON.parse(stdout);
-      expect(Object.keys(report)).toEqual(['interfaces', 'totals', 'differences']);
+      expect(Object.keys(report)).toEqual(['interfaces', 'totals', 'differences', 'changes']);
       const counts = ['frames', 'equal', 'equalOutsideFree', 'different', 'missing', 'extra'];
       expect(Object.keys(report.totals)).toEqual(counts);
       for (const one of report.interfaces) {

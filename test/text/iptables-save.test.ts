@@ -49,7 +49,10 @@ describe('matches', () => {
         destinationPort: { from: 4789, to: 4789, not: true },
       },
     ],
-    ['-m multiport --dports 80', { destinationPort: { from: 80, to: 80, not: false } }],
+    [
+      '-m multiport --dports 80',
+      { ports: [{ side: 'dst', ranges: [{ from: 80, to: 80 }], not: false }] },
+    ],
     [
       '-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN',
       {
@@ -146,10 +149,10 @@ describe('what is not modelled is refused with its line and its word', () => {
   it.each([
     ['-m physdev --physdev-is-bridged -j ACCEPT', 'physdev', '--physdev-is-bridged'],
     ['-m limit --limit 5/min -j ACCEPT', 'limit', '--limit'],
-    ['-p icmp -m icmp --icmp-type 8 -j ACCEPT', 'icmp', '--icmp-type'],
+    ['-p icmp -m ttl --ttl-eq 8 -j ACCEPT', 'ttl', '--ttl-eq'],
     ['-f -j ACCEPT', 'ip', '-f'],
     ['-j LOG --log-prefix "x"', 'target', 'LOG'],
-    ['-j REJECT --reject-with icmp-port-unreachable', 'target', 'REJECT'],
+    ['-j REJECT --reject-with tcp-reset', 'icmp-port-unreachable', 'tcp-reset'],
     ['-j cali-gone', 'a chain declared before', 'cali-gone'],
     ['-j CT --zone 5', '--notrack', '--zone'],
     ['-j MARK --set-mark 1', '--set-xmark', '--set-mark'],
