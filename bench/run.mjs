@@ -140,7 +140,7 @@ One core of ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versio
 interleaved rounds. The machine is shared: compare rows of one run, not runs.
 
 "pod to pod" is the whole way of a packet: veth, both nodes' tables and tunnels, wire, veth, delivered;
-routes only, since policy and connection tracking are not modelled yet. No peers are measured yet.
+with the rules that Felix programs without any policy, and connection tracking. No peers are measured yet.
 
 | what | median | least to most | unit |
 | --- | --- | --- | --- |

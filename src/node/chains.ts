@@ -5,7 +5,6 @@ import type {
   ChainPlan,
   IcmpMatch,
   IpSetPlan,
-  Matches,
   NetfilterPlan,
   NetfilterRule,
   NumberMatch,
@@ -19,6 +18,7 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
+import { type Chain, type CompiledRule, compileRule } from './compiled-rule.ts';
 import { CtState } from './conntrack.ts';
 import { mix } from './flow-hash.ts';
 import { sendError } from './icmp-error.ts';
@@ -28,30 +28,6 @@ import { checkSource, Source } from './source-check.ts';
 /** What a chain decided. */
 export const Verdict = { Continue: 0, Accept: 1, Drop: 2, Return: 3 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
-
-interface CompiledRule {
-  /** `table chain` of a jump. */
-  readonly jump: string;
-  readonly id: number;
-  readonly matches: Matches;
-  readonly target: Target;
-  readonly states: number;
-  /** For `statistic --mode nth`. */
-  counter: number;
-}
-
-interface Chain {
-  readonly rules: readonly CompiledRule[];
-  readonly policy: Verdict;
-}
-
-const STATE_BIT = {
-  NEW: CtState.New,
-  ESTABLISHED: CtState.Established,
-  RELATED: CtState.Related,
-  INVALID: CtState.Invalid,
-  UNTRACKED: CtState.Untracked,
-} as const;
 
 const NONE: readonly never[] = [];
 
@@ -81,19 +57,15 @@ export class Chains {
     for (const set of plan.sets) this.sets.set(set.name, ipSet(set));
     for (const chain of plan.chains)
       this.chains.set(`${chain.table} ${chain.name}`, this.compile(chain));
+    for (const { rules } of this.chains.values()) {
+      for (const rule of rules) rule.next = this.chains.get(rule.jump) ?? null;
+    }
   }
 
   private compile({ table, rules, policy }: ChainPlan): Chain {
     return {
       policy: policy === 'DROP' ? Verdict.Drop : Verdict.Accept,
-      rules: rules.map((rule) => ({
-        id: this.rules.push(rule) - 1,
-        matches: rule.matches,
-        target: rule.target,
-        jump: 'chain' in rule.target ? `${table} ${rule.target.chain}` : '',
-        states: rule.matches.states?.any.reduce((bits, state) => bits | STATE_BIT[state], 0) ?? 0,
-        counter: 0,
-      })),
+      rules: rules.map((rule) => compileRule(rule, table, this.rules.push(rule) - 1)),
     };
   }
 
@@ -110,7 +82,9 @@ export class Chains {
 
   private walk(node: Node, p: Packet, chain: Chain, depth: number): Verdict {
     if (depth > MAX_DEPTH) return Verdict.Drop;
-    for (const rule of chain.rules) {
+    const { rules } = chain;
+    for (let i = 0; i < rules.length; i++) {
+      const rule = rules[i]!;
       if (!this.matches(node, p, rule)) continue;
       const verdict = this.act(node, p, rule, depth);
       if (verdict !== Verdict.Continue) return verdict;
@@ -118,8 +92,9 @@ export class Chains {
     return Verdict.Continue;
   }
 
-  private act(node: Node, p: Packet, { id, target, jump }: CompiledRule, depth: number): Verdict {
-    switch (target.kind) {
+  private act(node: Node, p: Packet, rule: CompiledRule, depth: number): Verdict {
+    const { id, kind } = rule;
+    switch (kind) {
       case 'accept':
         this.decided = id;
         return Verdict.Accept;
@@ -134,7 +109,7 @@ export class Chains {
       case 'return':
         return Verdict.Return;
       case 'mark':
-        p.mark = (p.mark & ~target.mask) ^ target.value;
+        p.mark = (p.mark & ~rule.mask) ^ rule.value;
         return Verdict.Continue;
       case 'notrack':
         p.ctState = CtState.Untracked;
@@ -143,15 +118,15 @@ export class Chains {
         return Verdict.Continue;
       case 'jump':
       case 'goto': {
-        const next = this.chains.get(jump);
-        if (next === undefined) return Verdict.Continue;
+        const { next } = rule;
+        if (next === null) return Verdict.Continue;
         const verdict = this.walk(node, p, next, depth + 1);
-        if (target.kind === 'goto') return verdict === Verdict.Continue ? Verdict.Return : verdict;
+        if (kind === 'goto') return verdict === Verdict.Continue ? Verdict.Return : verdict;
         return verdict === Verdict.Return ? Verdict.Continue : verdict;
       }
       default:
         this.decided = id;
-        this.natTarget = target;
+        this.natTarget = rule.target;
         return Verdict.Accept;
     }
   }
@@ -183,7 +158,8 @@ export class Chains {
     if (m.mark !== undefined && ((p.mark & m.mark.mask) === m.mark.value) === m.mark.not)
       return false;
     if (m.states !== undefined && ((p.ctState & rule.states) !== 0) === m.states.not) return false;
-    const { sets = NONE, addressTypes = NONE } = m;
+    const sets = m.sets ?? NONE;
+    const addressTypes = m.addressTypes ?? NONE;
     // Counted loops: an iterator would be an allocation a packet.
     for (let i = 0; i < sets.length; i++) {
       const set = sets[i]!;
@@ -249,7 +225,7 @@ function named(pattern: string, name: string): boolean {
 
 const PLUS = 0x2b;
 
-function portsMatch({ sourcePort, destinationPort }: Matches, p: Packet): boolean {
+function portsMatch({ sourcePort, destinationPort }: CompiledRule['matches'], p: Packet): boolean {
   const l4 = portsAt(p);
   if (l4 < 0) return false;
   if (sourcePort !== undefined && !within(sourcePort, udp.sourcePort(bytes, l4))) return false;

@@ -1,0 +1,73 @@
+/** A netfilter rule made ready for packets: what repeats is looked up once, here. */
+import type { ConnectionState, Matches, NetfilterRule, Target } from '../plan/netfilter.ts';
+import { CtState } from './conntrack.ts';
+
+const STATE_BIT: { readonly [S in ConnectionState]: number } = {
+  NEW: CtState.New,
+  ESTABLISHED: CtState.Established,
+  RELATED: CtState.Related,
+  INVALID: CtState.Invalid,
+  UNTRACKED: CtState.Untracked,
+};
+
+export interface CompiledRule {
+  readonly id: number;
+  readonly matches: AllMatches;
+  readonly target: Target;
+  readonly kind: Target['kind'];
+  /** For MARK: mark = (mark & ~mask) ^ value. */
+  readonly value: number;
+  readonly mask: number;
+  /** `table chain` of a jump, and the chain, once all are known. */
+  readonly jump: string;
+  next: Chain | null;
+  readonly states: number;
+  /** For `statistic --mode nth`. */
+  counter: number;
+}
+
+export interface Chain {
+  readonly rules: readonly CompiledRule[];
+  /** A built-in chain's end: accept (1) or drop (2), as in chains.ts. */
+  readonly policy: 1 | 2;
+}
+
+/** Every key is there, so that all rules have one shape and reading them is one load. */
+type AllMatches = { readonly [K in keyof Required<Matches>]: Matches[K] | undefined };
+
+const allMatches = (m: Matches): AllMatches => ({
+  source: m.source,
+  destination: m.destination,
+  protocol: m.protocol,
+  inDevice: m.inDevice,
+  outDevice: m.outDevice,
+  sourcePort: m.sourcePort,
+  destinationPort: m.destinationPort,
+  ports: m.ports,
+  icmp: m.icmp,
+  tcpFlags: m.tcpFlags,
+  mark: m.mark,
+  states: m.states,
+  sets: m.sets,
+  addressTypes: m.addressTypes,
+  statistic: m.statistic,
+  rpfilter: m.rpfilter,
+});
+
+/** `id`: its number among all rules of the namespace. */
+export function compileRule(rule: NetfilterRule, table: string, id: number): CompiledRule {
+  const { matches, target } = rule;
+  const isMark = target.kind === 'mark';
+  return {
+    id,
+    matches: allMatches(matches),
+    target,
+    kind: target.kind,
+    value: isMark ? target.value : 0,
+    mask: isMark ? target.mask : 0,
+    jump: 'chain' in target ? `${table} ${target.chain}` : '',
+    next: null,
+    states: matches.states?.any.reduce((bits, state) => bits | STATE_BIT[state], 0) ?? 0,
+    counter: 0,
+  };
+}
