@@ -62,6 +62,7 @@ export { type Lab, type LabCapture, type LabEvent, openLab } from './verify/lab.
 export { type PlacedChange, type Verification, verifyWithChanges } from './verify/placement.ts';
 export {
   agrees,
+  type CaptureLoss,
   type FrameCounts,
   formatVerify,
   type VerifiedDifference,

@@ -35,6 +35,8 @@ export interface InterfaceComparison {
   readonly different: number;
   readonly missing: number;
   readonly extra: number;
+  /** Made, and lost by the capture: another one has it inside a tunnel's frame. */
+  readonly lost: number;
   readonly differences: readonly FrameDifference[];
   /** Masked frames that both have, and those only podwire has; lower-case hex. */
   readonly agreed: readonly string[];
@@ -78,6 +80,7 @@ export function compareFrames(
     different: alike.pairs.length + wrong.length,
     missing: alike.left.length,
     extra: alike.right.length,
+    lost: 0,
     differences: [
       ...wrong.map(([a, b]) => difference(a, b, linkType)),
       ...alike.pairs.map(([a, b]) => difference(a, b, linkType)),

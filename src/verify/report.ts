@@ -31,6 +31,14 @@ export interface VerifyReport {
   readonly differences: readonly VerifiedDifference[];
   /** Tables that changed during the recording, and when that was taken to be. */
   readonly changes: readonly PlacedChange[];
+  /** Frames that a capture lost, as another one shows. */
+  readonly losses: readonly CaptureLoss[];
+}
+
+export interface CaptureLoss {
+  readonly namespace: string;
+  readonly interface: string;
+  readonly frames: number;
 }
 
 export function verifyReport({ compared, changes }: Verification): VerifyReport {
@@ -54,6 +62,9 @@ export function verifyReport({ compared, changes }: Verification): VerifyReport 
       c.differences.map((d) => ({ namespace: c.namespace, interface: c.interface, ...d })),
     ),
     changes,
+    losses: compared
+      .filter(({ lost }) => lost > 0)
+      .map((c) => ({ namespace: c.namespace, interface: c.interface, frames: c.lost })),
   };
 }
 
@@ -72,7 +83,7 @@ export const agrees = ({ totals }: VerifyReport): boolean =>
 
 /** One line an interface, then up to `shown` differences, then one line of totals. */
 export function formatVerify(report: VerifyReport, shown = 20): string {
-  const { interfaces, totals, differences, changes } = report;
+  const { interfaces, totals, differences, changes, losses } = report;
   const names = interfaces.map((i) => `${i.namespace}:${i.interface}`);
   const width = Math.max(0, ...names.map((name) => name.length));
   const rows = interfaces.map((i, n) => `${(names[n] ?? '').padEnd(width)}  ${line(i)}`);
@@ -81,6 +92,7 @@ export function formatVerify(report: VerifyReport, shown = 20): string {
   return [
     ...rows,
     ...(changes.length > 0 ? ['', ...changes.map(moment)] : []),
+    ...(losses.length > 0 ? ['', ...losses.map(loss)] : []),
     ...(details.length > 0 ? ['', ...details] : []),
     ...(left > 0 ? [`and ${left} more (--json tells all)`] : []),
     '',
@@ -97,6 +109,9 @@ function line(c: FrameCounts): string {
   if (c.extra > 0) parts.push(`${c.extra} extra`);
   return parts.join(', ');
 }
+
+const loss = ({ namespace, interface: name, frames }: CaptureLoss): string =>
+  `${namespace}:${name}: its capture lost ${frames} frames, which are on the wire inside others`;
 
 function moment({ namespace, table, sign, entries, before }: PlacedChange): string {
   const what = `${namespace}: ${sign}${entries} of its ${table}`;

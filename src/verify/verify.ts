@@ -13,6 +13,7 @@ import { routeEntry } from '../text/ip-route.ts';
 import { compareFrames, type InterfaceComparison, type MadeFrame } from './compare.ts';
 import { declarePorts, eventTime, type Input, labInputs } from './inputs.ts';
 import type { Lab } from './lab.ts';
+import { setLossesAside } from './losses.ts';
 
 /** A change to the network while it was recorded, made just before an event. */
 export interface LabEdit {
@@ -47,7 +48,7 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
     cluster.nodes.filter((n) => !n.silent).flatMap((n) => n.devices.flatMap((d) => d.addresses)),
   );
   const isNode = (address: number): boolean => own.has(address);
-  return lab.captures.flatMap(({ namespace, device, file }) => {
+  const compared = lab.captures.flatMap(({ namespace, device, file }) => {
     const frames = made.get(`${namespace}:${device}`);
     const end = cluster.nodes
       .find((n) => n.name === namespace)
@@ -56,6 +57,7 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
     const recorded = [...openCapture(file)].map((r) => Buffer.from(r.bytes));
     return [compareFrames(namespace, end, recorded, frames, isNode)];
   });
+  return setLossesAside(compared);
 }
 
 /** Keeps every frame of every device, with the route that sent it. */

@@ -77,7 +77,13 @@ if (!existsSync(LAB)) {
       const { status, stdout } = program.podwire(['verify', broken, '--json']);
       expect(status).toBe(1);
       const report = JSON.parse(stdout);
-      expect(Object.keys(report)).toEqual(['interfaces', 'totals', 'differences', 'changes']);
+      expect(Object.keys(report)).toEqual([
+        'interfaces',
+        'totals',
+        'differences',
+        'changes',
+        'losses',
+      ]);
       const counts = ['frames', 'equal', 'equalOutsideFree', 'different', 'missing', 'extra'];
       expect(Object.keys(report.totals)).toEqual(counts);
       for (const one of report.interfaces) {

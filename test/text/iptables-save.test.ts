@@ -317,10 +317,17 @@ describe('recorded dumps', () => {
   });
 });
 
+/** Without root a namespace of users comes with it. */
+const NEW_NETWORK = process.getuid?.() === 0 ? '-n' : '-rn';
+
 describe('iptables-save of this machine', () => {
-  const found = spawnSync('unshare', ['-rn', 'sh', '-c', 'command -v iptables iptables-save'], {
-    encoding: 'utf8',
-  });
+  const found = spawnSync(
+    'unshare',
+    [NEW_NETWORK, 'sh', '-c', 'command -v iptables && command -v iptables-save'],
+    {
+      encoding: 'utf8',
+    },
+  );
   if (found.status !== 0 || found.stdout.trim().split('\n').length < 2) {
     console.warn('SKIPPED: no iptables, or no network namespace for it, on this machine');
     it.skip('is not installed', () => {});
@@ -337,7 +344,7 @@ describe('iptables-save of this machine', () => {
       'iptables -t nat -A POSTROUTING -s 10.0.0.0/8 -j MASQUERADE --random-fully',
       'iptables-save -c',
     ].join('\n');
-    const run = spawnSync('unshare', ['-rn', 'sh', '-c', script], { encoding: 'utf8' });
+    const run = spawnSync('unshare', [NEW_NETWORK, 'sh', '-c', script], { encoding: 'utf8' });
     expect(run.status, run.stderr).toBe(0);
     const rules = parseNetfilter(run.stdout).chains.flatMap((chain) => chain.rules);
     expect(rules.length).toBe(4);

@@ -11,6 +11,7 @@ const good: InterfaceComparison = {
   different: 0,
   missing: 0,
   extra: 0,
+  lost: 0,
   differences: [],
   agreed: ['00'],
   unexpected: [],
@@ -32,6 +33,7 @@ const bad: InterfaceComparison = {
   different: 1,
   missing: 4,
   extra: 2,
+  lost: 0,
   differences: [ttl, { ...ttl, frame: 5, decision: '' }],
 };
 
@@ -65,6 +67,7 @@ describe('a report', () => {
         ...d,
       })),
       changes: [],
+      losses: [],
     });
   });
 

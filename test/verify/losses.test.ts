@@ -1,0 +1,55 @@
+/** Only what another capture of the same namespace proves is a loss. */
+import { expect, it } from 'vitest';
+import type { InterfaceComparison } from '../../src/verify/compare.ts';
+import { setLossesAside } from '../../src/verify/losses.ts';
+
+const interfaceOf = (
+  namespace: string,
+  name: string,
+  agreed: readonly string[],
+  unexpected: readonly string[],
+): InterfaceComparison => ({
+  namespace,
+  interface: name,
+  frames: agreed.length,
+  equal: agreed.length,
+  equalOutsideFree: 0,
+  different: 1,
+  missing: 0,
+  extra: unexpected.length,
+  lost: 0,
+  differences: ['other', ...unexpected].map((field, i) => ({
+    frame: i,
+    field,
+    expected: '',
+    got: '',
+    decision: '',
+  })),
+  agreed,
+  unexpected,
+});
+
+it('a frame inside a recorded one of the same namespace was lost by the capture', () => {
+  const [tunnel, wire] = setLossesAside([
+    interfaceOf('node1', 'tunl0', ['aa01'], ['aa02', 'aa03']),
+    interfaceOf('node1', 'enp1s0', ['ffaa01', 'ffaa02'], []),
+  ]);
+  expect(tunnel).toMatchObject({ extra: 1, lost: 1, unexpected: ['aa03'] });
+  expect(tunnel?.differences.map(({ field }) => field)).toEqual(['other', 'aa03']);
+  expect(wire).toMatchObject({ extra: 0, lost: 0 });
+});
+
+it('as often as it is there, and no more', () => {
+  const wire = (times: number) =>
+    interfaceOf('node1', 'enp1s0', Array<string>(times).fill('ffaa01'), []);
+  const tunnel = interfaceOf('node1', 'tunl0', ['aa01'], ['aa01', 'aa01']);
+  expect([1, 2, 3, 4].map((times) => setLossesAside([tunnel, wire(times)])[0]?.lost)).toEqual([
+    0, 1, 2, 2,
+  ]);
+});
+
+it('another namespace, or a frame that is the same, proves nothing', () => {
+  const tunnel = interfaceOf('node1', 'tunl0', [], ['aa01']);
+  expect(setLossesAside([tunnel, interfaceOf('node2', 'enp1s0', ['ffaa01'], [])])[0]?.lost).toBe(0);
+  expect(setLossesAside([tunnel, interfaceOf('node1', 'calif', ['aa01'], [])])[0]?.lost).toBe(0);
+});
