@@ -1,7 +1,12 @@
 /** What `sysctl` lists of one namespace, and what it means for a device. */
 import type { DevicePlan, NamespacePlan } from '../plan/plan.ts';
 import { wordsOf } from '../text/line-reader.ts';
-import type { Section } from './section.ts';
+
+/** What `sysctl` printed, and whether a key that it lacks is 0. */
+interface SysctlText {
+  readonly text: string;
+  readonly listing: { readonly whole: boolean };
+}
 
 export class Sysctls {
   private readonly values = new Map<string, string>();
@@ -9,7 +14,7 @@ export class Sysctls {
   private readonly zeroes: boolean;
 
   /** `net.ipv4.ip_forward = 1`; of a key that is listed twice the later line counts. */
-  constructor(sections: readonly Section[]) {
+  constructor(sections: readonly SysctlText[]) {
     this.zeroes = sections.some(({ listing }) => listing.whole);
     for (const { text } of sections) {
       for (const line of text.split('\n')) {

@@ -3,11 +3,11 @@
  * are paired first, then frames equal outside the free bytes, then frames that are
  * the same packet to look at but differ somewhere: those are told field by field.
  */
-import { dissect } from '../frame/dissect.ts';
+import { type DissectOptions, dissect } from '../frame/dissect.ts';
 import type { DissectedLayer } from '../frame/layer.ts';
 import type { Device } from '../node/device.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../pcap/pcap.ts';
-import { maskFrame } from './mask.ts';
+import { type Insider, maskFrame } from './mask.ts';
 
 export interface MadeFrame {
   readonly bytes: Buffer;
@@ -55,22 +55,25 @@ export function compareFrames(
   device: Device,
   recorded: readonly Buffer[],
   made: readonly MadeFrame[],
-  isNode: (address: number) => boolean,
+  insider: Insider,
 ): InterfaceComparison {
   const raw = !device.ethernet;
-  const linkType = raw ? LINKTYPE_RAW : LINKTYPE_ETHERNET;
+  const how: DissectOptions = {
+    linkType: raw ? LINKTYPE_RAW : LINKTYPE_ETHERNET,
+    vxlanPorts: insider.vxlanPorts,
+  };
   const side = (bytes: Buffer, i: number, decision: string): Side => ({
     number: i + 1,
     bytes,
-    masked: maskFrame(bytes, raw, isNode).hex,
+    masked: maskFrame(bytes, raw, insider).hex,
     decision,
   });
   const expected = recorded.map((bytes, i) => side(bytes, i, ''));
   const got = made.map(({ bytes, decision }, i) => side(bytes, i, decision));
   const exact = pair(expected, got, ({ bytes }) => bytes.toString('hex'));
   const masked = pair(exact.left, exact.right, (s) => s.masked);
-  const alike = pair(masked.left, masked.right, ({ bytes }) => likeness(bytes, linkType));
-  const wrong = masked.pairs.filter(([, b]) => maskFrame(b.bytes, raw, isNode).faults.length > 0);
+  const alike = pair(masked.left, masked.right, ({ bytes }) => likeness(bytes, how));
+  const wrong = masked.pairs.filter(([, b]) => maskFrame(b.bytes, raw, insider).faults.length > 0);
   return {
     namespace,
     interface: device.name,
@@ -82,10 +85,10 @@ export function compareFrames(
     extra: alike.right.length,
     lost: 0,
     differences: [
-      ...wrong.map(([a, b]) => difference(a, b, linkType)),
-      ...alike.pairs.map(([a, b]) => difference(a, b, linkType)),
-      ...alike.left.map((a) => only(a, 'expected', linkType)),
-      ...alike.right.map((b) => only(b, 'got', linkType)),
+      ...wrong.map(([a, b]) => difference(a, b, how)),
+      ...alike.pairs.map(([a, b]) => difference(a, b, how)),
+      ...alike.left.map((a) => only(a, 'expected', how)),
+      ...alike.right.map((b) => only(b, 'got', how)),
     ],
     agreed: [...exact.pairs, ...masked.pairs].map(([, b]) => b.masked),
     unexpected: alike.right.map((b) => b.masked),
@@ -116,8 +119,8 @@ function pair(
 }
 
 /** What makes two frames the same packet to look at: kinds of layers, innermost addresses and identification. */
-function likeness(frame: Buffer, linkType: number): string {
-  const { layers } = dissect(frame, { linkType });
+function likeness(frame: Buffer, how: DissectOptions): string {
+  const { layers } = dissect(frame, how);
   const inner = layers.filter((l) => l.layer === 'ipv4' && l.quoted !== true).at(-1);
   const kinds = layers.map((l) => l.layer).join(' ');
   if (inner?.layer !== 'ipv4') return kinds;
@@ -128,13 +131,13 @@ function likeness(frame: Buffer, linkType: number): string {
 const PLACE = new Set(['layer', 'offset', 'length', 'quoted']);
 
 /** The first field that differs outside the free bytes; with a wrong checksum, the first at all. */
-function difference(a: Side, b: Side, linkType: number): FrameDifference {
+function difference(a: Side, b: Side, how: DissectOptions): FrameDifference {
   const [expected, got] =
     a.masked === b.masked
       ? [a.bytes, b.bytes]
       : [Buffer.from(a.masked, 'hex'), Buffer.from(b.masked, 'hex')];
-  const theirs = dissect(expected, { linkType }).layers;
-  const ours = dissect(got, { linkType }).layers;
+  const theirs = dissect(expected, how).layers;
+  const ours = dissect(got, how).layers;
   const { number: frame } = a;
   const { decision } = b;
   for (const [i, layer] of theirs.entries()) {
@@ -165,8 +168,8 @@ function difference(a: Side, b: Side, linkType: number): FrameDifference {
   };
 }
 
-function only(side: Side, which: 'expected' | 'got', linkType: number): FrameDifference {
-  const text = summary(side.bytes, linkType);
+function only(side: Side, which: 'expected' | 'got', how: DissectOptions): FrameDifference {
+  const text = summary(side.bytes, how);
   const { number: frame, decision } = side;
   if (which === 'expected')
     return { frame, field: 'frame', expected: text, got: 'nothing', decision };
@@ -174,8 +177,8 @@ function only(side: Side, which: 'expected' | 'got', linkType: number): FrameDif
 }
 
 /** `ethernet ipv4 udp 10.2.36.71 > 10.2.169.136` */
-function summary(frame: Buffer, linkType: number): string {
-  const { layers } = dissect(frame, { linkType });
+function summary(frame: Buffer, how: DissectOptions): string {
+  const { layers } = dissect(frame, how);
   const inner = layers.filter((l) => l.layer === 'ipv4').at(-1);
   const addresses = inner?.layer === 'ipv4' ? ` ${inner.src} > ${inner.dst}` : '';
   return `${layers.map((l) => l.layer).join(' ')}${addresses}, ${frame.length} bytes`;

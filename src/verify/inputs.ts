@@ -15,9 +15,8 @@ import * as ethernet from '../wire/ethernet.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
-import * as vxlan from '../wire/vxlan.ts';
 import { AnnouncedMss } from './announced-mss.ts';
-import type { Lab } from './lab.ts';
+import { type Lab, vxlanPorts } from './lab.ts';
 
 export interface Input extends Moment {
   enter(): void;
@@ -173,6 +172,7 @@ function declarePort(node: Node, before: Buffer, after: Buffer, at: number): voi
 /** What sockets of nodes and routers sent: seen on the first interface it left by. */
 function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
   const forwarded = podPackets(lab, cluster);
+  const tunnels = vxlanPorts(lab);
   const idents = new Set(lab.events.map((e) => e.identification));
   return cluster.nodes
     .filter((node) => !node.silent)
@@ -194,7 +194,10 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
           const print = fingerprint(bytes, at);
           const key = `${print} ${ipv4.source(bytes, at)}`;
           if (forwarded.has(print) || (seen.has(key) && isNic(device))) return [];
-          if (idents.has(ipv4.identification(bytes, at)) || !isSocket(bytes, at, mayTunnel))
+          if (
+            idents.has(ipv4.identification(bytes, at)) ||
+            !isSocket(bytes, at, mayTunnel, tunnels)
+          )
             return [];
           seen.add(key);
           const packet = Buffer.from(bytes.subarray(at));
@@ -228,12 +231,12 @@ function sentPacket(b: Buffer, framed: boolean, mac: string, own: ReadonlySet<nu
  * tells which ports are open. Later fragments count, except where they may belong
  * to a tunnel's packets.
  */
-function isSocket(b: Buffer, at: number, mayTunnel: boolean): boolean {
+function isSocket(b: Buffer, at: number, mayTunnel: boolean, tunnels: readonly number[]): boolean {
   const l4 = at + ipv4.headerLength(b, at);
   const protocol = ipv4.protocol(b, at);
   if (protocol === ipv4.PROTO_TCP) return true;
   if (ipv4.fragmentOffset(b, at) !== 0) return protocol !== ipv4.PROTO_IPIP && !mayTunnel;
-  if (protocol === ipv4.PROTO_UDP) return udp.destinationPort(b, l4) !== vxlan.PORT;
+  if (protocol === ipv4.PROTO_UDP) return !tunnels.includes(udp.destinationPort(b, l4));
   if (protocol !== ipv4.PROTO_ICMP || l4 >= b.length) return false;
   const type = icmp.type(b, l4);
   return type === icmp.ECHO_REQUEST || (type === icmp.UNREACHABLE && icmp.code(b, l4) === 3);

@@ -1,14 +1,11 @@
 /** From the topology and the printed tables of a recorded network to namespaces. */
-import type {
-  DevicePlan,
-  FdbPlan,
-  NamespacePlan,
-  NeighbourPlan,
-  NeighbourState,
-  Role,
-} from '../plan/plan.ts';
+
+import { Sysctls } from '../import/sysctls.ts';
+import type { DevicePlan, NamespacePlan, Role } from '../plan/plan.ts';
+import { parseBridgeFdb } from '../text/fdb-reader.ts';
 import { parseIpRoute } from '../text/ip-route.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
+import { parseIpNeigh } from '../text/neighbour-reader.ts';
 import {
   type InterfaceAddress,
   type Ip4,
@@ -16,7 +13,6 @@ import {
   type Mac,
   networkOf,
   parseIp4,
-  parseMac,
 } from '../wire/address.ts';
 
 /** `namespace/command` to the command's lines. */
@@ -65,27 +61,33 @@ export function planNamespace(
   source: string,
 ): NamespacePlan {
   const section = (command: string): string[] => tables.get(`${name}/${command}`) ?? [];
-  const sysctl = section('sysctl (0 where not listed)').join('\n');
+  const listed = section('sysctl (0 where not listed)').join('\n');
+  const sysctls = new Sysctls([{ text: listed, listing: { whole: true } }]);
+  // Lines are counted from the head of a listing.
+  const listing = (command: string) => ({
+    text: section(command).join('\n'),
+    place: { source: `${source}, ${name}, ${command}` },
+  });
+  const [neigh, fdb] = [listing('ip neigh'), listing('bridge fdb show')];
   const silent = entry.role !== 'node' && entry.role !== 'router';
   const rules = [...section('iptables-legacy-save -c'), ...section('ipset save')];
   return {
     name,
     role: entry.role,
     ...(entry.node === undefined ? {} : { node: entry.node }),
-    forwarding: sysctl.includes('net.ipv4.ip_forward = 1'),
+    forwarding: sysctls.get('net.ipv4.ip_forward') === '1',
     silent,
-    icmpRateLimit: milliseconds(sysctl, 'icmp_ratelimit'),
-    routeErrorCost: milliseconds(sysctl, 'route\\.error_cost'),
+    ...sysctls.limits(),
     devices: [
       loopback,
-      ...entry.interfaces.map((i, position) => devicePlan(i, position + 2, entry, sysctl)),
+      ...entry.interfaces.map((i, position) => devicePlan(i, position + 2, entry, sysctls)),
     ],
     ...(silent ? {} : netfilterOf(rules, source)),
     routes: parseIpRoute(section('ip route show table all').join('\n'), source).filter(
       (route) => route.table === 'main',
     ),
-    neighbours: section('ip neigh').flatMap(neighbourPlan),
-    fdb: section('bridge fdb show').flatMap(fdbPlan),
+    neighbours: parseIpNeigh(neigh.text, neigh.place),
+    fdb: parseBridgeFdb(fdb.text, fdb.place).filter((entry) => entry.destination !== undefined),
   };
 }
 
@@ -106,7 +108,7 @@ function devicePlan(
   i: TopologyInterface,
   index: number,
   { nodeIp, offload }: TopologyEntry,
-  sysctl: string,
+  sysctls: Sysctls,
 ): DevicePlan {
   const { name, address } = i;
   const broadcast = address && address.length < 31 ? { broadcast: lastOf(networkOf(address)) } : {};
@@ -119,12 +121,11 @@ function devicePlan(
     mtu: i.mtu,
     ...(i.mac === undefined || kind === 'ipip' ? {} : { mac: i.mac }),
     addresses: address === undefined ? [] : [{ ...address, ...broadcast, scope: 'global' }],
-    proxyArp: sysctl.includes(`net.ipv4.conf.${name}.proxy_arp = 1`),
-    rpFilter: rpFilter(sysctl, name),
+    proxyArp: sysctls.ofDevice(name, 'proxy_arp') === '1',
+    ...sysctls.settings(name),
     // Felix switches transmit checksums off on its VXLAN device (calico/felix ChecksumOffloadBroken).
     checksumOffload: offload && kind !== 'vxlan',
     receiveOffload: offload,
-    routeLocalnet: sysctl.includes(`net.ipv4.conf.${name}.route_localnet = 1`),
     ...(i.peer === undefined ? {} : { peer: i.peer }),
     ...(kind === 'vxlan' && nodeIp !== undefined
       ? { vxlan: { vni: i.vni, port: i.port, local: nodeIp, parent: '' } }
@@ -142,47 +143,4 @@ function kindOf({ name, kind, peer }: TopologyInterface): DevicePlan['kind'] {
 function netfilterOf(lines: readonly string[], source: string): Pick<NamespacePlan, 'netfilter'> {
   const netfilter = parseNetfilter(lines.join('\n'), source);
   return netfilter.chains.length === 0 ? {} : { netfilter };
-}
-
-/** The larger of `all` and the device's own counts. */
-function rpFilter(sysctl: string, device: string): 0 | 1 | 2 {
-  const of = (name: string): number =>
-    Number(
-      new RegExp(
-        `^net\\.ipv4\\.conf\\.${name.replaceAll('.', '[./]')}\\.rp_filter = (\\d)`,
-        'm',
-      ).exec(sysctl)?.[1] ?? 0,
-    );
-  return Math.max(of('all'), of(device)) as 0 | 1 | 2;
-}
-
-const milliseconds = (sysctl: string, name: string): number =>
-  Number(new RegExp(`^net\\.ipv4\\.${name} = (\\d+)`, 'm').exec(sysctl)?.[1] ?? 0);
-
-function neighbourPlan(line: string): NeighbourPlan[] {
-  const match = /^(\S+) dev (\S+) (?:lladdr (\S+) )?(?:proxy )?(\w+)\s*$/.exec(line);
-  if (match === null) return [];
-  const [, address, device, mac, state] = match;
-  return [
-    {
-      device: device!,
-      address: parseIp4(address!),
-      ...(mac === undefined ? {} : { mac: parseMac(mac) }),
-      state: state as NeighbourState,
-    },
-  ];
-}
-
-function fdbPlan(line: string): FdbPlan[] {
-  const match = /^(\S+) dev (\S+) dst (\S+) self permanent/.exec(line);
-  if (match === null) return [];
-  const [, mac, device, destination] = match;
-  return [
-    {
-      device: device!,
-      mac: parseMac(mac!),
-      destination: parseIp4(destination!) as Ip4,
-      state: 'permanent',
-    },
-  ];
 }

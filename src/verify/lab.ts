@@ -46,6 +46,13 @@ export interface Lab {
   file(namespace: string, device: string): string | undefined;
 }
 
+/** UDP ports of the network's VXLAN devices. */
+export const vxlanPorts = ({ plan }: Lab): number[] => [
+  ...new Set(
+    plan.namespaces.flatMap(({ devices }) => devices.flatMap(({ vxlan }) => vxlan?.port ?? [])),
+  ),
+];
+
 /** Throws ERR_FILE and ERR_CONFIG_… with file and line. */
 export function openLab(folder: string): Lab {
   const source = join(folder, 'scenario.json');

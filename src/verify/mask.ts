@@ -17,45 +17,53 @@ export interface Masked {
   readonly faults: readonly string[];
 }
 
-/** `raw`: no Ethernet header. `isNode`: whether an address is a node's or router's own. */
-export function maskFrame(
-  frame: Buffer,
-  raw: boolean,
-  isNode: (address: number) => boolean,
-): Masked {
-  const b = Buffer.from(frame);
-  const faults: string[] = [];
-  if (raw) maskPacket(b, 0, isNode, faults, 0);
-  else maskEthernet(b, 0, isNode, faults, 0);
-  return { hex: b.toString('hex'), faults };
+/** What tells a network's own frames from those of its pods. */
+export interface Insider {
+  /** Whether an address is a node's or router's own. */
+  isNode(address: number): boolean;
+  /** UDP ports of its VXLAN devices. */
+  readonly vxlanPorts: readonly number[];
 }
 
-type IsNode = (address: number) => boolean;
+/** `raw`: no Ethernet header. */
+export function maskFrame(frame: Buffer, raw: boolean, insider: Insider): Masked {
+  const b = Buffer.from(frame);
+  const faults: string[] = [];
+  if (raw) maskPacket(b, 0, insider, faults, 0);
+  else maskEthernet(b, 0, insider, faults, 0);
+  return { hex: b.toString('hex'), faults };
+}
 
 function maskEthernet(
   b: Buffer,
   at: number,
-  isNode: IsNode,
+  insider: Insider,
   faults: string[],
   depth: number,
 ): void {
   if (b.length - at < ethernet.HEADER_LEN) return;
   if (ethernet.type(b, at) === ethernet.TYPE_IPV4) {
-    maskPacket(b, at + ethernet.HEADER_LEN, isNode, faults, depth);
+    maskPacket(b, at + ethernet.HEADER_LEN, insider, faults, depth);
   }
 }
 
-function maskPacket(b: Buffer, at: number, isNode: IsNode, faults: string[], depth: number): void {
+function maskPacket(
+  b: Buffer,
+  at: number,
+  insider: Insider,
+  faults: string[],
+  depth: number,
+): void {
   if (depth > 3 || ipv4.check(b, at, b.length) !== 0) return;
   const l4 = at + ipv4.headerLength(b, at);
   const protocol = ipv4.protocol(b, at);
-  const fromNode = isNode(ipv4.source(b, at));
+  const fromNode = insider.isNode(ipv4.source(b, at));
   const later = ipv4.fragmentOffset(b, at) !== 0;
   const isVxlan =
     protocol === ipv4.PROTO_UDP &&
     !later &&
     b.length - l4 >= 16 &&
-    udp.destinationPort(b, l4) === vxlan.PORT;
+    insider.vxlanPorts.includes(udp.destinationPort(b, l4));
   const tunnel =
     fromNode && (protocol === ipv4.PROTO_IPIP || isVxlan || (later && protocol === ipv4.PROTO_UDP));
   const made = fromNode && protocol === ipv4.PROTO_ICMP && isMade(b, l4);
@@ -63,17 +71,17 @@ function maskPacket(b: Buffer, at: number, isNode: IsNode, faults: string[], dep
     const whole = !ipv4.isFragment(b, at);
     const state = whole ? udpState(b, l4, at, true) : 'unverifiable';
     if (fromNode && state === 'wrong') faults.push('udp');
-    maskEthernet(b, l4 + udp.HEADER_LEN + vxlan.HEADER_LEN, isNode, faults, depth + 1);
+    maskEthernet(b, l4 + udp.HEADER_LEN + vxlan.HEADER_LEN, insider, faults, depth + 1);
     if (fromNode) {
       b.fill(0, l4, l4 + 2);
       // One left to the hardware depends on nothing that is free.
       if (state !== 'partial') b.fill(0, l4 + udp.field.checksum, l4 + udp.field.checksum + 2);
     }
   }
-  if (protocol === ipv4.PROTO_IPIP && !later) maskPacket(b, l4, isNode, faults, depth + 1);
+  if (protocol === ipv4.PROTO_IPIP && !later) maskPacket(b, l4, insider, faults, depth + 1);
   if (made && icmp.isError(icmp.type(b, l4))) {
     if (!icmp.checksumOk(b, l4, b.length - l4) && depth === 0) faults.push('icmp');
-    maskQuote(b, l4, isNode);
+    maskQuote(b, l4, insider);
   }
   if (!tunnel && !made) return;
   if (!ipv4.checksumOk(b, at)) faults.push('ipv4');
@@ -86,10 +94,10 @@ const isMade = (b: Buffer, l4: number): boolean =>
   l4 < b.length && (icmp.type(b, l4) === icmp.ECHO_REPLY || icmp.isError(icmp.type(b, l4)));
 
 /** A tunnel header that an error quotes; the ICMP checksum hangs on it. */
-function maskQuote(b: Buffer, l4: number, isNode: IsNode): void {
+function maskQuote(b: Buffer, l4: number, insider: Insider): void {
   const quote = l4 + icmp.HEADER_LEN;
   if (b.length - quote < ipv4.HEADER_LEN || ipv4.protocol(b, quote) !== ipv4.PROTO_IPIP) return;
-  if (!isNode(ipv4.source(b, quote))) return;
+  if (!insider.isNode(ipv4.source(b, quote))) return;
   b.fill(0, quote + ipv4.field.identification, quote + ipv4.field.identification + 2);
   b.fill(0, quote + ipv4.field.checksum, quote + ipv4.field.checksum + 2);
   b.fill(0, l4 + icmp.field.checksum, l4 + icmp.field.checksum + 2);

@@ -12,8 +12,9 @@ import { openCapture } from '../pcap/capture.ts';
 import { routeEntry } from '../text/ip-route.ts';
 import { compareFrames, type InterfaceComparison, type MadeFrame } from './compare.ts';
 import { declarePorts, eventTime, type Input, labInputs } from './inputs.ts';
-import type { Lab } from './lab.ts';
+import { type Lab, vxlanPorts } from './lab.ts';
 import { setLossesAside } from './losses.ts';
+import type { Insider } from './mask.ts';
 
 /** A change to the network while it was recorded, made just before an event. */
 export interface LabEdit {
@@ -47,7 +48,10 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
   const own = new Set(
     cluster.nodes.filter((n) => !n.silent).flatMap((n) => n.devices.flatMap((d) => d.addresses)),
   );
-  const isNode = (address: number): boolean => own.has(address);
+  const insider: Insider = {
+    isNode: (address) => own.has(address),
+    vxlanPorts: vxlanPorts(lab),
+  };
   const compared = lab.captures.flatMap(({ namespace, device, file }) => {
     const frames = made.get(`${namespace}:${device}`);
     const end = cluster.nodes
@@ -55,7 +59,7 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
       ?.devices.find((d) => d.name === device);
     if (file === undefined || frames === undefined || end === undefined) return [];
     const recorded = [...openCapture(file)].map((r) => Buffer.from(r.bytes));
-    return [compareFrames(namespace, end, recorded, frames, isNode)];
+    return [compareFrames(namespace, end, recorded, frames, insider)];
   });
   return setLossesAside(compared);
 }
