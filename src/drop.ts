@@ -62,6 +62,7 @@ export const Drop = {
   TunnelUnsupported: 53,
   Filtered: 54,
   ConntrackClash: 55,
+  RuleBudget: 56,
 } as const;
 export type Drop = (typeof Drop)[keyof typeof Drop];
 
@@ -215,6 +216,10 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
     'conntrack-clash',
     'another connection took the same addresses and ports first',
     'NETFILTER_DROP',
+  ),
+  [Drop.RuleBudget]: info(
+    'rule-budget',
+    'the rules jump in a circle, or to more rules than any packet should meet',
   ),
 };
 

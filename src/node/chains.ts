@@ -21,6 +21,7 @@ import * as udp from '../wire/udp.ts';
 import { type Chain, type CompiledRule, compileRule } from './compiled-rule.ts';
 import { CtState } from './conntrack.ts';
 import { mix } from './flow-hash.ts';
+import { HOOK_CHAINS, type Hook } from './hook.ts';
 import { sendError } from './icmp-error.ts';
 import type { Node } from './node.ts';
 import { checkSource, Source } from './source-check.ts';
@@ -31,8 +32,13 @@ export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
 const NONE: readonly never[] = [];
 
-/** Deeper nesting than any rule set of Calico or kube-proxy. */
+/** Deeper nesting than any rule set of Calico or kube-proxy; nf_tables takes 16 (NFT_JUMP_STACK_SIZE). */
 const MAX_DEPTH = 32;
+/**
+ * Rules one packet may meet at one hook. The kernel has no such limit: chains that jump
+ * to the next one twice double its work at every level, and hold a CPU for hours.
+ */
+const MAX_RULES = 262_144;
 
 export class Chains {
   /** By id: every rule of every chain, for the trace. */
@@ -40,6 +46,11 @@ export class Chains {
   /** The rule that decided last, and the NAT target it asked for. */
   decided = -1;
   natTarget: Target | null = null;
+  /** The last run met more rules, or deeper jumps, than a packet may: it said drop. */
+  exhausted = false;
+  private left = 0;
+  /** By hook: the built-in chains, where they have anything to say. */
+  private readonly hooks = new Array<Chain | null>(HOOK_CHAINS.length).fill(null);
   private readonly chains = new Map<string, Chain>();
   private readonly sets = new Map<string, Fib>();
   private readonly seed: number;
@@ -60,6 +71,11 @@ export class Chains {
     for (const { rules } of this.chains.values()) {
       for (const rule of rules) rule.next = this.chains.get(rule.jump) ?? null;
     }
+    for (const [hook, name] of HOOK_CHAINS.entries()) {
+      const chain = this.chains.get(name) ?? null;
+      const idle = chain?.rules.length === 0 && chain.policy === Verdict.Accept;
+      this.hooks[hook] = idle ? null : chain;
+    }
   }
 
   private compile({ table, rules, policy }: ChainPlan): Chain {
@@ -69,27 +85,36 @@ export class Chains {
     };
   }
 
-  /** Runs a built-in chain, `filter FORWARD` for instance. A chain that is not there accepts. */
-  run(node: Node, p: Packet, chain: string): Verdict {
+  /** Runs a built-in chain. One that is not there accepts. */
+  run(node: Node, p: Packet, hook: Hook): Verdict {
     this.decided = -1;
     this.natTarget = null;
+    this.exhausted = false;
     if (this.plan !== null) this.prepare(this.plan);
-    const found = this.chains.get(chain);
-    if (found === undefined) return Verdict.Accept;
-    const verdict = this.walk(node, p, found, 0);
-    return verdict === Verdict.Continue || verdict === Verdict.Return ? found.policy : verdict;
+    const chain = this.hooks[hook]!;
+    if (chain === null) return Verdict.Accept;
+    this.left = MAX_RULES;
+    const verdict = this.walk(node, p, chain, 0);
+    return verdict === Verdict.Continue || verdict === Verdict.Return ? chain.policy : verdict;
   }
 
   private walk(node: Node, p: Packet, chain: Chain, depth: number): Verdict {
-    if (depth > MAX_DEPTH) return Verdict.Drop;
+    if (depth > MAX_DEPTH) return this.giveUp();
     const { rules } = chain;
     for (let i = 0; i < rules.length; i++) {
       const rule = rules[i]!;
+      if (--this.left < 0) return this.giveUp();
       if (!this.matches(node, p, rule)) continue;
       const verdict = this.act(node, p, rule, depth);
       if (verdict !== Verdict.Continue) return verdict;
     }
     return Verdict.Continue;
+  }
+
+  private giveUp(): Verdict {
+    this.exhausted = true;
+    this.decided = -1;
+    return Verdict.Drop;
   }
 
   private act(node: Node, p: Packet, rule: CompiledRule, depth: number): Verdict {

@@ -12,6 +12,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import { type Chains, Verdict } from './chains.ts';
 import { Conntrack, CtState } from './conntrack.ts';
 import { dropped } from './drop-packet.ts';
+import { Hook } from './hook.ts';
 import { Manip } from './l4-rewrite.ts';
 import { Nat, type NatRange } from './nat.ts';
 import type { Node } from './node.ts';
@@ -37,10 +38,10 @@ export function prerouting(node: Node, p: Packet): Next {
   if (nf === null) return Room.Route;
   if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p, Room.Prerouting);
   p.ctState = CtState.None;
-  if (nf.chains.run(node, p, 'raw PREROUTING') === Verdict.Drop) return filtered(node, p);
+  if (nf.chains.run(node, p, Hook.RawPrerouting) === Verdict.Drop) return filtered(node, p);
   if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.ticks());
-  if (nf.chains.run(node, p, 'mangle PREROUTING') === Verdict.Drop) return filtered(node, p);
-  if (!translate(node, p, 'nat PREROUTING', Manip.Destination)) return filtered(node, p);
+  if (nf.chains.run(node, p, Hook.ManglePrerouting) === Verdict.Drop) return filtered(node, p);
+  if (!translate(node, p, Hook.NatPrerouting, Manip.Destination)) return filtered(node, p);
   return Room.Route;
 }
 
@@ -49,9 +50,9 @@ export function input(node: Node, p: Packet): Next {
   p.noteA = -1;
   p.noteB = 0;
   if (nf === null) return Room.Local;
-  if (nf.chains.run(node, p, 'mangle INPUT') === Verdict.Drop) return filtered(node, p);
-  if (nf.chains.run(node, p, 'filter INPUT') === Verdict.Drop) return filtered(node, p);
-  if (!translate(node, p, 'nat INPUT', Manip.Source)) return filtered(node, p);
+  if (nf.chains.run(node, p, Hook.MangleInput) === Verdict.Drop) return filtered(node, p);
+  if (nf.chains.run(node, p, Hook.FilterInput) === Verdict.Drop) return filtered(node, p);
+  if (!translate(node, p, Hook.NatInput, Manip.Source)) return filtered(node, p);
   return confirm(node, p, Room.Local);
 }
 
@@ -60,8 +61,8 @@ export function forwardFilter(node: Node, p: Packet): Next {
   p.noteA = -1;
   p.noteB = 0;
   if (nf === null) return Room.Output;
-  if (nf.chains.run(node, p, 'mangle FORWARD') === Verdict.Drop) return filtered(node, p);
-  if (nf.chains.run(node, p, 'filter FORWARD') === Verdict.Drop) return filtered(node, p);
+  if (nf.chains.run(node, p, Hook.MangleForward) === Verdict.Drop) return filtered(node, p);
+  if (nf.chains.run(node, p, Hook.FilterForward) === Verdict.Drop) return filtered(node, p);
   return Room.Output;
 }
 
@@ -76,13 +77,13 @@ export function localOut(node: Node, p: Packet): Next {
   p.ctState = CtState.None;
   const to = ipv4.destination(bytes, p.l3);
   const mark = p.mark;
-  if (nf.chains.run(node, p, 'raw OUTPUT') === Verdict.Drop) return filtered(node, p);
+  if (nf.chains.run(node, p, Hook.RawOutput) === Verdict.Drop) return filtered(node, p);
   // An ICMP error of ours belongs to the connection of what it is about already (nf_ct_attach).
   if (p.ct >= 0) p.ctState = CtState.Related;
   else if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.ticks());
-  if (nf.chains.run(node, p, 'mangle OUTPUT') === Verdict.Drop) return filtered(node, p);
-  if (!translate(node, p, 'nat OUTPUT', Manip.Destination)) return filtered(node, p);
-  if (nf.chains.run(node, p, 'filter OUTPUT') === Verdict.Drop) return filtered(node, p);
+  if (nf.chains.run(node, p, Hook.MangleOutput) === Verdict.Drop) return filtered(node, p);
+  if (!translate(node, p, Hook.NatOutput, Manip.Destination)) return filtered(node, p);
+  if (nf.chains.run(node, p, Hook.FilterOutput) === Verdict.Drop) return filtered(node, p);
   const changed = ipv4.destination(bytes, p.l3) !== to || p.mark !== mark;
   return changed ? Room.Route : Room.Output;
 }
@@ -92,20 +93,20 @@ export function postrouting(node: Node, p: Packet): Next {
   p.noteA = -1;
   p.noteB = 0;
   if (nf === null) return Room.Finish;
-  if (nf.chains.run(node, p, 'mangle POSTROUTING') === Verdict.Drop) return filtered(node, p);
-  if (!translate(node, p, 'nat POSTROUTING', Manip.Source)) return filtered(node, p);
+  if (nf.chains.run(node, p, Hook.ManglePostrouting) === Verdict.Drop) return filtered(node, p);
+  if (!translate(node, p, Hook.NatPostrouting, Manip.Source)) return filtered(node, p);
   return confirm(node, p, Room.Finish);
 }
 
 /** nf_nat_inet_fn: the nat chain sees only the first packet of a connection. */
-function translate(node: Node, p: Packet, chain: string, manip: Manip): boolean {
+function translate(node: Node, p: Packet, hook: Hook, manip: Manip): boolean {
   const nf = node.netfilter!;
   p.noteA = -1;
   p.noteB = 0;
   if (p.ct < 0) return true;
   const connection = nf.conntrack.connection(p.ct);
   if (p.ctState === CtState.New && !nf.nat.isDone(connection, manip)) {
-    nf.chains.run(node, p, chain);
+    if (nf.chains.run(node, p, hook) === Verdict.Drop && nf.chains.exhausted) return false;
     const target = nf.chains.natTarget;
     p.noteA = target === null ? -1 : nf.chains.decided;
     nf.nat.setup(connection, manip, rangeOf(node, p, target, manip));
@@ -138,7 +139,7 @@ function filtered(node: Node, p: Packet): typeof End.Dropped {
   const nf = node.netfilter!;
   p.noteA = nf.chains.decided;
   nf.conntrack.abandon(p.ct);
-  return dropped(p, Drop.Filtered);
+  return dropped(p, nf.chains.exhausted ? Drop.RuleBudget : Drop.Filtered);
 }
 
 /** ip_defrag before anything else looks: the whole datagram goes on, or nothing does. */
