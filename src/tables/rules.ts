@@ -23,7 +23,7 @@ export function lookupRules(
 ): number {
   for (let i = 0; i < rules.length; i++) {
     const { not, value, mask, table } = rules[i]!;
-    if (((mark & mask) === value) === not) continue;
+    if ((((mark ^ value) & mask) === 0) === not) continue;
     const route = table.lookup(address);
     if (route >= 0 && routes.kind(route) !== RouteKind.Throw) return route;
   }

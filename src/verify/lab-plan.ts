@@ -4,8 +4,11 @@ import { Sysctls } from '../import/sysctls.ts';
 import type { DevicePlan, NamespacePlan, Role } from '../plan/plan.ts';
 import { parseBridgeFdb } from '../text/fdb-reader.ts';
 import { parseIpRoute } from '../text/ip-route.ts';
+import { printIpRule } from '../text/ip-rule.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
+import type { TextPlace } from '../text/line-reader.ts';
 import { parseIpNeigh } from '../text/neighbour-reader.ts';
+import { parseIpRule } from '../text/rule-reader.ts';
 import {
   type InterfaceAddress,
   type Ip4,
@@ -53,6 +56,11 @@ export interface TopologyInterface {
   readonly peer?: { readonly namespace: string; readonly device: string };
 }
 
+interface Listing {
+  readonly text: string;
+  readonly place: TextPlace;
+}
+
 /** `source` names the file of the tables in errors. */
 export function planNamespace(
   name: string,
@@ -64,7 +72,7 @@ export function planNamespace(
   const listed = section('sysctl (0 where not listed)').join('\n');
   const sysctls = new Sysctls([{ text: listed, listing: { whole: true } }]);
   // Lines are counted from the head of a listing.
-  const listing = (command: string) => ({
+  const listing = (command: string): Listing => ({
     text: section(command).join('\n'),
     place: { source: `${source}, ${name}, ${command}` },
   });
@@ -83,9 +91,11 @@ export function planNamespace(
       ...entry.interfaces.map((i, position) => devicePlan(i, position + 2, entry, sysctls)),
     ],
     ...(silent ? {} : netfilterOf(rules, source)),
+    // The local table follows from the addresses.
     routes: parseIpRoute(section('ip route show table all').join('\n'), source).filter(
-      (route) => route.table === 'main',
+      (route) => route.table !== 'local',
     ),
+    ...rulesOf(listing('ip rule')),
     neighbours: parseIpNeigh(neigh.text, neigh.place),
     fdb: parseBridgeFdb(fdb.text, fdb.place).filter((entry) => entry.destination !== undefined),
   };
@@ -137,6 +147,12 @@ function kindOf({ name, kind, peer }: TopologyInterface): DevicePlan['kind'] {
   if (name === 'tunl0' || kind === 'ipip') return 'ipip';
   if (kind === 'vxlan') return 'vxlan';
   return peer === undefined ? 'nic' : 'veth';
+}
+
+/** The kernel's own three are what a namespace without a listing has. */
+function rulesOf({ text, place }: Listing): Pick<NamespacePlan, 'rules'> {
+  const rules = parseIpRule(text, place);
+  return rules.length === 0 || printIpRule({ rules }) === printIpRule() ? {} : { rules };
 }
 
 /** Only where rules were loaded is anything tracked. */

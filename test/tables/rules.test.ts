@@ -50,6 +50,18 @@ describe('rules', () => {
     expect(origin(0x0a020101, 0xffdfffff | 0)).toBe('wireguard');
   });
 
+  it('the highest bit of a mark is a bit like the others', () => {
+    const high = rules.map((rule) => ({
+      ...rule,
+      value: 0x80000000,
+      mask: 0x80000000,
+      not: false,
+    }));
+    expect(lookupRules(high, routes, 0x0a020101, 0x80000000 | 0)).toBeGreaterThanOrEqual(0);
+    expect(lookupRules(high, routes, 0x0a020101, 0x80000000)).toBeGreaterThanOrEqual(0);
+    expect(lookupRules(high, routes, 0x0a020101, 0x7fffffff)).toBe(-1);
+  });
+
   it('a throw, and a table without an answer, lead to the next rule', () => {
     expect(origin(0x0a022401, 0)).toBe('default');
     expect(origin(0x08080808, 0)).toBe('default');

@@ -35,3 +35,41 @@ it.each([
   expect(() => planOf('eth0', listing)).toThrow(PodwireError);
   expect(() => planOf('eth0', listing)).toThrow(`tables.before.txt, n1, ${command}:1`);
 });
+
+it('numbered tables, throw routes and rules are read; the local table follows from the addresses', () => {
+  const { rules, routes } = planOf(
+    'eth0',
+    [
+      '# ip rule',
+      '0:\tfrom all lookup local',
+      '99:\tnot from all fwmark 0x200000/0x200000 lookup 7',
+      '32766:\tfrom all lookup main',
+      '32767:\tfrom all lookup default',
+      '',
+      '# ip route show table all',
+      'throw 10.7.0.64/26 table 7',
+      '10.7.0.128/26 dev eth0 table 7 scope link',
+      'default via 192.168.7.1 dev eth0',
+      'local 10.7.0.1 dev eth0 table local proto kernel scope host src 10.7.0.1',
+      '',
+    ].join('\n'),
+  );
+  expect(rules?.[1]).toEqual({
+    priority: 99,
+    not: true,
+    fwmark: { value: 0x200000, mask: 0x200000 },
+    table: 7,
+  });
+  expect(routes.map(({ type, table }) => [type, table])).toEqual([
+    ['throw', 7],
+    ['unicast', 7],
+    ['unicast', 'main'],
+  ]);
+});
+
+it.each([
+  '',
+  '0:\tfrom all lookup local\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default\n',
+])('the kernel’s own rules, listed or not, are nobody’s (%j)', (text) => {
+  expect(planOf('eth0', `# ip rule\n${text}`).rules).toBeUndefined();
+});
