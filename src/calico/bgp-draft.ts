@@ -21,7 +21,6 @@ export interface BgpResources {
 }
 
 export class BgpDraft {
-  runs = true;
   readonly configurations = new Map<string, { readonly at: Field }>();
   readonly peers = new Map<string, BgpPeer>();
   readonly filters = new Map<string, BgpFilter>();
@@ -48,10 +47,11 @@ export class BgpDraft {
     once(this.services, key, service);
   }
 
-  finish(): BgpResources {
+  /** `runs`: does calico-node run BIRD? */
+  finish(runs: boolean): BgpResources {
     const configuration = this.configurations.get('default');
     return {
-      runs: this.runs,
+      runs,
       configuration:
         configuration === undefined ? DEFAULT_BGP : readBgpConfiguration(configuration.at),
       peers: [...this.peers.values()].sort((a, b) => compareNames(a.name, b.name)),

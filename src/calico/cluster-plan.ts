@@ -2,6 +2,7 @@
 import type { ClusterPlan, NamespacePlan, NeighbourPlan } from '../plan/plan.ts';
 import { type Addressing, assignAddresses, usesEncapsulation } from './blocks.ts';
 import type { CalicoNode } from './calico-node.ts';
+import { noteRanges } from './cluster-ranges.ts';
 import { type ControlPlane, controlPlane, felixSettings } from './control-plane.ts';
 import { hostVeth, loopback, nicDevice, POD_DEVICE, podVeth, tunnelDevices } from './devices.ts';
 import { endpointChainsOf, type PolicyOf } from './endpoint-chains.ts';
@@ -47,9 +48,9 @@ export function planCluster(
   { release }: PlanOptions = {},
 ): ClusterPlan {
   const manifest = loadManifests(files);
-  const { nodes } = manifest;
+  const { nodes, setup } = manifest;
   const assumptions: string[] = [];
-  const flavour = flavourOf(release ?? releaseOf(manifest.version, assumptions));
+  const flavour = flavourOf(release ?? releaseOf(setup.version, assumptions));
   const felix = felixSettings(manifest, assumptions);
   const fabric = buildFabric(manifest, assumptions);
   const addressing = assignAddresses(manifest, assumptions, ({ name }) =>
@@ -58,6 +59,7 @@ export function planCluster(
   const control = controlPlane(manifest, fabric, addressing, felix, flavour, assumptions);
   const number = numbering(manifest.freedoms);
   noteMtus(fabric, felix, assumptions);
+  noteSetup(manifest, assumptions);
 
   const byNode = groupBy(manifest.workloads, (pod) => pod.node.value);
   const blocks = groupBy(addressing.blocks, (block) => block.node);
@@ -114,6 +116,8 @@ export function planCluster(
     ignored: manifest.ignored,
     inventory: inventoryOf({
       release: flavour.release,
+      setup,
+      asNumber: manifest.bgp.configuration.asNumber,
       pools: manifest.pools,
       nodes,
       addressing,
@@ -296,6 +300,16 @@ function checkNames(
     throw at
       .entry('device')
       .refuse(`a device of ${node} (${listNames(namespace.devices.map(({ name }) => name))})`);
+  }
+}
+
+/** Settings that do not go together. */
+function noteSetup({ setup, pools, bgp }: Manifest, assumptions: string[]): void {
+  noteRanges(setup.ranges, pools, assumptions);
+  if (setup.birdProbe !== undefined && !bgp.runs) {
+    assumptions.push(
+      'DaemonSet/kube-system/calico-node: its readiness probe asks BIRD (-bird-ready), which does not run: its pods are never ready',
+    );
   }
 }
 

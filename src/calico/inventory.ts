@@ -7,10 +7,13 @@ import type { Addressing } from './blocks.ts';
 import type { CalicoNode } from './calico-node.ts';
 import type { IpPool } from './ip-pool.ts';
 import type { Release } from './release.ts';
+import type { Setup } from './setup-draft.ts';
 import type { Fabric } from './underlay.ts';
 
 export interface InventoryInput {
   readonly release: Release;
+  readonly setup: Setup;
+  readonly asNumber: number;
   readonly pools: readonly IpPool[];
   readonly nodes: readonly CalicoNode[];
   readonly addressing: Addressing;
@@ -24,6 +27,9 @@ export function inventoryOf(input: InventoryInput): Inventory {
   let sessions: BgpSession[] | undefined;
   return {
     release: input.release,
+    asNumber: input.asNumber,
+    ranges: input.setup.ranges,
+    ...given({ version: input.setup.version, clusterType: input.setup.clusterType }),
     pools: input.pools.map(poolFacts),
     nodes: input.nodes.map((node) => nodeFacts(node, input)),
     get blocks() {
@@ -37,7 +43,8 @@ export function inventoryOf(input: InventoryInput): Inventory {
   };
 }
 
-const poolFacts = (pool: IpPool): PoolFacts => ({
+/** A pool as the inventory has it. */
+export const poolFacts = (pool: IpPool): PoolFacts => ({
   name: pool.name,
   cidr: pool.cidr,
   blockSize: pool.blockSize,
@@ -48,6 +55,9 @@ const poolFacts = (pool: IpPool): PoolFacts => ({
   disableBgpExport: pool.disableBgpExport,
   nodeSelector: pool.nodeSelector,
   assignmentMode: pool.assignmentMode,
+  get manifest() {
+    return pool.resource.plain();
+  },
 });
 
 function nodeFacts(node: CalicoNode, { addressing, fabric, keys }: InventoryInput): NodeFacts {
@@ -68,6 +78,22 @@ function nodeFacts(node: CalicoNode, { addressing, fabric, keys }: InventoryInpu
     },
   };
 }
+
+/** A node as far as its resource tells. */
+export const writtenFacts = (node: CalicoNode): NodeFacts => ({
+  name: node.name,
+  ...given({
+    asNumber: node.asNumber?.value,
+    address: node.address?.value,
+    ipipTunnel: node.ipipAddress?.value,
+    vxlanTunnel: node.vxlanAddress?.value,
+    wireguardTunnel: node.wireguardAddress?.value,
+    wireguardPublicKey: node.wireguardKey?.value,
+  }),
+  get manifest() {
+    return node.at.plain();
+  },
+});
 
 /** Without the keys that have no value. */
 const given = <T extends object>(facts: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>

@@ -38,6 +38,8 @@ export interface IpPool {
   offersTunnels(node: Labels): boolean;
   /** `spec.cidr`. */
   readonly at: Field;
+  /** The whole, for printing it back. */
+  readonly resource: Field;
 }
 
 const MODES = ['Always', 'CrossSubnet', 'Never'] as const;
@@ -99,6 +101,7 @@ export function readIpPool(name: string, resource: Field): IpPool | undefined {
       assignmentMode === 'Automatic' && offers('Workload', node) && selectsNamespace(namespace),
     offersTunnels: (node) => offers('Tunnel', node),
     at,
+    resource,
   };
 }
 

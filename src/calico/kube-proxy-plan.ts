@@ -3,6 +3,7 @@ import type { ChainPlan, NetfilterPlan, NetfilterRule } from '../plan/netfilter.
 import { parseNetfilter } from '../text/iptables-save.ts';
 import { contains, formatPrefix, type Prefix } from '../wire/address.ts';
 import type { BgpResources } from './bgp-draft.ts';
+import type { ClusterRanges } from './cluster-ranges.ts';
 import type { IpPool } from './ip-pool.ts';
 import { endpointsByService, kubeProxyText } from './kube-proxy.ts';
 import { compareNames, listNames } from './names.ts';
@@ -11,19 +12,23 @@ import type { Service } from './service-resource.ts';
 interface Input {
   readonly pools: readonly IpPool[];
   readonly bgp: Pick<BgpResources, 'services' | 'endpoints'>;
+  readonly setup: { readonly ranges: ClusterRanges };
 }
 
 /** Puts kube-proxy's rules under Felix's; plans that are one object stay one. */
 export function kubeProxyOver(
-  { pools, bgp: { services, endpoints } }: Input,
+  { pools, bgp: { services, endpoints }, setup: { ranges } }: Input,
   assumptions: string[],
 ): (felix: NetfilterPlan) => NetfilterPlan {
   const served = [...services]
     .filter(([, { clusterIps, ports }]) => clusterIps.length > 0 && ports.length > 0)
     .sort(([a], [b]) => compareNames(a, b));
-  const clusterCidr = clusterCidrOf(pools);
+  const clusterCidr = ranges.pods ?? clusterCidrOf(pools);
   const text = kubeProxyText({ services, endpoints, clusterCidr });
-  note(served, new Set(endpointsByService(endpoints).keys()), text, clusterCidr, assumptions);
+  note(served, new Set(endpointsByService(endpoints).keys()), assumptions);
+  if (text !== '') {
+    assumptions.push(`kube-proxy runs in iptables mode, ${rangeInWords(ranges.pods, clusterCidr)}`);
+  }
   if (text === '') return (felix) => felix;
   const kube = parseNetfilter(text, 'kube-proxy');
   const made = new Map<NetfilterPlan, NetfilterPlan>();
@@ -43,24 +48,21 @@ function clusterCidrOf(pools: readonly IpPool[]): Prefix | undefined {
     );
 }
 
+function rangeInWords(given: Prefix | undefined, used: Prefix | undefined): string {
+  if (given !== undefined) return `with the cluster's own clusterCIDR ${formatPrefix(given)}`;
+  if (used === undefined) return 'without a clusterCIDR, as no IPPool holds all others';
+  return `with clusterCIDR ${formatPrefix(used)}, the IPPool that holds all others`;
+}
+
 function note(
   served: readonly (readonly [string, Service])[],
   known: ReadonlySet<string>,
-  text: string,
-  clusterCidr: Prefix | undefined,
   assumptions: string[],
 ): void {
   const tell = (which: (service: Service, name: string) => boolean, what: string): void => {
     const names = served.flatMap(([name, service]) => (which(service, name) ? [name] : []));
     if (names.length > 0) assumptions.push(`${what}: ${listNames(names)}`);
   };
-  if (text !== '') {
-    const from =
-      clusterCidr === undefined
-        ? 'without a clusterCIDR, as no IPPool holds all others'
-        : `with clusterCIDR ${formatPrefix(clusterCidr)}, the IPPool that holds all others`;
-    assumptions.push(`kube-proxy runs in iptables mode, ${from}`);
-  }
   tell(
     (_, name) => !known.has(name),
     'kube-proxy writes nothing for a Service without EndpointSlice or Endpoints in the input',

@@ -4,10 +4,8 @@
  */
 import { printable } from '../errors.ts';
 import type { Prefix } from '../wire/address.ts';
-import { backendOfConfigMap, backendOfInstallation } from './backend.ts';
 import { BgpDraft, type BgpResources, once } from './bgp-draft.ts';
 import { type CalicoNode, mergeNodes, readNode } from './calico-node.ts';
-import { readDefaultPool } from './default-pool.ts';
 import { type FelixConfiguration, readFelixConfiguration } from './felix-configuration.ts';
 import type { Field } from './field.ts';
 import { type Freedoms, noFreedoms, readFreeInputs } from './free-inputs.ts';
@@ -21,6 +19,7 @@ import { readOutage } from './outage.ts';
 import { PolicyDraft, type PolicyResources, policyKinds } from './policy-draft.ts';
 import { inherited, named, namespaced } from './resource-name.ts';
 import { readEndpointSlice, readEndpoints, readService } from './service-resource.ts';
+import { type Setup, SetupDraft, setupKinds } from './setup-draft.ts';
 import { readUnderlay, type Underlay } from './underlay-resource.ts';
 import { mergeWorkload, podName, readEndpoint, readPod, type Workload } from './workload.ts';
 import { inPieces, type ReadYaml } from './yaml-piece.ts';
@@ -44,8 +43,7 @@ export interface Manifest {
   readonly felix: ReadonlyMap<string, FelixConfiguration>;
   readonly bgp: BgpResources;
   readonly policy: PolicyResources;
-  /** Calico's version, as ClusterInformation tells it. */
-  readonly version: string | undefined;
+  readonly setup: Setup;
   readonly underlay: Underlay | undefined;
   readonly freedoms: Freedoms;
   /** `Kind xN` */
@@ -67,9 +65,7 @@ interface Draft {
   readonly felix: Map<string, FelixConfiguration>;
   readonly bgp: BgpDraft;
   readonly policy: PolicyDraft;
-  version: string | undefined;
-  /** Made by calico-node where no pool is given. */
-  defaultPool: IpPool | undefined;
+  readonly setup: SetupDraft;
   underlay: Underlay | undefined;
   freedoms: Freedoms;
   readonly ignored: Map<string, number>;
@@ -95,8 +91,7 @@ function load(files: readonly ManifestFile[], read: ReadYaml): Manifest {
     felix: new Map(),
     bgp: new BgpDraft(),
     policy: new PolicyDraft(),
-    version: undefined,
-    defaultPool: undefined,
+    setup: new SetupDraft(),
     underlay: undefined,
     freedoms: noFreedoms,
     ignored: new Map(),
@@ -107,13 +102,14 @@ function load(files: readonly ManifestFile[], read: ReadYaml): Manifest {
       else takeItems(draft, [root], list.apiVersion.text(), list.kind.text());
     }
   }
+  const setup = draft.setup.finish();
   const workloads = new Map(draft.pods);
   for (const [key, endpoint] of draft.endpoints) {
     const pod = workloads.get(key);
     workloads.set(key, pod === undefined ? endpoint : mergeWorkload(pod, endpoint));
   }
   return {
-    pools: sortPools(poolsOf(draft)),
+    pools: sortPools(draft.pools.size > 0 ? draft.pools.values() : setup.pools),
     nodes: [...draft.nodes.values()].sort((a, b) => compareNames(a.name, b.name)),
     claims: draft.claims,
     workloads: [...workloads.values()].sort((a, b) => compareNames(a.key, b.key)),
@@ -121,9 +117,9 @@ function load(files: readonly ManifestFile[], read: ReadYaml): Manifest {
     ipam: draft.ipam?.config ?? defaultIpamConfig,
     reservations: draft.reservations,
     felix: draft.felix,
-    bgp: draft.bgp.finish(),
+    bgp: draft.bgp.finish(setup.runsBird),
     policy: draft.policy.finish(),
-    version: draft.version,
+    setup,
     underlay: draft.underlay,
     freedoms: draft.freedoms,
     ignored: [...draft.ignored].map(([kind, n]) => `${kind} x${n}`),
@@ -171,7 +167,6 @@ const readers = new Map<string, Reader>([
     [`${group} BGPConfiguration`, takeBgpConfiguration],
     [`${group} BGPPeer`, takePeer],
     [`${group} BGPFilter`, takeFilter],
-    [`${group} ClusterInformation`, takeInformation],
   ]),
   ['v1 Node', takeNode],
   ['v1 Pod', takePod],
@@ -179,9 +174,6 @@ const readers = new Map<string, Reader>([
   ['v1 Service', takeService],
   ['v1 Endpoints', takeEndpoints],
   ['discovery.k8s.io/v1 EndpointSlice', takeSlice],
-  ['v1 ConfigMap', takeConfigMap],
-  ['apps/v1 DaemonSet', takeDaemonSet],
-  ['operator.tigera.io/v1 Installation', takeInstallation],
   [`${OWN_GROUP} Underlay`, takeUnderlay],
   [`${OWN_GROUP} FreeInputs`, takeFreeInputs],
   [`${OWN_GROUP} Outage`, takeOutage],
@@ -191,6 +183,11 @@ const readers = new Map<string, Reader>([
 
 for (const [key, add] of policyKinds(CALICO_GROUPS))
   readers.set(key, (draft, root) => add(draft.policy, root));
+
+for (const [key, add] of setupKinds(CALICO_GROUPS))
+  readers.set(key, (draft, root) => {
+    if (!add(draft.setup, root)) ignore(draft, key.slice(key.indexOf(' ') + 1));
+  });
 
 const knownKinds = new Set([...readers.keys()].map((key) => key.split(' ')[1]));
 
@@ -203,6 +200,7 @@ function takePool(draft: Draft, root: Field): void {
 
 function takeNode(draft: Draft, root: Field): void {
   const [name, at] = named('Node', root);
+  draft.setup.addNode(at);
   const node = readNode(name, at);
   const before = draft.nodes.get(name);
   draft.nodes.set(name, before === undefined ? node : mergeNodes(before, node));
@@ -243,11 +241,6 @@ function takeFelix(draft: Draft, root: Field): void {
   once(draft.felix, name, readFelixConfiguration(name, at));
 }
 
-function takeInformation(draft: Draft, root: Field): void {
-  const at = named('ClusterInformation', root)[1].entry('spec').entry('calicoVersion');
-  draft.version = at.optional((f) => f.text());
-}
-
 function takeBgpConfiguration(draft: Draft, root: Field): void {
   draft.bgp.addConfiguration(...named('BGPConfiguration', root));
 }
@@ -276,25 +269,6 @@ function takeSlice(draft: Draft, root: Field): void {
   else draft.bgp.endpoints.push(endpoints);
 }
 
-function takeConfigMap(draft: Draft, root: Field): void {
-  const [, name, at] = namespaced('ConfigMap', root);
-  if (name !== 'calico-config') ignore(draft, 'ConfigMap');
-  else draft.bgp.runs = backendOfConfigMap(at) ?? draft.bgp.runs;
-}
-
-function takeDaemonSet(draft: Draft, root: Field): void {
-  const [, name, at] = namespaced('DaemonSet', root);
-  if (name === 'calico-node') draft.defaultPool = readDefaultPool(at);
-  else ignore(draft, 'DaemonSet');
-}
-
-const poolsOf = ({ pools, defaultPool }: Draft): readonly IpPool[] =>
-  pools.size > 0 || defaultPool === undefined ? [...pools.values()] : [defaultPool];
-
-function takeInstallation(draft: Draft, root: Field): void {
-  draft.bgp.runs = backendOfInstallation(named('Installation', root)[1]) ?? draft.bgp.runs;
-}
-
 /** Blocks are known by their CIDR; their names only serve messages. */
 function label(kind: string, root: Field): Field {
   const at = root.named(kind).entry('metadata').entry('name');
@@ -308,6 +282,7 @@ function takeOutage({ bgp }: Draft, root: Field): void {
 function takePod(draft: Draft, root: Field): void {
   const [namespace, name, at] = namespaced('Pod', root);
   const pod = podName(namespace, name);
+  draft.setup.addPod(at);
   const read = readPod(pod, at);
   if (typeof read === 'string') ignore(draft, `Pod (${read})`);
   else once(draft.pods, pod.key, read);

@@ -17,6 +17,7 @@ export type Format =
   | 'ipset'
   | 'calicoctl'
   | 'status'
+  | 'setup'
   | 'yaml';
 
 export interface Listing {
@@ -208,10 +209,15 @@ function bridgeListing(words: string[]): Found | undefined {
   return { format: 'fdb', whole, ...(device === undefined ? {} : { device }) };
 }
 
+/** What tells how the cluster was set up, among much else. */
+const SETUP = /^(version\b|cluster-info dump\b|describe (ds|daemonsets?)\b|set env .*--list\b)/;
+
 function resourceListing(words: readonly string[]): Found | undefined {
   if (words[0] === 'node' && words[1] === 'status') return { format: 'status', whole: true };
-  if (words[0] !== 'get') return undefined;
   const text = words.join(' ');
+  if (SETUP.test(text.replace(/^(-n|--namespace)[ =]\S+ /, '')))
+    return { format: 'setup', whole: false };
+  if (words[0] !== 'get') return undefined;
   if (/ -o[ =]?yaml\b/.test(text) || / --output[ =]yaml\b/.test(text)) {
     return { format: 'yaml', whole: true };
   }

@@ -2,6 +2,7 @@
  * A cluster from what commands printed on its nodes. Nothing is guessed silently:
  * what no dump tells is either assumed and listed, or missing and listed.
  */
+import { releaseOf } from '../calico/release.ts';
 import { PodwireError } from '../errors.ts';
 import type { ClusterPlan, NamespacePlan } from '../plan/plan.ts';
 import type { DumpFile } from './dump-file.ts';
@@ -10,7 +11,7 @@ import { readInventory } from './inventory.ts';
 import { type MissingFact, missingFacts } from './missing-fact.ts';
 import { namespaceOf } from './namespace.ts';
 import { Notes } from './notes.ts';
-import { cutSections, type Section } from './section.ts';
+import { CLUSTER_WIDE, cutSections, type Section } from './section.ts';
 import { readTables, type TableSet } from './table-set.ts';
 import { type Wired, wire } from './wiring.ts';
 
@@ -76,7 +77,8 @@ export function importSections(
     assumptions: notes.assumed,
     ignored: [...listed.ignored, ...left],
     inventory: {
-      release: 'v3.28',
+      release: releaseOf(listed.setup.version, []),
+      ...listed.setup,
       pools: listed.poolFacts,
       nodes: listed.nodes,
       blocks: [],
@@ -88,7 +90,7 @@ export function importSections(
 
 /** What is listed of a namespace itself, not of the cluster. */
 function tablesOf(sections: readonly Section[], notes: Notes): TableSet[] {
-  const own = sections.filter(({ format }) => format !== 'yaml' && format !== 'calicoctl');
+  const own = sections.filter(({ format }) => !CLUSTER_WIDE.has(format));
   const names = [...new Set(own.filter(({ format }) => format !== 'status').map((s) => s.node))];
   return names.map((name) =>
     readTables(

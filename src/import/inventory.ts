@@ -1,10 +1,20 @@
 /** Pools, nodes, pods and sessions as calicoctl and kubectl list them beside the tables. */
+import type { ClusterRanges } from '../calico/cluster-ranges.ts';
+import { poolFacts, writtenFacts } from '../calico/inventory.ts';
 import { loadManifests, type Manifest } from '../calico/manifest.ts';
-import type { BgpSession, FreeInputs, NodeFacts, PoolFacts, PoolPlan } from '../plan/plan.ts';
+import type {
+  BgpSession,
+  FreeInputs,
+  Inventory,
+  NodeFacts,
+  PoolFacts,
+  PoolPlan,
+} from '../plan/plan.ts';
 import { type PoolRow, parseCalicoctl, parseNodeStatus } from '../text/calicoctl-reader.ts';
 import type { Notes } from './notes.ts';
 import type { KnownPods } from './pod.ts';
 import type { Section } from './section.ts';
+import { readSetup, type SetupPieces } from './setup-section.ts';
 
 export interface Listed {
   readonly pools: readonly PoolPlan[];
@@ -15,37 +25,52 @@ export interface Listed {
   readonly pods: KnownPods;
   readonly free: FreeInputs;
   readonly ignored: readonly string[];
+  readonly setup: Pick<Inventory, 'version' | 'clusterType' | 'gitCommit' | 'ranges' | 'asNumber'>;
+}
+
+function setupOf({ setup, bgp }: Manifest, told: readonly SetupPieces[]): Listed['setup'] {
+  const { version, clusterType } = setup;
+  const gitCommit = told.find((pieces) => pieces.gitCommit !== undefined)?.gitCommit;
+  const flags = told.map(({ ranges }) => ranges);
+  return {
+    asNumber: bgp.configuration.asNumber,
+    ranges: Object.assign({}, ...flags.reverse(), setup.ranges) as ClusterRanges,
+    ...(version === undefined ? {} : { version }),
+    ...(clusterType === undefined ? {} : { clusterType }),
+    ...(gitCommit === undefined ? {} : { gitCommit }),
+  };
 }
 
 /** Throws PodwireError with file and line. */
 export function readInventory(sections: readonly Section[], notes: Notes): Listed {
-  const manifest = loadManifests(
-    sections
+  const told = sections.filter(({ format }) => format === 'setup').map(readSetup);
+  const manifest = loadManifests([
+    ...sections
       .filter(({ format }) => format === 'yaml')
       .map(({ text, source, firstLine }) => {
         // Blank lines before it keep the line numbers of the file it was pasted into.
         return { text: '\n'.repeat(firstLine - 1) + text, source };
       }),
-  );
+    ...told.flatMap(({ manifests }) => manifests),
+  ]);
   const pools = new Map<string, PoolPlan>(manifest.pools.map((pool) => [pool.name, planOf(pool)]));
   const nodes = new Map<string, NodeFacts>(
-    manifest.nodes.map(({ name, address }) => [
-      name,
-      { name, ...(address === undefined ? {} : { address: address.value }) },
-    ]),
+    manifest.nodes.map((node) => [node.name, writtenFacts(node)]),
   );
-  const facts = new Map<string, PoolFacts>();
+  const facts = new Map<string, PoolFacts>(
+    manifest.pools.map((pool) => [pool.name, poolFacts(pool)]),
+  );
   const byDevice = new Map<string, string>();
   for (const section of sections) {
     if (section.format !== 'calicoctl') continue;
     const tables = parseCalicoctl(section.text, section);
     for (const row of tables.pools) {
       const { name, cidr, natOutgoing = false, disabled = false } = row;
-      const wide = factsOf(row, notes);
+      const wide = facts.has(name) ? undefined : factsOf(row, notes);
       if (wide !== undefined) facts.set(name, wide);
       if (!pools.has(name)) pools.set(name, { name, cidr, natOutgoing, disabled });
     }
-    for (const row of tables.nodes) nodes.set(row.name, row);
+    for (const row of tables.nodes) nodes.set(row.name, { ...nodes.get(row.name), ...row });
     for (const { node, device, workload } of tables.endpoints) {
       byDevice.set(`${node} ${device}`, workload.includes('/') ? workload : `default/${workload}`);
     }
@@ -58,6 +83,7 @@ export function readInventory(sections: readonly Section[], notes: Notes): Liste
     pods: { byDevice, names: manifest.workloads.map(({ key }) => key) },
     free: manifest.freedoms.inputs,
     ignored: manifest.ignored,
+    setup: setupOf(manifest, told),
   };
 }
 

@@ -8,6 +8,7 @@ import { wordsOf } from '../text/line-reader.ts';
 import { isLinkHead } from '../text/link-reader.ts';
 import { isArpTitle, isNeighbourState } from '../text/neighbour-reader.ts';
 import { isRouteTitle } from '../text/route-n-reader.ts';
+import { isSetupLine } from '../text/setup-reader.ts';
 import { tryInterfaceAddress, tryIp4, tryMac } from '../wire/address.ts';
 import type { Format } from './command-line.ts';
 
@@ -66,6 +67,7 @@ export function formatOf(
   if (next.slice(0, LOOK).trimStart().startsWith('nexthop ') && tryDestination(trimmed))
     return 'route';
   if (text.startsWith('apiVersion:')) return 'yaml';
+  if (isSetupLine(head, open === 'setup')) return 'setup';
   if (isLinkHead(trimmed)) return 'link';
   if (/^\d{1,10}:\s{0,4}(not |from )/.test(trimmed)) return 'rule';
   if (/^interface: \S{1,15}$/.test(trimmed)) return 'wg';

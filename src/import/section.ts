@@ -98,6 +98,12 @@ function cutFile(file: DumpFile, cut: Cutting): void {
     }
     const current: Draft | undefined = draft;
     const format = formatOf(line.text, current?.format, lines[i + 1]?.text);
+    if (current?.format === 'setup' && current.sure && format !== 'setup') {
+      // A dump of everything, logs too, of which some lines are of use.
+      cut.around++;
+      if (current.lines.length > 0) open(current.listing, true);
+      continue;
+    }
     if (format === 'ipv6' || (six && format === 'iptables')) {
       cut.ipv6++;
       current?.lines.push({ ...line, text: '' });
@@ -138,11 +144,12 @@ const COMMANDS: { readonly [F in Format]: string } = {
   ipset: 'ipset save',
   calicoctl: 'calicoctl get',
   status: 'calicoctl node status',
+  setup: 'kubectl cluster-info dump',
   yaml: 'calicoctl get -o yaml',
 };
 
 /** Facts about the cluster, not about one namespace. */
-const CLUSTER_WIDE = new Set<Format>(['calicoctl', 'yaml']);
+export const CLUSTER_WIDE: ReadonlySet<Format> = new Set<Format>(['calicoctl', 'setup', 'yaml']);
 
 function keep({ node, format, listing, sure, lines }: Draft, sections: Section[]): void {
   const first = lines.find(({ text }) => text !== '');

@@ -7,12 +7,12 @@ import { stringify } from 'yaml';
 import { Field } from '../calico/field.ts';
 import type { ManifestFile } from '../calico/manifest.ts';
 import { parseYaml, type YamlDocument } from '../calico/yaml-document.ts';
-import { commandOf, type Listing } from './command-line.ts';
+import { commandOf, type Format, type Listing } from './command-line.ts';
 import { type Import, importSections } from './import-dumps.ts';
 import { linksSpec, readLinks } from './links-resource.ts';
 import { Notes } from './notes.ts';
 import { isNamespaceName } from './prompt.ts';
-import type { Section } from './section.ts';
+import { CLUSTER_WIDE, type Section } from './section.ts';
 
 const GROUP = 'podwire/v1';
 
@@ -104,8 +104,8 @@ function readDocument(root: Field, source: string): Section[] {
       const text = item.entry('text');
       const body = text.isText ? text.text() : '';
       return {
-        node: listing.format === 'calicoctl' ? '' : name,
-        format: listing.format as Section['format'],
+        node: CLUSTER_WIDE.has(listing.format) ? '' : name,
+        format: listing.format,
         listing: { ...listing, whole: listing.whole && !partial },
         text: body,
         source,
@@ -117,11 +117,11 @@ function readDocument(root: Field, source: string): Section[] {
 /** A literal block's text starts on the line after its sign. */
 const lineAfter = ({ where }: Field): number => Number(where.slice(where.lastIndexOf(':') + 1)) + 1;
 
-function listingOf(at: Field): Listing {
+function listingOf(at: Field): Listing & { readonly format: Format } {
   const text = at.text('a command such as ip route');
   const listing = commandOf(text);
   if (listing === undefined || listing.format === 'other') {
     throw at.refuse('a command such as ip route, ip -d link or bridge fdb show');
   }
-  return listing;
+  return { ...listing, format: listing.format };
 }

@@ -213,6 +213,16 @@ export interface PoolPlan {
 export interface Inventory {
   /** Release whose behaviour and formats are modelled: `v3.28`. */
   readonly release: string;
+  /** Full version of the cluster's Calico, `v3.28.1`; absent where nobody said. */
+  readonly version?: string;
+  /** Of ClusterInformation: `k8s,bgp,kubeadm,kdd`. */
+  readonly clusterType?: string;
+  /** Of the calicoctl on the nodes. */
+  readonly gitCommit?: string;
+  /** Of nodes without a number of their own; absent means 64512. */
+  readonly asNumber?: number;
+  /** What Kubernetes was started with. */
+  readonly ranges?: { readonly pods?: Prefix; readonly services?: Prefix };
   readonly pools: readonly PoolFacts[];
   readonly nodes: readonly NodeFacts[];
   readonly blocks: readonly BlockFacts[];

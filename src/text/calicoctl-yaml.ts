@@ -89,21 +89,29 @@ const isCalicoResource = (manifest: unknown): boolean =>
   'apiVersion' in manifest &&
   manifest.apiVersion === API;
 
-/** A pool as it was read, else with the defaults Calico fills in; false flags are left out. */
+/**
+ * A pool as the cluster had it, else with the defaults Calico fills in when it is
+ * made; false flags are left out.
+ */
 export function poolResource(facts: PoolFacts, inventory: Pick<Inventory, 'release'>): unknown {
-  if (isCalicoResource(facts.manifest)) return facts.manifest;
+  const { metadata, spec = {} } = readResource(facts.manifest);
+  // Only the cluster itself gives a resource its number.
+  if (typeof metadata === 'object' && metadata !== null && 'resourceVersion' in metadata) {
+    return facts.manifest;
+  }
   return {
     apiVersion: API,
     kind: 'IPPool',
-    metadata: { name: facts.name },
+    metadata: metadata ?? { name: facts.name },
     spec: {
-      allowedUses: ['Workload', 'Tunnel'],
+      allowedUses: spec['allowedUses'] ?? ['Workload', 'Tunnel'],
       ...(hasAssignmentMode(inventory) ? { assignmentMode: facts.assignmentMode } : {}),
       blockSize: facts.blockSize,
       cidr: formatPrefix(facts.cidr),
       ...(facts.disableBgpExport ? { disableBGPExport: true } : {}),
       ...(facts.disabled ? { disabled: true } : {}),
       ipipMode: facts.ipipMode,
+      ...given('namespaceSelector', spec['namespaceSelector']),
       ...(facts.natOutgoing ? { natOutgoing: true } : {}),
       nodeSelector: facts.nodeSelector,
       vxlanMode: facts.vxlanMode,

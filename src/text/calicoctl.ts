@@ -5,6 +5,7 @@ import { formatPrefix } from '../wire/address.ts';
 import { printIpam } from './calicoctl-ipam.ts';
 import { printNodeStatus, type Since } from './calicoctl-status.ts';
 import { printColumns } from './calicoctl-table.ts';
+import { printVersion } from './calicoctl-version.ts';
 import {
   hasAssignmentMode,
   listOf,
@@ -23,7 +24,7 @@ export interface CalicoctlFacts {
   readonly since?: Since | undefined;
 }
 
-const SUPPORTED = 'get ippool|node|workloadendpoint, ipam show or node status';
+const SUPPORTED = 'get ippool|node|workloadendpoint, ipam show, node status or version';
 
 /** `argv` without the command's name. Throws ERR_USAGE in pods, which have no calicoctl. */
 export function runCalicoctl(
@@ -41,6 +42,10 @@ export function runCalicoctl(
   if (verb === 'node' && words[0] === 'status') {
     if (words.length > 1) refuse('calicoctl node status', 'no more words', words[1]);
     return printNodeStatus(ns, inventory, facts.since);
+  }
+  if (verb === 'version') {
+    if (words.length > 0) refuse('calicoctl version', 'no more words', words[0]);
+    return printVersion(inventory);
   }
   if (verb === 'ipam' && words[0] === 'show') return printIpam(inventory, words.slice(1));
   return refuse('calicoctl', SUPPORTED, argv.join(' '));
@@ -187,7 +192,7 @@ function getNodes(inventory: Inventory, asked: Get): string {
   }
   const number = ({ asNumber, address }: NodeFacts): string => {
     if (asNumber !== undefined) return String(asNumber);
-    return address === undefined ? '' : `(${DEFAULT_AS})`;
+    return address === undefined ? '' : `(${inventory.asNumber ?? DEFAULT_AS})`;
   };
   return table(
     ['NAME', 'ASN', 'IPV4', 'IPV6'],

@@ -36,7 +36,7 @@ metadata:
 `,
       pool({ name: 'bare', cidr: '10.2.0.0/16' }),
     );
-    const seen = pools.map(({ offersPods, offersTunnels, at, cidr, ...rest }) => ({
+    const seen = pools.map(({ offersPods, offersTunnels, at, resource, cidr, ...rest }) => ({
       ...rest,
       cidr: formatPrefix(cidr),
       offers: offersPods(new Map(), new Map()) && offersTunnels(new Map()),

@@ -4,10 +4,12 @@ import { planCluster } from '../../src/calico/cluster-plan.ts';
 import { editManifests } from '../../src/calico/edit.ts';
 import { parseYaml } from '../../src/calico/yaml-document.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
+import { importDumps } from '../../src/import/import-dumps.ts';
 import { diffPlans } from '../../src/report/diff.ts';
 import { runCommand } from '../../src/text/command.ts';
 import { parseIpRoute } from '../../src/text/ip-route.ts';
 import { contains, formatPrefix, overlaps, parseIp4, parsePrefix } from '../../src/wire/address.ts';
+import { file } from '../import/dumps.ts';
 import { inventory, pool as poolFacts } from '../text/inventory.ts';
 import { namespace, trimLines } from '../text/namespace.ts';
 import {
@@ -218,7 +220,16 @@ describe.skipIf(!ready)('document 001', () => {
     expect(text).toContain('198.19.32.0/20 - Service CIDR');
   });
 
-  it.todo('B23: the line of kubectl cluster-info dump is not read');
+  it('B23: both ranges, from the line of kubectl cluster-info dump', () => {
+    const prompt = 'ubuntu@host1:~$ kubectl cluster-info dump';
+    const dump = `${prompt}${between(text, prompt, '\n\n')}`;
+    const routes = 'root@node1:~# ip route\ndefault via 198.19.0.1 dev eth0\n';
+    const { plan } = importDumps([file(`${dump}\n\n${routes}`)]);
+    expect(plan.inventory!.ranges).toEqual({
+      pods: parsePrefix('198.19.16.0/20'),
+      services: parsePrefix('198.19.32.0/20'),
+    });
+  });
 
   it('B24: calicoctl get ippools, before and after', () => {
     const [before, after] = text

@@ -3,11 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { planCluster } from '../../src/calico/cluster-plan.ts';
 import { editManifests } from '../../src/calico/edit.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';
+import { importDumps } from '../../src/import/import-dumps.ts';
 import { diffPlans } from '../../src/report/diff.ts';
 import { runCommand } from '../../src/text/command.ts';
 import { parseIpRoute } from '../../src/text/ip-route.ts';
 import { parseRouteN } from '../../src/text/route-n-reader.ts';
-import { contains, formatIp4, formatMac, formatPrefix, parseIp4 } from '../../src/wire/address.ts';
+import {
+  contains,
+  formatIp4,
+  formatMac,
+  formatPrefix,
+  parseIp4,
+  parsePrefix,
+} from '../../src/wire/address.ts';
+import { file } from '../import/dumps.ts';
 import { namespace, trimLines } from '../text/namespace.ts';
 import {
   between,
@@ -140,8 +149,36 @@ describe.skipIf(two === undefined)('document 002', () => {
     expect(device(', vxlanMode: Always', felix)).toBe('wireguard.cali');
   });
 
-  it.todo('C4: calicoctl version: neither the git commit nor the cluster type is in the inventory');
-  it.todo('C5: the lines of the kubeadm config map are not read');
+  it('C4: calicoctl version, read and printed; the versions and the type from the cluster alone', () => {
+    const shown = between(text, 'calicoctl version\n', '\n\n');
+    const pasted = `root@master1:~# calicoctl version\n${shown}\n\nroot@master1:~# ip -c route\n${routes('ip -c route')}`;
+    const { plan } = importDumps([file(pasted)]);
+    const again = Cluster.fromPlan(plan);
+    expect(said(again, 'master1', 'calicoctl version')).toBe(`${shown}\n`);
+    const [, version] = /Cluster Version: +(\S+)/.exec(shown)!;
+    const [, type] = /Cluster Type: +(\S+)/.exec(shown)!;
+    const information = `apiVersion: projectcalico.org/v3
+kind: ClusterInformation
+metadata: {name: default}
+spec: {calicoVersion: ${version}, clusterType: "${type}"}`;
+    const cluster = new Cluster(planCluster([...files, { text: information, source: 'info' }]));
+    expect(said(cluster, 'k8s-m', 'calicoctl version')).toBe(
+      `${shown.replace(/^(Git commit: +).*$/m, '$1unknown')}\n`,
+    );
+  });
+
+  it('C5: both ranges, from the lines of the kubeadm config map', () => {
+    const shown = between(text, '# result:\n', '```');
+    const { plan } = importDumps([
+      file(
+        `root@master1:~# k cluster-info dump\n${shown}\nroot@master1:~# ip route\n${routes('ip -c route')}`,
+      ),
+    ]);
+    expect(plan.inventory!.ranges).toEqual({
+      pods: parsePrefix('10.233.64.0/18'),
+      services: parsePrefix('10.233.0.0/18'),
+    });
+  });
 
   it('C6: master1: block, tunnel address and VTEP MAC follow from its name', () => {
     expectNode('master1', '10.233.104.64', '08:00:27:c8:72:ad');

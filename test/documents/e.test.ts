@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { planCluster } from '../../src/calico/cluster-plan.ts';
 import { editManifests } from '../../src/calico/edit.ts';
 import { parseYaml } from '../../src/calico/yaml-document.ts';
+import { importDumps } from '../../src/import/import-dumps.ts';
 import { diffPlans } from '../../src/report/diff.ts';
+import { formatPrefix } from '../../src/wire/address.ts';
+import { file } from '../import/dumps.ts';
 import { between, document, fromYaml, grep, node, pod, pool, said } from './document.ts';
 
 const four = document('004');
@@ -56,9 +59,36 @@ describe.skipIf(four === undefined)('document 004', () => {
     expect(new Set(unknown)).toEqual(new Set(['lo', 'eth0', 'wireguard.cali']));
   });
 
-  it.todo(
-    'E3: the variables of calico.yaml (CALICO_IPV4POOL_IPIP, CALICO_IPV4POOL_CIDR) are not read',
-  );
+  it('E3: the variables of calico.yaml, before and after, make the pool', () => {
+    const part = (from: string, to: string): string =>
+      between(text, from, to).replace(/^ {4}/gm, '');
+    const before = part('В файле заменим\n\n', '\nна\n');
+    const after = part('\nна\n\n', '\nПеременная');
+    const size = part('Значение по умолчанию - 26):\n\n', '\nПодробное');
+    const pools = (env: string) =>
+      fromYaml(
+        `apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: calico-node, namespace: kube-system}
+spec:
+  template:
+    spec:
+      containers:
+      - name: calico-node
+        env:
+${env.replace(/^/gm, '        ')}`,
+        ...NODES,
+      ).plan.inventory!.pools.map((p) => [formatPrefix(p.cidr), p.ipipMode, p.blockSize]);
+    expect(pools(before)).toEqual([['192.168.0.0/16', 'Always', 26]]);
+    expect(pools(after)).toEqual([['192.168.180.0/24', 'Never', 26]]);
+    expect(pools(after + size)).toEqual([['192.168.180.0/24', 'Never', 25]]);
+
+    // The same lines pasted among dumps.
+    const pasted = `${after}${size}\nroot@ip-174-161.kryukov.local:~# ip route\ndefault via 192.168.174.1 dev eth0\n`;
+    const { plan } = importDumps([file(pasted)]);
+    expect(plan.pools.map(({ cidr }) => formatPrefix(cidr))).toEqual(['192.168.180.0/24']);
+    expect(plan.inventory!.pools[0]!.blockSize).toBe(25);
+  });
 
   it('E4: two blocks of /25 in a /24; the third node has none and borrows', () => {
     const cluster = fromYaml(pool('p', 'cidr: 192.168.180.0/24, blockSize: 25'), ...NODES, ...PODS);
