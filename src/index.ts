@@ -7,7 +7,7 @@ export type { Release } from './calico/release.ts';
 export type { Counts } from './cluster/account.ts';
 export { captureAt, type FrameSink } from './cluster/capture-tap.ts';
 export { Cluster, type ClusterOptions, type Port } from './cluster/cluster.ts';
-export type { Moment } from './cluster/events.ts';
+
 export type { Step } from './cluster/explain.ts';
 export { loadCluster, readManifests } from './cluster/load.ts';
 export type { SeenFrame, SendOptions, SendProtocol, Trace } from './cluster/send.ts';
@@ -28,6 +28,7 @@ export { type Import, type ImportedPlan, importDumps, isImported } from './impor
 export { type MissingFact, missingFor, type Question } from './import/missing-fact.ts';
 export { planFiles as planCluster } from './import/plan-files.ts';
 export { formatImport } from './import/tables-resource.ts';
+export type { Moment } from './packet/moment.ts';
 export {
   Capture,
   type CaptureOptions,

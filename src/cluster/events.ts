@@ -1,29 +1,11 @@
 /**
  * What is to happen: packets that may go on now, first in first out, and timers
- * in the order of virtual time. Times are whole seconds and nanoseconds, exact
- * over the whole range a capture can hold.
+ * in the order of virtual time.
  */
 import type { Node } from '../node/node.ts';
 import type { Room } from '../node/room.ts';
+import { isBefore, type Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
-
-export const NANOSECONDS = 1_000_000_000;
-
-export interface Moment {
-  readonly seconds: number;
-  readonly nanoseconds: number;
-}
-
-export const isBefore = (a: Moment, b: Moment): boolean =>
-  a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds);
-
-export function later(from: Moment, milliseconds: number): Moment {
-  const total = from.nanoseconds + Math.round(milliseconds * 1e6);
-  return {
-    seconds: from.seconds + Math.floor(total / NANOSECONDS),
-    nanoseconds: total % NANOSECONDS,
-  };
-}
 
 /** A ring of (node, packet, room); it grows when full and never shrinks. */
 export class Fifo {

@@ -4,11 +4,11 @@
  */
 import { captureAt, type FrameSink } from '../cluster/capture-tap.ts';
 import type { Cluster, Port } from '../cluster/cluster.ts';
-import { isBefore } from '../cluster/events.ts';
 import { DROP_COUNT, Drop, dropInfo } from '../drop.ts';
 import { PodwireError } from '../errors.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
+import { isBefore } from '../packet/moment.ts';
 import type { Capture } from '../pcap/capture.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_IPV4, LINKTYPE_RAW } from '../pcap/pcap.ts';
 import * as ethernet from '../wire/ethernet.ts';

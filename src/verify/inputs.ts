@@ -5,10 +5,10 @@
  * tunnels, ARP, ICMP errors, echo replies of nodes) is for the emulation to make.
  */
 import type { Cluster } from '../cluster/cluster.ts';
-import { isBefore, type Moment } from '../cluster/events.ts';
 import { buildFrame } from '../frame/build.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
+import { isBefore, type Moment } from '../packet/moment.ts';
 import { openCapture } from '../pcap/capture.ts';
 import { formatIp4 } from '../wire/address.ts';
 import * as ethernet from '../wire/ethernet.ts';

@@ -4,9 +4,9 @@
  */
 import { captureAt } from '../cluster/capture-tap.ts';
 import { Cluster } from '../cluster/cluster.ts';
-import { isBefore, later, type Moment } from '../cluster/events.ts';
 import type { Device, Tap } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
+import { isBefore, later, type Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import { openCapture } from '../pcap/capture.ts';
 import { routeEntry } from '../text/ip-route.ts';

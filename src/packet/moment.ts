@@ -1,0 +1,21 @@
+/**
+ * A moment of virtual time: whole seconds and nanoseconds, exact over the whole
+ * range a capture can hold.
+ */
+export const NANOSECONDS = 1_000_000_000;
+
+export interface Moment {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+export const isBefore = (a: Moment, b: Moment): boolean =>
+  a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds);
+
+export function later(from: Moment, milliseconds: number): Moment {
+  const total = from.nanoseconds + Math.round(milliseconds * 1e6);
+  return {
+    seconds: from.seconds + Math.floor(total / NANOSECONDS),
+    nanoseconds: total % NANOSECONDS,
+  };
+}
