@@ -63,6 +63,26 @@ export const Drop = {
   Filtered: 54,
   ConntrackClash: 55,
   RuleBudget: 56,
+  WireguardMac: 57,
+  WireguardCookie: 58,
+  WireguardCookieReply: 59,
+  WireguardRate: 60,
+  WireguardBacklog: 61,
+  WireguardIndex: 62,
+  WireguardHandshake: 63,
+  WireguardStranger: 64,
+  WireguardTimestamp: 65,
+  WireguardFlood: 66,
+  WireguardExpired: 67,
+  WireguardTag: 68,
+  WireguardReplay: 69,
+  WireguardInner: 70,
+  WireguardSource: 71,
+  WireguardNoPeer: 72,
+  WireguardNoEndpoint: 73,
+  WireguardQueue: 74,
+  WireguardTimeout: 75,
+  WireguardGone: 76,
 } as const;
 export type Drop = (typeof Drop)[keyof typeof Drop];
 
@@ -220,6 +240,68 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
   [Drop.RuleBudget]: info(
     'rule-budget',
     'the rules jump in a circle, or to more rules than any packet should meet',
+  ),
+  [Drop.WireguardMac]: info(
+    'wireguard-mac',
+    'mac1 of a handshake message is wrong: it is not for the key of this device',
+  ),
+  [Drop.WireguardCookie]: info(
+    'wireguard-cookie',
+    'the device is under load and the message has no valid cookie: a cookie reply went back',
+  ),
+  [Drop.WireguardCookieReply]: info(
+    'wireguard-cookie-reply',
+    'a cookie reply that answers nothing, or does not authenticate',
+  ),
+  [Drop.WireguardRate]: info(
+    'wireguard-rate',
+    'under load one address may send 20 handshake messages a second',
+  ),
+  [Drop.WireguardBacklog]: info('wireguard-backlog', 'too many handshake messages wait'),
+  [Drop.WireguardIndex]: info(
+    'wireguard-index',
+    'no handshake and no session has the receiver index',
+  ),
+  [Drop.WireguardHandshake]: info(
+    'wireguard-handshake',
+    'a handshake message does not authenticate, or answers nothing',
+  ),
+  [Drop.WireguardStranger]: info('wireguard-stranger', 'an initiation by a key that is no peer'),
+  [Drop.WireguardTimestamp]: info(
+    'wireguard-timestamp',
+    'an initiation not later than the last one: a replay',
+  ),
+  [Drop.WireguardFlood]: info(
+    'wireguard-flood',
+    'an initiation less than 20 ms after the last one of this peer',
+  ),
+  [Drop.WireguardExpired]: info(
+    'wireguard-expired',
+    'the key of the session is older than 180 s, or used up',
+  ),
+  [Drop.WireguardTag]: info('wireguard-tag', 'a data message does not authenticate'),
+  [Drop.WireguardReplay]: info(
+    'wireguard-replay',
+    'the counter of a data message was seen before, or is too old',
+  ),
+  [Drop.WireguardInner]: info('wireguard-inner', 'what was encrypted is no whole IPv4 packet'),
+  [Drop.WireguardSource]: info(
+    'wireguard-source',
+    'the inner source address is not among the allowed IPs of the peer',
+  ),
+  [Drop.WireguardNoPeer]: info(
+    'wireguard-no-peer',
+    'no peer has the destination among its allowed IPs',
+  ),
+  [Drop.WireguardNoEndpoint]: info('wireguard-no-endpoint', 'nobody knows where the peer is'),
+  [Drop.WireguardQueue]: info(
+    'wireguard-queue',
+    'too many packets wait for a session with the peer; the oldest goes',
+  ),
+  [Drop.WireguardTimeout]: info('wireguard-timeout', 'the peer answered no handshake for 90 s'),
+  [Drop.WireguardGone]: info(
+    'wireguard-gone',
+    'the peer was removed while packets waited for its session',
   ),
 };
 

@@ -8,7 +8,7 @@
  *   4 data:       | type | receiver | counter 8 | encrypted packet and 16-byte tag |
  */
 import { Drop } from '../drop.ts';
-import type { Bytes } from './bytes.ts';
+import { type Bytes, u32le } from './bytes.ts';
 import { layout } from './layout.ts';
 
 export const initiation = layout({
@@ -44,9 +44,6 @@ export const DATA = 4;
 export const TAG_LEN = 16;
 /** Calico's default listen port. */
 export const PORT = 51820;
-
-const u32le = (b: Bytes, at: number): number =>
-  (b[at]! | (b[at + 1]! << 8) | (b[at + 2]! << 16) | (b[at + 3]! << 24)) >>> 0;
 
 /** The first four bytes: a type above 255 means reserved bits are set. */
 export const type = (b: Bytes, at: number): number => u32le(b, at);
