@@ -9,6 +9,7 @@ const LAYERS = [
   'wire',
   'packet',
   'tables',
+  'wireguard',
   'pcap',
   'plan',
   'frame',
