@@ -32,5 +32,7 @@ Frames that left a pod or a host there are sent again; the nodes are rebuilt fro
 their ip, bridge, sysctl and iptables-save printed. A frame may differ in the bytes a
 kernel draws at random (IP identification, VXLAN source port, the checksums over them):
 it then counts as equal outside free bytes. Where tables.after.txt shows other routes,
-FDB entries or permanent neighbours, each change is made where it explains most frames. Exit code 1 if any other frame differs, is
-missing or is extra.`;
+FDB entries or permanent neighbours, each change is made where it explains most frames.
+Where scenario.json says that a phase began or a setting was changed, and frames disagree
+from then on, rp_filter, proxy_arp and single entries are tried too. Every change is named.
+Exit code 1 if any other frame differs, is missing or is extra.`;

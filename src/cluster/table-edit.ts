@@ -1,4 +1,5 @@
 /** Changes to the tables of a living namespace, as `ip` and `bridge` make them. */
+import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import type { FdbPlan, NeighbourPlan, RoutePlan } from '../plan/plan.ts';
 import type { Fib } from '../tables/fib.ts';
@@ -51,6 +52,16 @@ export function setNeighbour(node: Node, { device, address, mac, state }: Neighb
 /** `ip neigh del` */
 export function deleteNeighbour(node: Node, { device, address }: NeighbourPlan): void {
   node.neighbours.delete(position(node, device), address);
+}
+
+/** `sysctl -w net.ipv4.conf.DEV.rp_filter=…` and its like: what a device is told while it runs. */
+export function setDevice(
+  node: Node,
+  name: string,
+  settings: Partial<Pick<Device, 'rpFilter' | 'proxyArp'>>,
+): void {
+  const device = node.devices[position(node, name)];
+  if (device !== undefined) Object.assign(device, settings);
 }
 
 const position = (node: Node, device: string): number =>

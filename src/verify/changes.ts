@@ -16,12 +16,15 @@ import type { Node } from '../node/node.ts';
 import type { ClusterPlan, NamespacePlan } from '../plan/plan.ts';
 import { routeEntry } from '../text/ip-route.ts';
 
-/** What went from, or came into, one table of one namespace. */
+/** What went from, or came into, or was set in, one table of one namespace. */
 export interface TableChange {
   readonly namespace: string;
-  readonly table: 'routes' | 'neighbours' | 'fdb';
-  readonly sign: '-' | '+';
+  readonly table: 'routes' | 'neighbours' | 'fdb' | 'sysctl';
+  /** `=`: set to another value. */
+  readonly sign: '-' | '+' | '=';
   readonly entries: number;
+  /** The only entry, where no dump shows the change. */
+  readonly entry?: string;
   apply(cluster: Cluster): void;
 }
 

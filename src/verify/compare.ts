@@ -9,8 +9,13 @@ import type { Device } from '../node/device.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../pcap/pcap.ts';
 import { type Insider, maskFrame } from './mask.ts';
 
-export interface MadeFrame {
+export interface RecordedFrame {
   readonly bytes: Buffer;
+  /** Seconds since the recording began. */
+  readonly at: number;
+}
+
+export interface MadeFrame extends RecordedFrame {
   /** The route that sent it, or what else brought it here. */
   readonly decision: string;
 }
@@ -18,6 +23,8 @@ export interface MadeFrame {
 export interface FrameDifference {
   /** Number of the frame in its capture, or of the made frame, from 1. */
   readonly frame: number;
+  /** When it was recorded, or made where only podwire has it: seconds since the recording began. */
+  readonly at: number;
   /** First field that differs, `ipv4.ttl`; `frame` for one that only one side has. */
   readonly field: string;
   readonly expected: string;
@@ -45,6 +52,7 @@ export interface InterfaceComparison {
 
 interface Side {
   readonly number: number;
+  readonly at: number;
   readonly bytes: Buffer;
   readonly masked: string;
   readonly decision: string;
@@ -53,7 +61,7 @@ interface Side {
 export function compareFrames(
   namespace: string,
   device: Device,
-  recorded: readonly Buffer[],
+  recorded: readonly RecordedFrame[],
   made: readonly MadeFrame[],
   insider: Insider,
 ): InterfaceComparison {
@@ -62,14 +70,15 @@ export function compareFrames(
     linkType: raw ? LINKTYPE_RAW : LINKTYPE_ETHERNET,
     vxlanPorts: insider.vxlanPorts,
   };
-  const side = (bytes: Buffer, i: number, decision: string): Side => ({
+  const side = ({ bytes, at }: RecordedFrame, i: number, decision: string): Side => ({
     number: i + 1,
+    at,
     bytes,
     masked: maskFrame(bytes, raw, insider).hex,
     decision,
   });
-  const expected = recorded.map((bytes, i) => side(bytes, i, ''));
-  const got = made.map(({ bytes, decision }, i) => side(bytes, i, decision));
+  const expected = recorded.map((frame, i) => side(frame, i, ''));
+  const got = made.map((frame, i) => side(frame, i, frame.decision));
   const exact = pair(expected, got, ({ bytes }) => bytes.toString('hex'));
   const masked = pair(exact.left, exact.right, (s) => s.masked);
   const alike = pair(masked.left, masked.right, ({ bytes }) => likeness(bytes, how));
@@ -138,13 +147,14 @@ function difference(a: Side, b: Side, how: DissectOptions): FrameDifference {
       : [Buffer.from(a.masked, 'hex'), Buffer.from(b.masked, 'hex')];
   const theirs = dissect(expected, how).layers;
   const ours = dissect(got, how).layers;
-  const { number: frame } = a;
+  const { number: frame, at } = a;
   const { decision } = b;
   for (const [i, layer] of theirs.entries()) {
     const other: DissectedLayer | undefined = ours[i];
     if (other === undefined || other.layer !== layer.layer) {
       return {
         frame,
+        at,
         field: layer.layer,
         expected: layer.layer,
         got: other?.layer ?? 'nothing',
@@ -156,11 +166,12 @@ function difference(a: Side, b: Side, how: DissectOptions): FrameDifference {
       const got = JSON.stringify((other as unknown as Record<string, unknown>)[name]) ?? 'nothing';
       const expected = JSON.stringify(value) ?? 'nothing';
       if (got !== expected)
-        return { frame, field: `${layer.layer}.${name}`, expected, got, decision };
+        return { frame, at, field: `${layer.layer}.${name}`, expected, got, decision };
     }
   }
   return {
     frame,
+    at,
     field: 'frame',
     expected: a.bytes.toString('hex'),
     got: b.bytes.toString('hex'),
@@ -170,10 +181,10 @@ function difference(a: Side, b: Side, how: DissectOptions): FrameDifference {
 
 function only(side: Side, which: 'expected' | 'got', how: DissectOptions): FrameDifference {
   const text = summary(side.bytes, how);
-  const { number: frame, decision } = side;
+  const { number: frame, at, decision } = side;
   if (which === 'expected')
-    return { frame, field: 'frame', expected: text, got: 'nothing', decision };
-  return { frame, field: 'frame', expected: 'nothing', got: text, decision };
+    return { frame, at, field: 'frame', expected: text, got: 'nothing', decision };
+  return { frame, at, field: 'frame', expected: 'nothing', got: text, decision };
 }
 
 /** `ethernet ipv4 udp 10.2.36.71 > 10.2.169.136` */

@@ -113,8 +113,9 @@ function line(c: FrameCounts): string {
 const loss = ({ namespace, interface: name, frames }: CaptureLoss): string =>
   `${namespace}:${name}: its capture lost ${frames} frames, which are on the wire inside others`;
 
-function moment({ namespace, table, sign, entries, before }: PlacedChange): string {
-  const what = `${namespace}: ${sign}${entries} of its ${table}`;
+function moment({ namespace, table, sign, entries, entry, before }: PlacedChange): string {
+  const count = sign === '=' ? `its ${table}` : `${sign}${entries} of its ${table}`;
+  const what = `${namespace}: ${count}${entry === undefined ? '' : ` (${entry})`}`;
   if (before === undefined) return `${what} during the recording; no frame tells when`;
   return `${what}, taken to be before "${before.event}" at ${before.at} s`;
 }

@@ -36,7 +36,7 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   });
   declarePorts(lab, cluster);
-  const made = watch(cluster);
+  const made = watch(cluster, lab);
   const inputs = [...labInputs(lab, cluster), ...editInputs(lab, cluster, options.edits ?? [])];
   inputs.sort((a, b) => (isBefore(a, b) ? -1 : Number(isBefore(b, a))));
   for (const input of inputs) {
@@ -58,14 +58,21 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
       .find((n) => n.name === namespace)
       ?.devices.find((d) => d.name === device);
     if (file === undefined || frames === undefined || end === undefined) return [];
-    const recorded = [...openCapture(file)].map((r) => Buffer.from(r.bytes));
+    const recorded = [...openCapture(file)].map((r) => ({
+      bytes: Buffer.from(r.bytes),
+      at: sinceStart(lab, r.seconds, r.nanoseconds),
+    }));
     return [compareFrames(namespace, end, recorded, frames, insider)];
   });
   return setLossesAside(compared);
 }
 
+/** Whole microseconds: `started` has a fraction, and a double no digits for more. */
+const sinceStart = ({ started }: Lab, seconds: number, nanoseconds: number): number =>
+  Math.round((seconds - started + nanoseconds / 1e9) * 1e6) / 1e6;
+
 /** Keeps every frame of every device, with the route that sent it. */
-function watch(cluster: Cluster): Map<string, MadeFrame[]> {
+function watch(cluster: Cluster, lab: Lab): Map<string, MadeFrame[]> {
   const made = new Map<string, MadeFrame[]>();
   for (const node of cluster.nodes) {
     for (const device of node.devices) {
@@ -76,8 +83,12 @@ function watch(cluster: Cluster): Map<string, MadeFrame[]> {
         cluster,
         { node, device },
         {
-          write: (_s, _n, b, start, end) =>
-            frames.push({ bytes: Buffer.from(b.subarray(start, end)), decision }),
+          write: (seconds, nanoseconds, b, start, end) =>
+            frames.push({
+              bytes: Buffer.from(b.subarray(start, end)),
+              at: sinceStart(lab, seconds, nanoseconds),
+              decision,
+            }),
         },
       );
       const inner = device.tap!;

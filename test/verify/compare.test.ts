@@ -33,8 +33,8 @@ const compare = (
   compareFrames(
     'node1',
     nic,
-    recorded,
-    made.map((bytes) => ({ bytes, decision: 'a route' })),
+    recorded.map((bytes) => ({ bytes, at: 1 })),
+    made.map((bytes) => ({ bytes, at: 2, decision: 'a route' })),
     { isNode, vxlanPorts },
   );
 
@@ -135,6 +135,7 @@ describe('frames as multisets', () => {
     const [difference] = compare([buildFrame([ethernet, ...inner])], [other]).differences;
     expect(difference).toEqual({
       frame: 1,
+      at: 1,
       field: 'ipv4.ttl',
       expected: '63',
       got: '62',

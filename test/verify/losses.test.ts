@@ -20,6 +20,7 @@ const interfaceOf = (
   lost: 0,
   differences: ['other', ...unexpected].map((field, i) => ({
     frame: i,
+    at: i,
     field,
     expected: '',
     got: '',

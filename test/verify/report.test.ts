@@ -18,6 +18,7 @@ const good: InterfaceComparison = {
 };
 const ttl = {
   frame: 4,
+  at: 1.25,
   field: 'ipv4.ttl',
   expected: '63',
   got: '62',
