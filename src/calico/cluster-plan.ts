@@ -5,9 +5,10 @@ import type { CalicoNode } from './calico-node.ts';
 import { noteRanges } from './cluster-ranges.ts';
 import { type ControlPlane, controlPlane, felixSettings } from './control-plane.ts';
 import { hostVeth, loopback, nicDevice, POD_DEVICE, podVeth, tunnelDevices } from './devices.ts';
-import { endpointChainsOf, type PolicyOf } from './endpoint-chains.ts';
+import { type EndpointRulesOf, endpointChainsOf } from './endpoint-chains.ts';
 import type { FelixOf } from './felix-configuration.ts';
 import type { Freedoms } from './free-inputs.ts';
+import { hostEndpoints } from './host-endpoint.ts';
 import { type Numbering, numbering } from './ifindex.ts';
 import { inventoryOf } from './inventory.ts';
 import { kubeProxyOver } from './kube-proxy-plan.ts';
@@ -68,10 +69,17 @@ export function planCluster(
   const felixRules = felixNetfilterOf(
     manifest.pools,
     [...fabric.nodes.values()].map(({ own }) => own.address),
+    flavour,
   );
   const overKubeProxy = kubeProxyOver(manifest, assumptions);
   const netfilter: typeof felixRules = (...given) => overKubeProxy(felixRules(...given));
-  const policy = endpointChainsOf(manifest, addressing.pods, assumptions);
+  const policy = endpointChainsOf(
+    manifest,
+    hostEndpoints(manifest.policy, nodes, { fabric, tunnels: addressing.tunnels }),
+    addressing.pods,
+    flavour,
+    assumptions,
+  );
   const context = {
     manifest,
     addressing,
@@ -145,7 +153,7 @@ interface PlanContext {
   readonly fdb: readonly Vtep[];
   readonly number: Numbering;
   readonly netfilter: ReturnType<typeof felixNetfilterOf>;
-  readonly policy: PolicyOf;
+  readonly policy: EndpointRulesOf;
 }
 
 function planNode(
@@ -216,7 +224,7 @@ function planNode(
       fdb: () => others(fdb).map((vtep) => vtep.fdb),
     },
     {
-      netfilter: netfilter(own, felix, policy(pods)),
+      netfilter: netfilter(own, felix, policy(name, own, pods)),
       ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),
     },
   );

@@ -1,89 +1,82 @@
 /**
- * The chains of each pod of a node, to it (`cali-tw-`) and from it (`cali-fw-`):
- * tiers in order, policies in order, profiles, and a drop at the end (felix/rules
- * endpoints.go). A node none of whose pods is selected by a policy needs none of them
- * while its profiles allow everything.
+ * The chains of the endpoints of each node: of its pods, to them (`cali-tw-`) and from
+ * them (`cali-fw-`), and of its host endpoints. A node none of whose pods is selected by
+ * a policy needs none for pods while its profiles allow everything.
  */
-import type { ChainPlan, IpSetPlan, NetfilterPlan } from '../plan/netfilter.ts';
+import type { ChainPlan, NetfilterPlan } from '../plan/netfilter.ts';
+import type { DevicePlan } from '../plan/plan.ts';
 import type { Ip4 } from '../wire/address.ts';
+import { ChainShelf, type Taken } from './chain-shelf.ts';
+import { endpointLines } from './endpoint-chain.ts';
+import { hostChains, hostsByDevice } from './host-chains.ts';
+import { DEFAULT_ALLOW, EVERY_DEVICE, type HostEndpoint } from './host-endpoint.ts';
 import type { Manifest } from './manifest.ts';
 import { listNames } from './names.ts';
-import { comparePolicies, type Policy } from './network-policy.ts';
-import { type Party, partiesOf, profilesOf } from './party.ts';
-import {
-  ACCEPT_MARK,
-  chainName,
-  type Direction,
-  PASS_MARK,
-  parseChains,
-  rulesChain,
-  type SetChain,
-} from './policy-chains.ts';
+import { type PartySources, partiesOf, profilesOf } from './party.ts';
+import { parseChains } from './policy-chains.ts';
+import { keep, type Selection, selectorOf } from './policy-selection.ts';
 import { PolicySets } from './policy-sets.ts';
-import { namespaceProfile, type Profile } from './profile.ts';
-import type { Tier } from './tier.ts';
+import { openProfile, type Profile } from './profile.ts';
+import type { Flavour } from './release.ts';
 import { type Workload, workloadDevice } from './workload.ts';
 
-/** Chains and sets of the pods of one node; `undefined` where everything is allowed. */
-export type PolicyOf = (pods: readonly Workload[]) => NetfilterPlan | undefined;
+/** Chains and sets of the endpoints of one node. */
+export interface EndpointRules {
+  readonly plan: NetfilterPlan;
+  /** Its pods have chains of their own; without, all of them may speak and be spoken to. */
+  readonly pods: boolean;
+  /** It has a host endpoint. */
+  readonly hosts: boolean;
+}
 
-/** Policies that select a pod, tier by tier. */
-type Selection = readonly { readonly tier: Tier; readonly policies: readonly Policy[] }[];
+/** `undefined` where everything is allowed. */
+export type EndpointRulesOf = (
+  node: string,
+  devices: readonly Pick<DevicePlan, 'name' | 'addresses'>[],
+  pods: readonly Workload[],
+) => EndpointRules | undefined;
 
-const PREFIXES = {
-  ingress: { endpoint: 'cali-tw-', policy: 'cali-pi-', profile: 'cali-pri-' },
-  egress: { endpoint: 'cali-fw-', policy: 'cali-po-', profile: 'cali-pro-' },
-} as const;
+const PREFIXES = { ingress: 'cali-tw-', egress: 'cali-fw-' } as const;
 
 /** What Felix takes for a device of a workload by default (InterfacePrefix). */
 const WORKLOAD_DEVICE = /^cali/;
 
 export function endpointChainsOf(
-  { workloads, namespaces, policy, ignored }: Manifest,
+  { workloads, namespaces, policy, ignored, nodes }: Manifest,
+  hosts: readonly HostEndpoint[],
   addresses: ReadonlyMap<string, Ip4>,
+  { forwardByDirection }: Pick<Flavour, 'forwardByDirection'>,
   assumptions: string[],
-): PolicyOf {
-  const { policies, profiles, accounts, sets: networkSets, tiers, forHosts } = policy;
-  if (forHosts.length > 0) {
-    assumptions.push(`policies of host endpoints are not modelled: ${listNames(forHosts)}`);
-  }
+): EndpointRulesOf {
+  const { policies, profiles, accounts, sets: networkSets, tiers } = policy;
+  noteHosts(hosts, new Set(nodes.map(({ name }) => name)), assumptions);
   const isOpen = (pod: Workload): boolean =>
     profilesOf(pod).some((name) => name.startsWith('kns.') && !profiles.has(name));
-  if (policies.length === 0 && workloads.every(isOpen)) return () => undefined;
-  const staged = ignored.filter((kind) => /Staged|AdminNetworkPolicy/.test(kind));
-  if (staged.length > 0)
-    assumptions.push(`policies that decide nothing here: ${staged.join(', ')}`);
+  if (policies.length === 0 && hosts.length === 0 && workloads.every(isOpen)) {
+    return () => undefined;
+  }
+  const unread = ignored.filter((kind) => /AdminNetworkPolicy/.test(kind));
+  if (unread.length > 0)
+    assumptions.push(`policies that decide nothing here: ${unread.join(', ')}`);
 
-  const parties = partiesOf({
+  const sources: PartySources = {
     workloads,
     addresses,
     namespaces,
     accounts,
     profiles,
     sets: networkSets,
-  });
-  const sorted = sortPolicies(tiers, policies);
-  const sets = new PolicySets(parties.all);
-  const made = new Map<string, SetChain>();
-  const once = (name: string, make: () => SetChain): string => {
-    if (!made.has(name)) made.set(name, make());
-    return name;
+    hosts,
   };
-  const chainOfPolicy = (policy: Policy, direction: Direction): string => {
-    const name = chainName(PREFIXES[direction].policy, `${policy.tier}/${keyOf(policy)}`);
-    const rules = policy[direction] ?? [];
-    return once(name, () => rulesChain(name, policy.label, direction, rules, sets));
-  };
-  const chainOfProfile = (profile: Profile, direction: Direction): string => {
-    const name = chainName(PREFIXES[direction].profile, profile.name);
-    const owner = `profile ${profile.name}`;
-    return once(name, () => rulesChain(name, owner, direction, profile[direction], sets));
-  };
+  const parties = partiesOf(sources);
+  const select = selectorOf(tiers, policies);
+  const shelf = new ChainShelf(new PolicySets(parties.all));
 
   const selections = new Map<string, Selection>();
   const foreign: string[] = [];
   for (const pod of workloads) {
-    const selection = select(sorted, pod, parties.pods.get(pod.key)!);
+    const all = select(parties.pods.get(pod.key)!, pod.namespace);
+    const selection = keep(all, ({ stage }) => stage === 'normal');
     selections.set(pod.key, selection);
     if (selection.length > 0 && !WORKLOAD_DEVICE.test(workloadDevice(pod))) foreign.push(pod.key);
   }
@@ -92,76 +85,62 @@ export function endpointChainsOf(
       `policies do not reach pods whose device is not called cali…: ${listNames(foreign)}`,
     );
   }
+  const known = (names: readonly string[]): readonly Profile[] =>
+    names.flatMap((name) => profileOf(profiles, name) ?? []);
 
-  return (pods) => {
-    if (pods.every((pod) => isOpen(pod) && selections.get(pod.key)!.length === 0)) return undefined;
-    const used = new Set<string>();
-    const use = (chain: string): string => {
-      used.add(chain);
-      return chain;
-    };
-    const lines = pods.flatMap((pod) => {
-      const known = profilesOf(pod).flatMap((name) => profileOf(profiles, name) ?? []);
-      return (['egress', 'ingress'] as const).flatMap((direction) =>
-        endpointLines({
-          pod,
-          direction,
-          tiers: selections.get(pod.key)!.flatMap(({ tier, policies: all }) => {
-            const own = all.filter((one) => one[direction] !== undefined);
-            const chains = own.map((one) => use(chainOfPolicy(one, direction)));
-            return own.length === 0 ? [] : [{ tier, chains }];
-          }),
-          profiles: known.map((profile) => use(chainOfProfile(profile, direction))),
-        }),
-      );
-    });
-    const chains: ChainPlan[] = [...parseChains([...dispatchLines(pods), ...lines])];
-    const asked = new Map<string, IpSetPlan>();
-    for (const name of used) {
-      const { chain, sets: all } = made.get(name)!;
-      chains.push(chain);
-      for (const set of all) asked.set(set.name, set);
+  return (node, devices, pods) => {
+    const own = hosts.filter((host) => host.node === node);
+    const open = pods.every((pod) => isOpen(pod) && selections.get(pod.key)!.length === 0);
+    if (open && own.length === 0) return undefined;
+    const taken = shelf.take();
+    const chains: ChainPlan[] = [];
+    if (!open) chains.push(...podChains({ pods, selections, known, taken }));
+    if (own.length > 0) {
+      noteDevices(node, own, devices, assumptions);
+      const selectionOf = (host: HostEndpoint): Selection => select(parties.hosts.get(host.name)!);
+      const profilesOfHost = (host: HostEndpoint) => known(host.profiles);
+      const input = {
+        hosts: own,
+        devices,
+        selectionOf,
+        profilesOf: profilesOfHost,
+        forwardByDirection,
+      };
+      chains.push(...hostChains(input, taken));
     }
-    return { chains, sets: [...asked.values()] };
+    const { chains: asked, sets } = taken.plan;
+    return { plan: { chains: [...chains, ...asked], sets }, pods: !open, hosts: own.length > 0 };
   };
 }
 
-const keyOf = ({ namespace, name, kind }: Policy): string =>
-  `${kind === 'GlobalNetworkPolicy' ? '' : `${namespace}/`}${name}`;
-
-/** Kubernetes' own need no resource; that of a service account has no rules. */
+/** Kubernetes' own and the built-in one need no resource; that of a service account has no rules. */
 const profileOf = (profiles: ReadonlyMap<string, Profile>, name: string): Profile | undefined =>
-  profiles.get(name) ?? (name.startsWith('kns.') ? namespaceProfile(name) : undefined);
+  profiles.get(name) ??
+  (name.startsWith('kns.') || name === DEFAULT_ALLOW ? openProfile(name) : undefined);
 
-interface Sorted {
-  readonly tier: Tier;
-  readonly everywhere: readonly Policy[];
-  /** By namespace. */
-  readonly inside: ReadonlyMap<string, readonly Policy[]>;
+interface PodInput {
+  readonly pods: readonly Workload[];
+  readonly selections: ReadonlyMap<string, Selection>;
+  readonly known: (names: readonly string[]) => readonly Profile[];
+  readonly taken: Taken;
 }
 
-/** So that a pod meets the policies of its own namespace alone, and the global ones. */
-function sortPolicies(tiers: readonly Tier[], policies: readonly Policy[]): readonly Sorted[] {
-  return tiers.map((tier) => {
-    const everywhere: Policy[] = [];
-    const inside = new Map<string, Policy[]>();
-    for (const policy of policies) {
-      if (policy.tier !== tier.name) continue;
-      const list = policy.namespace === undefined ? everywhere : inside.get(policy.namespace);
-      if (list === undefined) inside.set(policy.namespace!, [policy]);
-      else list.push(policy);
-    }
-    return { tier, everywhere, inside };
-  });
+function podChains({ pods, selections, known, taken }: PodInput): readonly ChainPlan[] {
+  const lines = pods.flatMap((pod) =>
+    (['egress', 'ingress'] as const).flatMap((direction) =>
+      endpointLines({
+        name: PREFIXES[direction] + workloadDevice(pod),
+        place: `${direction} of ${pod.key}`,
+        stage: 'normal',
+        known: 'ACCEPT',
+        tiers: taken.tiers('filter', selections.get(pod.key)!, direction),
+        profiles: taken.profiles('filter', known(profilesOf(pod)), direction),
+        open: false,
+      }),
+    ),
+  );
+  return parseChains([...dispatchLines(pods), ...lines]);
 }
-
-const select = (sorted: readonly Sorted[], pod: Workload, party: Party): Selection =>
-  sorted.flatMap(({ tier, everywhere, inside }) => {
-    const policies = [...everywhere, ...(inside.get(pod.namespace) ?? [])]
-      .filter(({ selects }) => selects(party))
-      .sort(comparePolicies);
-    return policies.length === 0 ? [] : [{ tier, policies }];
-  });
 
 /** Which device belongs to which pod; Felix spreads it over chains by the letters of the names. */
 function dispatchLines(pods: readonly Workload[]): readonly string[] {
@@ -175,40 +154,33 @@ function dispatchLines(pods: readonly Workload[]): readonly string[] {
     `-A ${name} -m comment --comment "no pod is known on this device" -j DROP`,
   ];
   return [
-    ...chain('cali-from-wl-dispatch', '-i', PREFIXES.egress.endpoint),
-    ...chain('cali-to-wl-dispatch', '-o', PREFIXES.ingress.endpoint),
+    ...chain('cali-from-wl-dispatch', '-i', PREFIXES.egress),
+    ...chain('cali-to-wl-dispatch', '-o', PREFIXES.ingress),
   ];
 }
 
-interface EndpointInput {
-  readonly pod: Workload;
-  readonly direction: Direction;
-  /** Tiers with policies of this direction, and their chains. */
-  readonly tiers: readonly { readonly tier: Tier; readonly chains: readonly string[] }[];
-  readonly profiles: readonly string[];
+/** What is written for nodes and interfaces that are not there does nothing. */
+function noteHosts(
+  hosts: readonly HostEndpoint[],
+  nodes: ReadonlySet<string>,
+  assumptions: string[],
+): void {
+  const lost = hosts.filter(({ node }) => !nodes.has(node)).map(({ name }) => name);
+  if (lost.length > 0) {
+    assumptions.push(`host endpoints of nodes that are not there: ${listNames(lost)}`);
+  }
 }
 
-function endpointLines({ pod, direction, tiers, profiles }: EndpointInput): readonly string[] {
-  const name = PREFIXES[direction].endpoint + workloadDevice(pod);
-  const place = `${direction} of ${pod.key}`;
-  const accepted = `-A ${name} -m mark --mark ${ACCEPT_MARK} -j RETURN`;
-  const undecided = `-m mark --mark ${cleared(PASS_MARK)}`;
-  const drop = (why: string): string => `-m comment --comment "${why} (${place})" -j DROP`;
-  return [
-    `:${name} - [0:0]`,
-    `-A ${name} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
-    `-A ${name} -m conntrack --ctstate INVALID -j DROP`,
-    `-A ${name} -j MARK --set-xmark ${cleared(ACCEPT_MARK)}`,
-    ...tiers.flatMap(({ tier, chains }) => [
-      `-A ${name} -j MARK --set-xmark ${cleared(PASS_MARK)}`,
-      ...chains.flatMap((chain) => [`-A ${name} ${undecided} -j ${chain}`, accepted]),
-      ...(tier.end === 'pass'
-        ? []
-        : [`-A ${name} ${undecided} ${drop(`no policy of tier ${tier.name} allowed it`)}`]),
-    ]),
-    ...profiles.flatMap((chain) => [`-A ${name} -j ${chain}`, accepted]),
-    `-A ${name} ${drop('no profile allowed it')}`,
-  ];
+function noteDevices(
+  node: string,
+  hosts: readonly HostEndpoint[],
+  devices: readonly Pick<DevicePlan, 'name' | 'addresses'>[],
+  assumptions: string[],
+): void {
+  const placed = new Set(hostsByDevice(hosts, devices).values());
+  for (const host of hosts) {
+    if (placed.has(host)) continue;
+    const what = host.device === EVERY_DEVICE ? 'left over' : 'without an interface on';
+    assumptions.push(`host endpoint ${host.name}: ${what} ${node}, so not used`);
+  }
 }
-
-const cleared = (mark: string): string => `0x0/${mark.split('/')[1]}`;

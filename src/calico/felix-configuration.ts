@@ -3,6 +3,7 @@
  * by field on one (felix/config, source DatastorePerHost over DatastoreGlobal).
  */
 import type { Ip4 } from '../wire/address.ts';
+import { type FailsafePort, readFailsafes } from './failsafe-port.ts';
 import type { Field } from './field.ts';
 import { interfacePattern } from './interface-pattern.ts';
 import { compareNames, listNames } from './names.ts';
@@ -29,6 +30,9 @@ export interface FelixSettings {
   readonly defaultEndpointToHostAction?: EndpointToHostAction;
   readonly allowVXLANPacketsFromWorkloads?: boolean;
   readonly allowIPIPPacketsFromWorkloads?: boolean;
+  /** Ports of hosts that no policy closes; absent: Felix's own. */
+  readonly failsafeInboundHostPorts?: readonly FailsafePort[];
+  readonly failsafeOutboundHostPorts?: readonly FailsafePort[];
 }
 
 export type EndpointToHostAction = 'Drop' | 'Return' | 'Accept';
@@ -66,6 +70,8 @@ const READERS: Readers = {
     at.choice<EndpointToHostAction>(['Drop', 'Return', 'Accept']),
   allowVXLANPacketsFromWorkloads: (at) => at.boolean(),
   allowIPIPPacketsFromWorkloads: (at) => at.boolean(),
+  failsafeInboundHostPorts: readFailsafes,
+  failsafeOutboundHostPorts: readFailsafes,
 };
 
 /** Says nothing about packets. */

@@ -32,6 +32,8 @@ export function readKubernetesPolicy(namespace: string, name: string, resource: 
     order: ORDER,
     selects: ({ labels }) =>
       labels.get(NAMESPACE_LABEL) === namespace && isPod(labels) && selects(labels),
+    stage: 'normal',
+    onForward: false,
     ingress: types.includes('Ingress') ? ingress : undefined,
     egress: types.includes('Egress') ? egress : undefined,
     at: resource.emptied(),

@@ -8,8 +8,12 @@ import type { NetfilterPlan } from '../plan/netfilter.ts';
 import type { DevicePlan, PoolPlan } from '../plan/plan.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
 import { formatIp4, formatPrefix, type Ip4 } from '../wire/address.ts';
+import type { EndpointRules } from './endpoint-chains.ts';
+import { DEFAULT_FAILSAFES } from './failsafe-port.ts';
 import type { FelixSettings } from './felix-configuration.ts';
+import { hostLines, NO_HOST_LINES } from './host-rules.ts';
 import { ACCEPT_MARK, isFelixChain } from './policy-chains.ts';
+import type { Flavour } from './release.ts';
 
 interface FelixInput {
   readonly pools: readonly PoolPlan[];
@@ -21,24 +25,27 @@ interface FelixInput {
   readonly felix: FelixSettings;
   /** Pods have chains of their own. */
   readonly policed: boolean;
+  /** There are host endpoints. */
+  readonly hosted: boolean;
+  readonly marks: Marks;
 }
 
-/** Felix's mark for packets from workloads: the scratch bit of releases up to v3.29. */
-const WORKLOAD_MARK = '0x40000/0x40000';
+type Marks = Pick<Flavour, 'workloadMark' | 'packetMarks'>;
 
 /** The rules of nodes by their devices; nodes with the same tunnels and no policies share them. */
-export function felixNetfilterOf(pools: readonly PoolPlan[], hosts: readonly Ip4[]) {
+export function felixNetfilterOf(pools: readonly PoolPlan[], hosts: readonly Ip4[], marks: Marks) {
   const made = new Map<string, NetfilterPlan>();
   return (
     devices: readonly RuledDevice[],
     felix: FelixSettings = {},
-    endpoints?: NetfilterPlan,
+    endpoints?: EndpointRules,
   ): NetfilterPlan => {
     const tunnels = devices
       .filter(({ kind, addresses }) => TUNNELS.has(kind) && addresses.length > 0)
       .map(({ name }) => name);
     const { vxlanPort = VXLAN_PORT } = felix;
-    const policed = endpoints !== undefined;
+    const policed = endpoints?.pods ?? false;
+    const hosted = endpoints?.hosts ?? false;
     const key = JSON.stringify([
       vxlanPort,
       tunnels,
@@ -46,17 +53,27 @@ export function felixNetfilterOf(pools: readonly PoolPlan[], hosts: readonly Ip4
       felix.allowVXLANPacketsFromWorkloads,
       felix.allowIPIPPacketsFromWorkloads,
       policed,
+      hosted && [failsafesOf(felix), wireguardPortOf(felix)],
     ]);
     let plan = made.get(key);
     if (plan === undefined) {
-      const text = felixText({ pools, hosts, tunnels, vxlanPort, felix, policed });
+      const text = felixText({
+        pools,
+        hosts,
+        tunnels,
+        vxlanPort,
+        felix,
+        policed,
+        hosted,
+        marks,
+      });
       plan = parseNetfilter(text, 'felix', { elsewhere: isFelixChain });
       made.set(key, plan);
     }
     if (endpoints === undefined) return plan;
     return {
-      chains: [...plan.chains, ...endpoints.chains],
-      sets: [...plan.sets, ...endpoints.sets],
+      chains: [...plan.chains, ...endpoints.plan.chains],
+      sets: [...plan.sets, ...endpoints.plan.sets],
     };
   };
 }
@@ -69,7 +86,18 @@ const TUNNELS: ReadonlySet<string> = new Set(['ipip', 'vxlan', 'wireguard']);
 const VXLAN_PORT = 4789;
 
 /** What `iptables-save` and `ipset save` print of it. */
-function felixText({ pools, hosts, tunnels, vxlanPort, felix, policed }: FelixInput): string {
+function felixText(input: FelixInput): string {
+  const { pools, hosts, tunnels, vxlanPort, felix, policed, hosted, marks } = input;
+  const workload = `0x${marks.workloadMark.toString(16)}`;
+  const workloadMark = `${workload}/${workload}`;
+  const host = hosted
+    ? hostLines({
+        ...marks,
+        vxlanPort,
+        wireguardPort: wireguardPortOf(felix),
+        failsafes: failsafesOf(felix),
+      })
+    : NO_HOST_LINES;
   const masq = pools.filter((pool) => pool.natOutgoing && !pool.disabled);
   return [
     ...setText(
@@ -92,11 +120,14 @@ function felixText({ pools, hosts, tunnels, vxlanPort, felix, policed }: FelixIn
     ':cali-OUTPUT - [0:0]',
     '-A PREROUTING -j cali-PREROUTING',
     '-A OUTPUT -j cali-OUTPUT',
+    ...host.rawFirst,
     `-A cali-PREROUTING -p udp -m udp --dport ${vxlanPort} -j CT --notrack`,
-    `-A cali-PREROUTING -i cali+ -j MARK --set-xmark ${WORKLOAD_MARK}`,
-    `-A cali-PREROUTING -m mark --mark ${WORKLOAD_MARK} -m rpfilter --validmark --invert -j DROP`,
+    `-A cali-PREROUTING -i cali+ -j MARK --set-xmark ${workloadMark}`,
+    `-A cali-PREROUTING -m mark --mark ${workloadMark} -m rpfilter --validmark --invert -j DROP`,
     `-A cali-OUTPUT -p udp -m udp --dport ${vxlanPort} -j CT --notrack`,
+    ...host.rawLast,
     'COMMIT',
+    ...host.mangle,
     '*nat',
     ':PREROUTING ACCEPT [0:0]',
     ':INPUT ACCEPT [0:0]',
@@ -128,6 +159,7 @@ function felixText({ pools, hosts, tunnels, vxlanPort, felix, policed }: FelixIn
     '-A cali-INPUT -p ipencap -j DROP',
     `-A cali-INPUT -p udp -m udp --dport ${vxlanPort} -m set --match-set cali40all-hosts-net src -m addrtype --dst-type LOCAL -j ACCEPT`,
     `-A cali-INPUT -p udp -m udp --dport ${vxlanPort} -m addrtype --dst-type LOCAL -j DROP`,
+    ...host.filter,
     '-A cali-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
     '-A cali-FORWARD -m conntrack --ctstate INVALID -j DROP',
     ...(felix.allowVXLANPacketsFromWorkloads === true
@@ -136,7 +168,7 @@ function felixText({ pools, hosts, tunnels, vxlanPort, felix, policed }: FelixIn
     ...(felix.allowIPIPPacketsFromWorkloads === true
       ? []
       : ['-A cali-FORWARD -i cali+ -p ipencap -j DROP']),
-    ...endpointText(felix, policed),
+    ...endpointText(felix, policed, host),
     'COMMIT',
     '',
   ].join('\n');
@@ -147,11 +179,32 @@ function felixText({ pools, hosts, tunnels, vxlanPort, felix, policed }: FelixIn
  * decides after the policies: Felix's own default is to drop, but the manifests and
  * the operator that install Calico say Accept.
  */
-function endpointText(felix: FelixSettings, policed: boolean): readonly string[] {
+function endpointText(
+  felix: FelixSettings,
+  policed: boolean,
+  host: typeof NO_HOST_LINES,
+): readonly string[] {
+  const dispatch = [
+    ...host.forwardFirst,
+    ...(policed
+      ? [
+          '-A cali-FORWARD -i cali+ -j cali-from-wl-dispatch',
+          '-A cali-FORWARD -o cali+ -j cali-to-wl-dispatch',
+        ]
+      : []),
+    ...host.forwardLast,
+    ...(policed || host.forwardLast.length > 0
+      ? [`-A FORWARD -m mark --mark ${ACCEPT_MARK} -j ACCEPT`]
+      : []),
+    ...host.appended,
+  ];
+  return [...workloadToHost(felix, policed), ...host.input, ...dispatch];
+}
+
+function workloadToHost(felix: FelixSettings, policed: boolean): readonly string[] {
   const action = felix.defaultEndpointToHostAction ?? 'Accept';
-  if (!policed && action !== 'Drop') return [];
   const why = '-m comment --comment "defaultEndpointToHostAction is Drop" ';
-  const host = [
+  return [
     ':cali-wl-to-host - [0:0]',
     '-A cali-INPUT -i cali+ -g cali-wl-to-host',
     ...(policed
@@ -159,14 +212,18 @@ function endpointText(felix: FelixSettings, policed: boolean): readonly string[]
       : ['-A cali-wl-to-host -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT']),
     `-A cali-wl-to-host ${action === 'Drop' ? why : ''}-j ${action.toUpperCase()}`,
   ];
-  if (!policed) return host;
-  return [
-    ...host,
-    '-A cali-FORWARD -i cali+ -j cali-from-wl-dispatch',
-    '-A cali-FORWARD -o cali+ -j cali-to-wl-dispatch',
-    `-A FORWARD -m mark --mark ${ACCEPT_MARK} -j ACCEPT`,
-  ];
 }
+
+const wireguardPortOf = (felix: FelixSettings): number | undefined =>
+  felix.wireguardEnabled === true ? (felix.wireguardListeningPort ?? WIREGUARD_PORT) : undefined;
+
+/** Felix's default (config_params.go WireguardListeningPort). */
+const WIREGUARD_PORT = 51820;
+
+const failsafesOf = (felix: FelixSettings) => ({
+  inbound: felix.failsafeInboundHostPorts ?? DEFAULT_FAILSAFES.inbound,
+  outbound: felix.failsafeOutboundHostPorts ?? DEFAULT_FAILSAFES.outbound,
+});
 
 const setText = (name: string, prefixes: readonly string[]): string[] => [
   `create ${name} hash:net family inet`,

@@ -6,6 +6,9 @@ import { namespaceSelector, type PolicyRule, readRules } from './policy-rule.ts'
 import { parseSelector } from './selector.ts';
 import { compareOrders, DEFAULT_TIER } from './tier.ts';
 
+/** `untracked` ones are asked before connections are known, `preDnat` ones before NAT. */
+export type PolicyStage = 'normal' | 'untracked' | 'preDnat';
+
 export interface Policy {
   readonly kind: 'NetworkPolicy' | 'GlobalNetworkPolicy' | 'Kubernetes NetworkPolicy';
   /** `namespace/name`, or the name of a global one: what a trace says. */
@@ -16,18 +19,22 @@ export interface Policy {
   /** Infinity where none is given. */
   readonly order: number;
   readonly selects: PartySelector['holds'];
+  /** Where it is asked; for workloads only `normal` ones are. */
+  readonly stage: PolicyStage;
+  /** Asked about what a host endpoint forwards, too. */
+  readonly onForward: boolean;
   /** Absent where the policy does not speak of this direction. */
   readonly ingress: readonly PolicyRule[] | undefined;
   readonly egress: readonly PolicyRule[] | undefined;
   readonly at: Field;
 }
 
-/** `undefined` for a policy of host endpoints alone (doNotTrack, preDNAT). */
+/** Throws ERR_CONFIG_VALUE for what Calico's own validation refuses. */
 export function readNetworkPolicy(
   written: string,
   namespace: string | undefined,
   resource: Field,
-): Policy | undefined {
+): Policy {
   const spec = resource.entry('spec');
   const tier = spec.entry('tier').optional((f) => f.name()) ?? DEFAULT_TIER;
   // The CRDs are called `TIER.NAME`, what calicoctl prints only `NAME` in the default tier.
@@ -36,7 +43,7 @@ export function readNetworkPolicy(
   const ingress = rulesOf('ingress');
   const egress = rulesOf('egress');
   const types = typesOf(spec);
-  const policy = {
+  return {
     kind: namespace === undefined ? 'GlobalNetworkPolicy' : 'NetworkPolicy',
     label: namespace === undefined ? name : `${namespace}/${name}`,
     name,
@@ -46,12 +53,27 @@ export function readNetworkPolicy(
     selects: selectorOf(spec, namespace),
     ingress: types.includes('Ingress') ? ingress : undefined,
     egress: types.includes('Egress') ? egress : undefined,
+    ...stageOf(spec, namespace),
     at: resource.emptied(),
-  } as const;
-  const forHosts = ['doNotTrack', 'preDNAT'].some((key) =>
-    spec.entry(key).optional((f) => f.boolean()),
-  );
-  return forHosts ? undefined : policy;
+  };
+}
+
+function stageOf(spec: Field, namespace: string | undefined): Pick<Policy, 'stage' | 'onForward'> {
+  if (namespace !== undefined) return { stage: 'normal', onForward: false };
+  const is = (key: string): boolean => spec.entry(key).optional((f) => f.boolean()) === true;
+  const untracked = is('doNotTrack');
+  const preDnat = is('preDNAT');
+  if (untracked && preDnat) {
+    throw spec.entry('preDNAT').conflict('doNotTrack or preDNAT', 'both');
+  }
+  const onForward = is('applyOnForward');
+  if ((untracked || preDnat) && !onForward) {
+    throw spec.entry('applyOnForward').refuse('true, as doNotTrack and preDNAT need it');
+  }
+  if (preDnat && spec.entry('egress').items().length > 0) {
+    throw spec.entry('egress').refuse('no egress rules, which preDNAT does not know');
+  }
+  return { stage: untracked ? 'untracked' : preDnat ? 'preDnat' : 'normal', onForward };
 }
 
 /** By default a policy is of the types that it has rules for, and of Ingress without any. */

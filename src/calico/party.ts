@@ -1,9 +1,10 @@
 /**
- * Whom a policy may speak of: pods and network sets, with their own labels and those
+ * Whom a policy may speak of: pods, host endpoints and network sets, with their own labels and those
  * that their namespace and service account lend them (`pcns.` and `pcsa.`, as
  * libcalico-go's conversion of Kubernetes resources names them).
  */
 import type { Ip4, Prefix } from '../wire/address.ts';
+import type { HostEndpoint } from './host-endpoint.ts';
 import { bareLabels, type Namespace } from './namespace.ts';
 import type { NetworkSet } from './network-set.ts';
 import type { Profile } from './profile.ts';
@@ -41,11 +42,14 @@ export interface PartySources {
   readonly accounts: ReadonlyMap<string, Labels>;
   readonly profiles: ReadonlyMap<string, Profile>;
   readonly sets: readonly NetworkSet[];
+  readonly hosts: readonly HostEndpoint[];
 }
 
 export interface Parties {
   /** By `namespace/pod`. */
   readonly pods: ReadonlyMap<string, Party>;
+  /** By the name of a host endpoint. */
+  readonly hosts: ReadonlyMap<string, Party>;
   readonly all: readonly Party[];
 }
 
@@ -97,8 +101,23 @@ export function partiesOf(sources: PartySources): Parties {
       ports: [],
     };
   });
-  return { pods, all: [...pods.values(), ...sets] };
+  const hosts = new Map(
+    sources.hosts.map((host) => [host.name, partyOfHost(host, sources.profiles)] as const),
+  );
+  return { pods, hosts, all: [...pods.values(), ...hosts.values(), ...sets] };
 }
+
+/** In no namespace: `global()` speaks of it. */
+const partyOfHost = (
+  { labels, profiles, expectedIps, ports }: HostEndpoint,
+  known: ReadonlyMap<string, Profile>,
+): Party => ({
+  labels: new Map([...profiles.flatMap((name) => [...(known.get(name)?.labels ?? [])]), ...labels]),
+  namespace: NOTHING,
+  account: NOTHING,
+  prefixes: expectedIps.map((address) => ({ address, length: 32 })),
+  ports,
+});
 
 const prefixed = (prefix: string, labels: Labels): (readonly [string, string])[] =>
   [...labels].map(([key, value]) => [prefix + key, value] as const);

@@ -4,7 +4,7 @@
  * Felix takes several rules and marks for a list of prefixes, here is a set.
  */
 import { createHash } from 'node:crypto';
-import type { ChainPlan, IpSetPlan, PortRange } from '../plan/netfilter.ts';
+import type { ChainPlan, IpSetPlan, NetfilterTable, PortRange } from '../plan/netfilter.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
 import { formatPrefix } from '../wire/address.ts';
 import type { IcmpKind, PolicyRule, RuleEnd } from './policy-rule.ts';
@@ -34,9 +34,12 @@ export function chainName(prefix: string, name: string): string {
 
 const CHAIN_LENGTH = 28;
 
-/** Chains from their lines; a line speaks of its chain by name. */
-export const parseChains = (lines: readonly string[]): readonly ChainPlan[] =>
-  parseNetfilter(['*filter', ...lines, 'COMMIT', ''].join('\n'), 'felix', {
+/** Chains of one table from their lines; a line speaks of its chain by name. */
+export const parseChains = (
+  lines: readonly string[],
+  table: NetfilterTable = 'filter',
+): readonly ChainPlan[] =>
+  parseNetfilter([`*${table}`, ...lines, 'COMMIT', ''].join('\n'), 'felix', {
     elsewhere: isFelixChain,
   }).chains;
 

@@ -1,6 +1,7 @@
 /** The resources about policy, gathered while the files are read. */
 import { once } from './bgp-draft.ts';
 import type { Field } from './field.ts';
+import { type HostEndpoint, readAutomatic, readHostEndpoint } from './host-endpoint.ts';
 import { readKubernetesPolicy } from './kubernetes-policy.ts';
 import { compareNames } from './names.ts';
 import { type Policy, readNetworkPolicy } from './network-policy.ts';
@@ -12,7 +13,6 @@ import { BUILT_IN_TIERS, compareTiers, readTier, type Tier } from './tier.ts';
 
 /** Everything that decides who may speak to whom, but the pods. */
 export interface PolicyResources {
-  /** Of workloads. */
   readonly policies: readonly Policy[];
   /** In the order in which they are asked. */
   readonly tiers: readonly Tier[];
@@ -20,8 +20,9 @@ export interface PolicyResources {
   readonly sets: readonly NetworkSet[];
   /** Labels of service accounts by `namespace/name`. */
   readonly accounts: ReadonlyMap<string, Labels>;
-  /** Names of policies for host endpoints alone. */
-  readonly forHosts: readonly string[];
+  readonly hosts: readonly HostEndpoint[];
+  /** kube-controllers makes a host endpoint of each node. */
+  readonly automaticHosts: boolean;
 }
 
 export class PolicyDraft {
@@ -30,26 +31,33 @@ export class PolicyDraft {
   private readonly profiles = new Map<string, Profile>();
   private readonly sets = new Map<string, NetworkSet>();
   private readonly accounts = new Map<string, Labels>();
-  private readonly forHosts: string[] = [];
+  private readonly hosts = new Map<string, HostEndpoint>();
+  private automaticHosts = false;
 
   addPolicy(root: Field): void {
     const [namespace, name, at] = namespaced('NetworkPolicy', root);
-    this.add(`NetworkPolicy/${namespace}/${name}`, at, readNetworkPolicy(name, namespace, at));
+    const policy = readNetworkPolicy(name, namespace, at);
+    once(this.policies, `NetworkPolicy/${namespace}/${name}`, policy);
   }
 
   addGlobalPolicy(root: Field): void {
     const [name, at] = named('GlobalNetworkPolicy', root);
-    this.add(`GlobalNetworkPolicy/${name}`, at, readNetworkPolicy(name, undefined, at));
+    once(this.policies, `GlobalNetworkPolicy/${name}`, readNetworkPolicy(name, undefined, at));
   }
 
   addKubernetesPolicy(root: Field): void {
     const [namespace, name, at] = namespaced('NetworkPolicy', root);
-    this.add(`knp ${namespace}/${name}`, at, readKubernetesPolicy(namespace, name, at));
+    const policy = readKubernetesPolicy(namespace, name, at);
+    once(this.policies, `knp ${namespace}/${name}`, policy);
   }
 
-  private add(key: string, at: Field, policy: Policy | undefined): void {
-    if (policy === undefined) this.forHosts.push(at.resource);
-    else once(this.policies, key, policy);
+  addHostEndpoint(root: Field): void {
+    const [name, at] = named('HostEndpoint', root);
+    this.hosts.set(name, readHostEndpoint(name, at));
+  }
+
+  addControllers(root: Field): void {
+    this.automaticHosts = readAutomatic(named('KubeControllersConfiguration', root)[1]);
   }
 
   addTier(root: Field): void {
@@ -91,7 +99,8 @@ export class PolicyDraft {
       profiles: this.profiles,
       sets: [...this.sets].sort(([a], [b]) => compareNames(a, b)).map(([, set]) => set),
       accounts: this.accounts,
-      forHosts: this.forHosts,
+      hosts: [...this.hosts.values()],
+      automaticHosts: this.automaticHosts,
     };
   }
 }
@@ -105,6 +114,8 @@ const CALICO_KINDS: readonly (readonly [string, Add])[] = [
   ['Profile', (draft, root) => draft.addProfile(root)],
   ['NetworkSet', (draft, root) => draft.addNetworkSet(root)],
   ['GlobalNetworkSet', (draft, root) => draft.addGlobalNetworkSet(root)],
+  ['HostEndpoint', (draft, root) => draft.addHostEndpoint(root)],
+  ['KubeControllersConfiguration', (draft, root) => draft.addControllers(root)],
 ];
 
 /** What takes up each kind, by `group kind`. */

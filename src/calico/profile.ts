@@ -1,7 +1,7 @@
 /**
  * Profile: rules and labels for endpoints that no policy decides about. Those of
  * Kubernetes (`kns.NAMESPACE`, `ksa.NAMESPACE.ACCOUNT`) need no resource: the first
- * allows everything, the second nothing further.
+ * allows everything, the second nothing further. `projectcalico-default-allow` is built in.
  */
 import type { Field } from './field.ts';
 import { readLabels } from './network-set.ts';
@@ -34,8 +34,8 @@ const ANY = {
   destination: {},
 } as const;
 
-/** What Calico makes of every namespace of Kubernetes: all is allowed, both ways. */
-export const namespaceProfile = (name: string): Profile => ({
+/** A profile that allows everything, both ways: as Calico makes of every namespace of Kubernetes. */
+export const openProfile = (name: string): Profile => ({
   name,
   labels: new Map(),
   ingress: [{ ...ANY, action: 'allow', number: 1 }],

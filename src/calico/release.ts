@@ -35,6 +35,15 @@ export interface Flavour {
   readonly podMetric: number;
   /** Mark of WireGuard's own packets; v3.30 put a drop bit before it. */
   readonly wireguardMark: number;
+  /** Felix's mark for packets from workloads, its first scratch bit. */
+  readonly workloadMark: number;
+  /** The bits that decisions about one packet leave on it: accept, pass and two of scratch. */
+  readonly packetMarks: number;
+  /**
+   * What a host endpoint forwards is allowed where no policy asks about this direction;
+   * since tiers are open to all, only where none asks about forwarded packets at all.
+   */
+  readonly forwardByDirection: boolean;
   /** Does the option programClusterRoutes exist, and what is it by default? */
   readonly programClusterRoutes: ClusterRoutes | undefined;
   /** Felix routes a VTEP address that lies in another node's block. */
@@ -56,6 +65,9 @@ export function flavourOf(name: string): Flavour {
     tunnelRouteMtu: minor >= 31,
     podMetric: minor >= 32 ? 1024 : 0,
     wireguardMark: minor >= 30 ? 0x200000 : 0x100000,
+    workloadMark: minor >= 30 ? 0x80000 : 0x40000,
+    packetMarks: minor >= 30 ? 0x1b0000 : 0xf0000,
+    forwardByDirection: minor < 29,
     programClusterRoutes: minor >= 33 ? 'EnabledIPIPOnly' : minor >= 31 ? 'Disabled' : undefined,
     borrowedVteps: minor >= 29,
   };

@@ -3,28 +3,33 @@ import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import type {
   ChainPlan,
-  IcmpMatch,
   IpSetPlan,
   NetfilterPlan,
   NetfilterRule,
-  NumberMatch,
-  PortsMatch,
   Target,
 } from '../plan/netfilter.ts';
 import { Fib } from '../tables/fib.ts';
-import { RouteKind } from '../tables/routes.ts';
 import { contains } from '../wire/address.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
-import * as tcp from '../wire/tcp.ts';
-import * as udp from '../wire/udp.ts';
 import { type Chain, type CompiledRule, compileRule } from './compiled-rule.ts';
 import { CtState } from './conntrack.ts';
 import { mix } from './flow-hash.ts';
 import { HOOK_CHAINS, type Hook } from './hook.ts';
 import { sendError } from './icmp-error.ts';
 import type { Node } from './node.ts';
-import { checkSource, Source } from './source-check.ts';
+import {
+  allPortsMatch,
+  deviceName,
+  flagsMatch,
+  icmpMatches,
+  inState,
+  isLocal,
+  named,
+  passesReversePath,
+  portsMatch,
+  within,
+} from './rule-match.ts';
 
 /** What a chain decided. */
 export const Verdict = { Continue: 0, Accept: 1, Drop: 2, Return: 3 } as const;
@@ -182,7 +187,7 @@ export class Chains {
     if (m.tcpFlags !== undefined && flagsMatch(m.tcpFlags, p) === m.tcpFlags.not) return false;
     if (m.mark !== undefined && ((p.mark & m.mark.mask) === m.mark.value) === m.mark.not)
       return false;
-    if (m.states !== undefined && ((p.ctState & rule.states) !== 0) === m.states.not) return false;
+    if (m.states !== undefined && inState(node, p, rule.states) === m.states.not) return false;
     const sets = m.sets ?? NONE;
     const addressTypes = m.addressTypes ?? NONE;
     // Counted loops: an iterator would be an allocation a packet.
@@ -232,93 +237,4 @@ function ipSet(plan: IpSetPlan): Fib {
     ipSets.set(plan, set);
   }
   return set;
-}
-
-const within = ({ from, to, not }: NumberMatch, value: number): boolean =>
-  (value >= from && value <= to) !== not;
-
-const deviceName = (node: Node, position: number): string => node.devices[position]?.name ?? '';
-
-/** `cali+` is a prefix. Letter by letter: a cut-off `+` would be a new string a packet. */
-function named(pattern: string, name: string): boolean {
-  const last = pattern.length - 1;
-  if (last < 0 || pattern.charCodeAt(last) !== PLUS) return name === pattern;
-  if (name.length < last) return false;
-  for (let i = 0; i < last; i++) if (name.charCodeAt(i) !== pattern.charCodeAt(i)) return false;
-  return true;
-}
-
-const PLUS = 0x2b;
-
-function portsMatch({ sourcePort, destinationPort }: CompiledRule['matches'], p: Packet): boolean {
-  const l4 = portsAt(p);
-  if (l4 < 0) return false;
-  if (sourcePort !== undefined && !within(sourcePort, udp.sourcePort(bytes, l4))) return false;
-  return destinationPort === undefined || within(destinationPort, udp.destinationPort(bytes, l4));
-}
-
-/** Where the ports of a packet stand, all these protocols keep them in one place; -1 without. */
-function portsAt(p: Packet): number {
-  const protocol = ipv4.protocol(bytes, p.l3);
-  const known =
-    protocol === ipv4.PROTO_TCP ||
-    protocol === ipv4.PROTO_UDP ||
-    protocol === PROTO_SCTP ||
-    protocol === PROTO_UDPLITE;
-  const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
-  if (!known || ipv4.fragmentOffset(bytes, p.l3) !== 0 || p.tail - l4 < 4) return -1;
-  return l4;
-}
-
-const PROTO_SCTP = 132;
-const PROTO_UDPLITE = 136;
-
-/** xt_multiport: a packet without ports matches neither way. */
-function allPortsMatch(matches: readonly PortsMatch[], p: Packet): boolean {
-  const l4 = portsAt(p);
-  if (l4 < 0) return false;
-  for (let i = 0; i < matches.length; i++) {
-    const { side, ranges, not } = matches[i]!;
-    const port = side === 'src' ? udp.sourcePort(bytes, l4) : udp.destinationPort(bytes, l4);
-    let inside = false;
-    for (let k = 0; k < ranges.length && !inside; k++) {
-      inside = port >= ranges[k]!.from && port <= ranges[k]!.to;
-    }
-    if (inside === not) return false;
-  }
-  return true;
-}
-
-function icmpMatches(matches: readonly IcmpMatch[], p: Packet): boolean {
-  const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
-  if (ipv4.protocol(bytes, p.l3) !== ipv4.PROTO_ICMP || p.tail - l4 < 2) return false;
-  for (let i = 0; i < matches.length; i++) {
-    const { type, code, not } = matches[i]!;
-    const is =
-      icmp.type(bytes, l4) === type && (code === undefined || icmp.code(bytes, l4) === code);
-    if (is === not) return false;
-  }
-  return true;
-}
-
-function flagsMatch({ mask, set }: { mask: number; set: number }, p: Packet): boolean {
-  const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
-  if (ipv4.protocol(bytes, p.l3) !== ipv4.PROTO_TCP || p.tail - l4 < tcp.HEADER_LEN) return false;
-  return (tcp.flags(bytes, l4) & mask) === set;
-}
-
-/** addrtype LOCAL, anywhere or on the device in question only. */
-function isLocal(node: Node, p: Packet, address: number, limit: 'in' | 'out' | undefined): boolean {
-  const route = node.local.lookup(address);
-  if (route < 0 || node.routes.kind(route) !== RouteKind.Local) return false;
-  if (limit === undefined) return true;
-  return node.routes.device(route) === (limit === 'out' ? p.output : p.input);
-}
-
-function passesReversePath(node: Node, p: Packet, from: number, loose: boolean): boolean {
-  const device = node.devices[p.input]!;
-  if (checkSource(node, device, from) === Source.Refused) return false;
-  const back = node.lookup(from);
-  if (back < 0 || node.routes.kind(back) !== RouteKind.Unicast) return false;
-  return loose || node.routes.device(back) === p.input;
 }

@@ -1,6 +1,6 @@
 /** A netfilter rule made ready for packets: what repeats is looked up once, here. */
 import type { ConnectionState, Matches, NetfilterRule, Target } from '../plan/netfilter.ts';
-import { CtState } from './conntrack.ts';
+import { CtState, DESTINATION_CHANGED, SOURCE_CHANGED } from './conntrack.ts';
 
 const STATE_BIT: { readonly [S in ConnectionState]: number } = {
   NEW: CtState.New,
@@ -8,6 +8,8 @@ const STATE_BIT: { readonly [S in ConnectionState]: number } = {
   RELATED: CtState.Related,
   INVALID: CtState.Invalid,
   UNTRACKED: CtState.Untracked,
+  SNAT: SOURCE_CHANGED,
+  DNAT: DESTINATION_CHANGED,
 };
 
 export interface CompiledRule {

@@ -22,6 +22,10 @@ export const CtState = {
   Untracked: 16,
 } as const;
 
+/** Beside the state of a packet, what became of its connection's ends (XT_CONNTRACK_STATE_SNAT, …_DNAT). */
+export const SOURCE_CHANGED = 32;
+export const DESTINATION_CHANGED = 64;
+
 export const ORIGINAL = 0;
 export const REPLY = 1;
 

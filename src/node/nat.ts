@@ -10,9 +10,11 @@ import {
   type Connection,
   type Conntrack,
   CtState,
+  DESTINATION_CHANGED,
   invert,
   ORIGINAL,
   REPLY,
+  SOURCE_CHANGED,
   type Tuple,
 } from './conntrack.ts';
 import { mix } from './flow-hash.ts';
@@ -21,6 +23,11 @@ import { Manip, rewrite } from './l4-rewrite.ts';
 const SOURCE_BIT = 1;
 const DESTINATION_BIT = 2;
 const bitOf = (manip: Manip): number => (manip === Manip.Source ? SOURCE_BIT : DESTINATION_BIT);
+
+/** IPS_SRC_NAT and IPS_DST_NAT of a connection as bits of `--ctstate`. */
+export const statusOf = ({ nat }: Connection): number =>
+  ((nat & SOURCE_BIT) === 0 ? 0 : SOURCE_CHANGED) |
+  ((nat & DESTINATION_BIT) === 0 ? 0 : DESTINATION_CHANGED);
 
 /** What a rule asks for; absent parts stay as they are. */
 export interface NatRange {

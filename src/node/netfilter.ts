@@ -76,16 +76,18 @@ export function localOut(node: Node, p: Packet): Next {
   p.localOut = true;
   p.ctState = CtState.None;
   const to = ipv4.destination(bytes, p.l3);
-  const mark = p.mark;
   if (nf.chains.run(node, p, Hook.RawOutput) === Verdict.Drop) return filtered(node, p);
   // An ICMP error of ours belongs to the connection of what it is about already (nf_ct_attach).
   if (p.ct >= 0) p.ctState = CtState.Related;
   else if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.ticks());
+  const mark = p.mark;
   if (nf.chains.run(node, p, Hook.MangleOutput) === Verdict.Drop) return filtered(node, p);
+  // Only what this table does to the mark routes the packet anew (iptable_mangle.c ipt_mangle_out).
+  const marked = p.mark !== mark;
   if (!translate(node, p, Hook.NatOutput, Manip.Destination)) return filtered(node, p);
   if (nf.chains.run(node, p, Hook.FilterOutput) === Verdict.Drop) return filtered(node, p);
-  const changed = ipv4.destination(bytes, p.l3) !== to || p.mark !== mark;
-  return changed ? Room.Route : Room.Output;
+  const changed = ipv4.destination(bytes, p.l3) !== to;
+  return changed || marked ? Room.Route : Room.Output;
 }
 
 export function postrouting(node: Node, p: Packet): Next {

@@ -54,7 +54,15 @@ export interface AddressTypeMatch {
   readonly limit?: 'in' | 'out';
 }
 
-export type ConnectionState = 'NEW' | 'ESTABLISHED' | 'RELATED' | 'INVALID' | 'UNTRACKED';
+/** Of `--ctstate`: the last two hold where that end of the connection is translated. */
+export type ConnectionState =
+  | 'NEW'
+  | 'ESTABLISHED'
+  | 'RELATED'
+  | 'INVALID'
+  | 'UNTRACKED'
+  | 'SNAT'
+  | 'DNAT';
 
 /** All that is given must match. */
 export interface Matches {

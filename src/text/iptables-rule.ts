@@ -23,7 +23,15 @@ const PROTOCOLS: Readonly<Record<string, number>> = {
   sctp: 132,
 };
 const REJECT_WITH = 'icmp-port-unreachable';
-const STATES: readonly string[] = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED'];
+const STATES: readonly string[] = [
+  'NEW',
+  'ESTABLISHED',
+  'RELATED',
+  'INVALID',
+  'UNTRACKED',
+  'SNAT',
+  'DNAT',
+];
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -7,6 +7,7 @@ import { formatPrefix } from '../../src/wire/address.ts';
 import {
   arrivals,
   block,
+  chainPolicy,
   clusterOf,
   connects,
   dial,
@@ -14,6 +15,8 @@ import {
   edited,
   expectAccounted,
   felix,
+  hostEndpoint,
+  hostPolicy,
   lab,
   layer,
   layersOf,
@@ -28,6 +31,8 @@ import {
 } from './lab.ts';
 
 const VXLAN = pool('vxlanMode: Always');
+/** What pods ask of n0 under FV34. */
+const DENY_N0 = 'ingress: [{action: Deny, protocol: TCP, destination: {nets: [172.16.0.10/32]}}]';
 const DIRECT = pool('ipipMode: Never, vxlanMode: Never');
 
 const vxlanMtu = (cluster: Cluster): string | undefined =>
@@ -124,16 +129,7 @@ COMMIT
 
   it('FV33 FORWARD policy DROP stops pods, ACCEPT lets them', () => {
     const base = clusterOf(lab(DIRECT)).plan;
-    const dropping = edited(base, 'n0', (ns) => ({
-      netfilter: {
-        sets: ns.netfilter!.sets,
-        chains: ns.netfilter!.chains.map((chain) =>
-          chain.table === 'filter' && chain.name === 'FORWARD'
-            ? { ...chain, policy: 'DROP' }
-            : chain,
-        ),
-      },
-    }));
+    const dropping = edited(base, 'n0', (ns) => chainPolicy(ns, 'FORWARD', 'DROP'));
     const cluster = Cluster.fromPlan(dropping);
     expect(connects(cluster, 'w0', 'w1')).toBe(false);
     expect(dropsOf(cluster)).toEqual({ filtered: 1 });
@@ -144,38 +140,65 @@ COMMIT
   });
 
   it.each([
-    ['DROP', 'ACCEPT', true],
-    ['DROP', 'RETURN', false],
-    ['DROP', 'DROP', false],
-    ['ACCEPT', 'ACCEPT', true],
-    ['ACCEPT', 'RETURN', true],
-    ['ACCEPT', 'DROP', false],
-  ] as const)('FV34 INPUT %s and endpoint to host %s: %s', (policy, action, passes) => {
-    const base = clusterOf(lab(VXLAN)).plan;
-    // Connections from elsewhere go on as before, so answers must be let in under DROP.
-    const rules = `*filter
-:INPUT ${policy} [0:0]
-:cali-wl-to-host - [0:0]
--A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A INPUT -i cali+ -g cali-wl-to-host
--A INPUT -i eth0 -j ACCEPT
--A cali-wl-to-host -j ${action}
-COMMIT
-`;
-    const cluster = Cluster.fromPlan(edited(base, 'n0', (ns) => ruled(ns, rules)));
-    expect(connects(cluster, 'w0', 'n0')).toBe(passes);
-    expect(dropsOf(cluster)).toEqual(passes ? {} : { filtered: 1 });
-    for (const [from, to] of [
-      ['w0', 'w1'],
-      ['w1', 'w0'],
-    ] as const) {
-      expect([from, connects(cluster, from, to, { sourcePort: 41000 })]).toEqual([from, true]);
-    }
-    expectAccounted(cluster);
-  });
+    ['DROP', 'Accept', true],
+    ['DROP', 'Return', false],
+    ['DROP', 'Drop', false],
+    ['ACCEPT', 'Accept', true],
+    ['ACCEPT', 'Return', true],
+    ['ACCEPT', 'Drop', false],
+  ] as const)(
+    'FV34 INPUT %s and endpoint to host %s: %s, whatever a host endpoint says',
+    (policy, action, passes) => {
+      const hosts: [string[], boolean][] = [
+        [[], passes],
+        [[hostEndpoint('*')], passes],
+        [[hostEndpoint('eth0'), hostPolicy('p', 'ingress: [{action: Deny}]')], passes],
+        // Asked before all else, about every interface.
+        [
+          [hostEndpoint('*'), hostPolicy('p', `preDNAT: true, applyOnForward: true, ${DENY_N0}`)],
+          false,
+        ],
+      ];
+      for (const [more, wanted] of hosts) {
+        const setting = felix(`defaultEndpointToHostAction: ${action}`);
+        const base = clusterOf(lab(VXLAN, setting, ...more)).plan;
+        // ACCEPT is what it is.
+        const plan =
+          policy === 'DROP' ? edited(base, 'n0', (ns) => chainPolicy(ns, 'INPUT', policy)) : base;
+        const cluster = Cluster.fromPlan(plan);
+        expect(connects(cluster, 'w0', 'n0')).toBe(wanted);
+        expect(dropsOf(cluster)).toEqual(wanted ? {} : { filtered: 1 });
+        for (const [from, to] of [
+          ['w0', 'w1'],
+          ['w1', 'w0'],
+        ] as const) {
+          expect([from, connects(cluster, from, to, { sourcePort: 41000 })]).toEqual([from, true]);
+        }
+        expectAccounted(cluster);
+      }
+    },
+  );
 
-  it.todo('FV34 rows with host endpoints and pre-DNAT policies: those are not modelled');
-  it.todo('FV35 apply on forward over tunnels: policies are not modelled here');
+  it('FV35 apply on forward over VXLAN and IPIP: a denial for all interfaces stops pods', () => {
+    for (const mode of [VXLAN, pool('ipipMode: Always')]) {
+      const heps = [0, 1].map((i) => hostEndpoint('*', i));
+      const before = clusterOf(lab(mode, ...heps));
+      const after = clusterOf(
+        lab(mode, ...heps, hostPolicy('p', 'applyOnForward: true, ingress: [{action: Deny}]')),
+      );
+      for (const [from, to] of [
+        ['w0', 'w1'],
+        ['w1', 'w0'],
+      ] as const) {
+        expect([from, connects(before, from, to)]).toEqual([from, true]);
+        expect([from, connects(after, from, to)]).toEqual([from, false]);
+      }
+      expect(dropsOf(after)).toEqual({ filtered: 2 });
+      expectAccounted(before);
+      expectAccounted(after);
+    }
+  });
+  it.todo('FV35 apply on forward over WireGuard: tunnels of WireGuard are not modelled yet');
 
   it('FV36 NAT out of a pool by one device and a range of ports', () => {
     const base = clusterOf(lab(pool('vxlanMode: Always', ', natOutgoing: true'), underlay())).plan;

@@ -71,6 +71,30 @@ export function edited(
   return { ...plan, namespaces };
 }
 
+/** A host endpoint of a node, `h0` of `n0`, for one interface or `*`. */
+export const hostEndpoint = (interfaceName: string, i = 0): string =>
+  `${API}\nkind: HostEndpoint\nmetadata: {name: h${i}, labels: {is: host}}\n` +
+  `spec: {node: n${i}, interfaceName: "${interfaceName}"}`;
+
+/** A policy of all host endpoints. */
+export const hostPolicy = (name: string, spec: string): string =>
+  `${API}\nkind: GlobalNetworkPolicy\nmetadata: {name: ${name}}\n` +
+  `spec: {selector: is == 'host', ${spec}}`;
+
+/** The rules of a namespace with another policy of a built-in chain of the table filter. */
+export const chainPolicy = (
+  { netfilter }: NamespacePlan,
+  name: string,
+  policy: 'ACCEPT' | 'DROP',
+): Pick<NamespacePlan, 'netfilter'> => ({
+  netfilter: {
+    sets: netfilter!.sets,
+    chains: netfilter!.chains.map((chain) =>
+      chain.table === 'filter' && chain.name === name ? { ...chain, policy } : chain,
+    ),
+  },
+});
+
 /** The rules of a namespace with others before them in chains that both have. */
 export function ruled(ns: NamespacePlan, text: string): Pick<NamespacePlan, 'netfilter'> {
   const added = parseNetfilter(text);

@@ -14,6 +14,7 @@ import {
   expectAccounted,
   expectMatrix,
   felix,
+  hostEndpoint,
   lab,
   layer,
   layersOf,
@@ -160,7 +161,17 @@ describe('VXLAN', () => {
     expect(() => vxlanDevice(off)).toThrow(/vxlan\.calico/);
   });
 
-  it.todo('FV07 host policy without rules: host endpoints and policies are not modelled');
+  it('FV07 a host endpoint without policies shuts the host, not the tunnel of its pods', () => {
+    for (const device of ['eth0', '*']) {
+      const cluster = clusterOf(lab(ALWAYS, hostEndpoint(device), hostEndpoint(device, 1)));
+      expect(connects(cluster, 'n0', 'n1')).toBe(false);
+      expect(connects(cluster, 'n1', 'n0')).toBe(false);
+      expect(dropsOf(cluster)).toEqual({ filtered: 2 });
+      expect(connects(cluster, 'w0', 'w1')).toBe(true);
+      expect(connects(cluster, 'w1', 'w0', { sourcePort: 41000 })).toBe(true);
+      expectAccounted(cluster);
+    }
+  });
 
   it('FV08 a node without an address is not among the known hosts, and its tunnel is shut', () => {
     const whole = clusterOf(lab(ALWAYS)).plan;

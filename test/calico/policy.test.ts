@@ -219,7 +219,7 @@ describe('policies of pods', () => {
     expect(answer(cluster, 'db', 'web')).toBe('yes');
   });
 
-  it('refuses what it does not model, and notes what is for host endpoints', () => {
+  it('refuses what it does not model or Calico does not take', () => {
     const text = policy('p', {
       ...WEB,
       ingress: [{ action: 'Allow', http: { methods: ['GET'] } }],
@@ -234,16 +234,19 @@ describe('policies of pods', () => {
       const bad = policy('p', { ...WEB, ingress: [{ action: 'Allow', source }] });
       expect(() => clusterOf(bad)).toThrow(PodwireError);
     }
-    const hosts = resource('GlobalNetworkPolicy', 'h', {
-      selector: 'all()',
-      doNotTrack: true,
-      applyOnForward: true,
-    });
-    const cluster = clusterOf(hosts, resource('HostEndpoint', 'n1-eth0', { node: 'n1' }));
-    expect(cluster.plan.assumptions.join()).toContain(
-      'policies of host endpoints are not modelled',
+    for (const spec of [
+      { doNotTrack: true },
+      { preDNAT: true, doNotTrack: true, applyOnForward: true },
+      { preDNAT: true, applyOnForward: true, egress: [{ action: 'Allow' }] },
+    ]) {
+      expect(() => clusterOf(resource('GlobalNetworkPolicy', 'h', spec))).toThrow(PodwireError);
+    }
+    expect(() => clusterOf(resource('HostEndpoint', 'h', { node: 'n1' }))).toThrow(
+      'expected interfaceName or expectedIPs',
     );
-    expect(cluster.plan.ignored).toEqual(['HostEndpoint x1']);
+    // Untracked policies are of hosts alone, whatever they select.
+    const hosts = { selector: 'all()', doNotTrack: true, applyOnForward: true };
+    const cluster = clusterOf(resource('GlobalNetworkPolicy', 'h', hosts));
     expect(answer(cluster, 'client', 'web')).toBe('yes');
   });
 });
