@@ -60,7 +60,7 @@ export function* yamlPieces(text: string, source: string, long = LONG): Generato
     return;
   }
   let line = 0;
-  for (const [start, end] of batches(text, /^---(?=[ \t\r\n]|$)/gm, 0, text.length)) {
+  for (const [start, end] of batches(text, /^---(?=[ \t\r\n]|$)/gm, 0, text.length, long)) {
     const part = text.slice(start, end);
     const above = line;
     if (part.length <= long) yield* located(part, source, () => above);
@@ -76,22 +76,31 @@ export function* wholeYaml(text: string, source: string): Generator<YamlPiece> {
   }
 }
 
-/** Runs of at least a batch between places that `mark`, a global expression, finds. */
+/**
+ * Runs of at least a batch between places that `mark`, a global expression, finds. What
+ * is longer than `long` comes by itself: a List is cut only where nothing stands beside it.
+ */
 function* batches(
   text: string,
   mark: RegExp,
   from: number,
   to: number,
+  long = Number.POSITIVE_INFINITY,
 ): Generator<readonly [number, number]> {
   let start = from;
+  let last = from;
   mark.lastIndex = from + 1;
-  for (let match = mark.exec(text); match !== null; match = mark.exec(text)) {
-    if (match.index >= to) break;
-    if (match.index - start < BATCH) continue;
-    yield [start, match.index];
-    start = match.index;
+  for (let at = from; at < to; last = at) {
+    at = Math.min(mark.exec(text)?.index ?? to, to);
+    const isLong = at - last > long;
+    if (isLong && last > start) {
+      yield [start, last];
+      start = last;
+    }
+    if (at - start < BATCH && !isLong && at < to) continue;
+    yield [start, at];
+    start = at;
   }
-  if (start < to) yield [start, to];
 }
 
 /** The documents of a part of a file; `before`: lines of the file above a line of the part. */

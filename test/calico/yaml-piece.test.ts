@@ -34,9 +34,9 @@ function read(pieces: ReturnType<typeof wholeYaml>): Read[] | string {
   }
 }
 
-/** Cut wherever it can be, and not at all. */
-const both = (text: string) =>
-  [yamlPieces(text, 'f.yaml', 0), wholeYaml(text, 'f.yaml')].map(read) as [
+/** Cut wherever it can be, or where it is longer than `long`; and not at all. */
+const both = (text: string, long = 0) =>
+  [yamlPieces(text, 'f.yaml', long), wholeYaml(text, 'f.yaml')].map(read) as [
     Read[] | string,
     Read[] | string,
   ];
@@ -98,16 +98,29 @@ describe('YAML in pieces', () => {
   it('reads what the whole text says, at the same lines', () => {
     let lists = 0;
     fc.assert(
-      fc.property(file, (text) => {
-        const [cut, whole] = both(text);
+      fc.property(file, fc.constantFrom(0, 500, 5000), (text, long) => {
+        const [cut, whole] = both(text, long);
         // The message of an error is taken from the whole text.
         if (typeof whole === 'string') return;
         expect(cut).toEqual(whole);
-        if ([...yamlPieces(text, 'f.yaml', 0)].some(({ list }) => list !== undefined)) lists += 1;
+        if ([...yamlPieces(text, 'f.yaml', long)].some(({ list }) => list !== undefined))
+          lists += 1;
       }),
       { numRuns: 100 },
     );
     expect(lists).toBeGreaterThan(25);
+  });
+
+  it('cuts a long List also where short documents stand beside it', () => {
+    const short = (name: string) => `---\nkind: ConfigMap\nmetadata:\n  name: ${name}\n`;
+    const pods = Array.from({ length: 50 }, (_, i) => `- metadata:\n    name: p${i}\n`);
+    const list = `---\napiVersion: v1\nitems:\n${pods.join('')}kind: PodList\n`;
+    const text = short('a') + short('b') + list + short('c') + list + short('d');
+    const pieces = [...yamlPieces(text, 'f.yaml', 200)];
+    expect(pieces.filter((piece) => piece.list !== undefined).length).toBe(100);
+    const [cut, whole] = both(text, 200);
+    expect(cut).toEqual(whole);
+    expect(cut.length).toBe(104);
   });
 
   it('leaves alone what is no block-style List', () => {
