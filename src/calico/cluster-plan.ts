@@ -29,7 +29,7 @@ import {
   wireguardRules,
   wireguardSettings,
 } from './wireguard.ts';
-import { type Workload, workloadDevice, workloadMac } from './workload.ts';
+import { type Workload, workloadMac } from './workload.ts';
 
 export interface PlanOptions {
   /**
@@ -202,8 +202,6 @@ function planNode(
   }
   checkVeths(pods, holders);
   const remote = control.remote.get(name);
-  const pinned = endpointNeighbours(pods, addressing);
-  const local = ownRoutes(at, pods, blocks.get(name) ?? [], addressing, rules);
   const hasVtep = tunnels.vxlan.has(name);
   const others = (list: readonly Vtep[]): readonly Vtep[] =>
     hasVtep ? list.filter((vtep) => vtep.name !== name) : [];
@@ -212,15 +210,21 @@ function planNode(
       name,
       role: 'node',
       forwarding: true,
-      devices: number(name, [...own, ...pods.map((pod) => hostVeth(pod, mtus.pod))]),
+      devices: number(name, [
+        ...own,
+        ...pods.map((pod, i) => hostVeth(pod, mtus.pod, own.length + 1 + i)),
+      ]),
     },
     {
       routes: () => [
-        ...local,
+        ...ownRoutes(at, pods, blocks.get(name) ?? [], addressing, rules),
         ...(remote?.() ?? []),
         ...(mesh === undefined ? [] : wireguardRoutes(mesh, name, felix)),
       ],
-      neighbours: () => [...others(vteps).map(({ neighbour }) => neighbour), ...pinned],
+      neighbours: () => [
+        ...others(vteps).map(({ neighbour }) => neighbour),
+        ...endpointNeighbours(pods, addressing),
+      ],
       fdb: () => others(fdb).map((vtep) => vtep.fdb),
     },
     {
@@ -242,7 +246,7 @@ function planPod(
   // Loading the ipip module puts a tunl0 (down, and not planned) in every namespace,
   // at index 2; without it the CNI's veth is the first device after lo.
   const first = usesEncapsulation(manifest.pools, 'ipip') ? 3 : 2;
-  const device = podVeth(pod, mtus.pod, addressing.pods.get(pod.key)!);
+  const device = podVeth(pod, mtus.pod, addressing.pods.get(pod.key)!, first);
   return {
     name: pod.key,
     role: 'pod',
@@ -261,7 +265,7 @@ const endpointNeighbours = (pods: readonly Workload[], { pods: addresses }: Addr
     .filter(({ endpointMac }) => endpointMac !== undefined)
     .map(
       (pod): NeighbourPlan => ({
-        device: workloadDevice(pod),
+        device: pod.device,
         address: addresses.get(pod.key)!,
         mac: workloadMac(pod),
         state: 'PERMANENT',
@@ -270,13 +274,12 @@ const endpointNeighbours = (pods: readonly Workload[], { pods: addresses }: Addr
 
 /** `holders` are the devices already there, by name. */
 function checkVeths(pods: readonly Workload[], holders: Map<string, string>): void {
-  for (const pod of pods) {
-    const device = workloadDevice(pod);
+  for (const { device, key, at } of pods) {
     const before = holders.get(device);
     if (before !== undefined) {
-      throw pod.at.conflict(`an interface of its own, since ${before} has this one`, device);
+      throw at.conflict(`an interface of its own, since ${before} has this one`, device);
     }
-    holders.set(device, `Pod/${pod.key}`);
+    holders.set(device, `Pod/${key}`);
   }
 }
 

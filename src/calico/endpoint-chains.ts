@@ -18,7 +18,7 @@ import { keep, type Selection, selectorOf } from './policy-selection.ts';
 import { PolicySets } from './policy-sets.ts';
 import { openProfile, type Profile } from './profile.ts';
 import type { Flavour } from './release.ts';
-import { type Workload, workloadDevice } from './workload.ts';
+import type { Workload } from './workload.ts';
 
 /** Chains and sets of the endpoints of one node. */
 export interface EndpointRules {
@@ -78,7 +78,7 @@ export function endpointChainsOf(
     const all = select(parties.pods.get(pod.key)!, pod.namespace);
     const selection = keep(all, ({ stage }) => stage === 'normal');
     selections.set(pod.key, selection);
-    if (selection.length > 0 && !WORKLOAD_DEVICE.test(workloadDevice(pod))) foreign.push(pod.key);
+    if (selection.length > 0 && !WORKLOAD_DEVICE.test(pod.device)) foreign.push(pod.key);
   }
   if (foreign.length > 0) {
     assumptions.push(
@@ -129,7 +129,7 @@ function podChains({ pods, selections, known, taken }: PodInput): readonly Chain
   const lines = pods.flatMap((pod) =>
     (['egress', 'ingress'] as const).flatMap((direction) =>
       endpointLines({
-        name: PREFIXES[direction] + workloadDevice(pod),
+        name: PREFIXES[direction] + pod.device,
         place: `${direction} of ${pod.key}`,
         stage: 'normal',
         known: 'ACCEPT',
@@ -144,11 +144,11 @@ function podChains({ pods, selections, known, taken }: PodInput): readonly Chain
 
 /** Which device belongs to which pod; Felix spreads it over chains by the letters of the names. */
 function dispatchLines(pods: readonly Workload[]): readonly string[] {
-  const devices = pods.map(workloadDevice).filter((device) => WORKLOAD_DEVICE.test(device));
+  const devices = pods.map((pod) => pod.device).filter((device) => WORKLOAD_DEVICE.test(device));
   const chain = (name: string, flag: string, prefix: string): string[] => [
     `:${name} - [0:0]`,
     ...pods.flatMap((pod) => {
-      const device = workloadDevice(pod);
+      const device = pod.device;
       return devices.includes(device) ? [`-A ${name} ${flag} ${device} -g ${prefix}${device}`] : [];
     }),
     `-A ${name} -m comment --comment "no pod is known on this device" -j DROP`,

@@ -5,11 +5,14 @@ import type { DeviceNote, Freedoms } from './free-inputs.ts';
 
 export type Numbering = (
   namespace: string,
-  devices: readonly Unnumbered[],
+  devices: readonly (Unnumbered | DevicePlan)[],
   first?: number,
 ) => DevicePlan[];
 
-/** lo is 1, the others follow in order from `first` and step over stated indices. */
+/**
+ * lo is 1, the others follow in order from `first` and step over stated indices. A device
+ * that comes with the right index already stays the same object.
+ */
 export function numbering({ ifindex, checksumOffload }: Freedoms): Numbering {
   const stated = indexNotes(ifindex);
   const offloaded = indexNotes(checksumOffload);
@@ -31,11 +34,10 @@ export function numbering({ ifindex, checksumOffload }: Freedoms): Numbering {
         index = next;
         next = Math.max(next + 1, first);
       }
-      return {
-        ...device,
-        index,
-        checksumOffload: offloaded.get(namespace)?.has(device.name) ?? false,
-      };
+      const checksumOffload = offloaded.get(namespace)?.has(device.name) ?? false;
+      const isDone =
+        'index' in device && device.index === index && device.checksumOffload === checksumOffload;
+      return isDone ? device : { ...device, index, checksumOffload };
     });
   };
 }

@@ -21,7 +21,8 @@ import { inherited, named, namespaced } from './resource-name.ts';
 import { readEndpointSlice, readEndpoints, readService } from './service-resource.ts';
 import { type Setup, SetupDraft, setupKinds } from './setup-draft.ts';
 import { readUnderlay, type Underlay } from './underlay-resource.ts';
-import { mergeWorkload, podName, readEndpoint, readPod, type Workload } from './workload.ts';
+import { podName, type Workload } from './workload.ts';
+import { WorkloadDraft } from './workload-draft.ts';
 import { inPieces, type ReadYaml } from './yaml-piece.ts';
 
 export interface ManifestFile {
@@ -57,8 +58,7 @@ interface Draft {
   readonly pools: Map<string, IpPool>;
   readonly nodes: Map<string, CalicoNode>;
   readonly claims: BlockClaim[];
-  readonly pods: Map<string, Workload>;
-  readonly endpoints: Map<string, Workload>;
+  readonly workloads: WorkloadDraft;
   readonly namespaces: Map<string, Namespace>;
   ipam: { readonly config: IpamConfig; readonly at: Field } | undefined;
   readonly reservations: Prefix[];
@@ -83,8 +83,7 @@ function load(files: readonly ManifestFile[], read: ReadYaml): Manifest {
     pools: new Map(),
     nodes: new Map(),
     claims: [],
-    pods: new Map(),
-    endpoints: new Map(),
+    workloads: new WorkloadDraft(),
     namespaces: new Map(),
     ipam: undefined,
     reservations: [],
@@ -103,16 +102,11 @@ function load(files: readonly ManifestFile[], read: ReadYaml): Manifest {
     }
   }
   const setup = draft.setup.finish();
-  const workloads = new Map(draft.pods);
-  for (const [key, endpoint] of draft.endpoints) {
-    const pod = workloads.get(key);
-    workloads.set(key, pod === undefined ? endpoint : mergeWorkload(pod, endpoint));
-  }
   return {
     pools: sortPools(draft.pools.size > 0 ? draft.pools.values() : setup.pools),
     nodes: [...draft.nodes.values()].sort((a, b) => compareNames(a.name, b.name)),
     claims: draft.claims,
-    workloads: [...workloads.values()].sort((a, b) => compareNames(a.key, b.key)),
+    workloads: draft.workloads.finish(),
     namespaces: draft.namespaces,
     ipam: draft.ipam?.config ?? defaultIpamConfig,
     reservations: draft.reservations,
@@ -281,11 +275,9 @@ function takeOutage({ bgp }: Draft, root: Field): void {
 
 function takePod(draft: Draft, root: Field): void {
   const [namespace, name, at] = namespaced('Pod', root);
-  const pod = podName(namespace, name);
   draft.setup.addPod(at);
-  const read = readPod(pod, at);
-  if (typeof read === 'string') ignore(draft, `Pod (${read})`);
-  else once(draft.pods, pod.key, read);
+  const skipped = draft.workloads.addPod(podName(namespace, name), at);
+  if (skipped !== undefined) ignore(draft, `Pod (${skipped})`);
 }
 
 function takeEndpoint(draft: Draft, root: Field): void {
@@ -297,7 +289,7 @@ function takeEndpoint(draft: Draft, root: Field): void {
       .entry('pod')
       .optional((f) => f.name()) ?? name,
   );
-  once(draft.endpoints, pod.key, readEndpoint(pod, at));
+  draft.workloads.addEndpoint(pod, at);
 }
 
 function takeUnderlay(draft: Draft, root: Field): void {

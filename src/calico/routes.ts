@@ -12,7 +12,7 @@ import { route } from './route-entry.ts';
 import type { RouteRules } from './route-rules.ts';
 import { type Attachment, defaultGateway } from './underlay.ts';
 import { DEFAULT_ROUTE, type StaticRoute } from './underlay-resource.ts';
-import { type Workload, workloadDevice } from './workload.ts';
+import type { Workload } from './workload.ts';
 
 /** What a node has without the others. `blocks`: the node's own. */
 export function ownRoutes(
@@ -33,7 +33,7 @@ export function ownRoutes(
       return route(
         {
           ...rules.deviceRoute,
-          device: workloadDevice(pod),
+          device: pod.device,
           scope: 'link',
           metric: rules.podMetric,
           origin: 'cni',

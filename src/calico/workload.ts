@@ -3,7 +3,6 @@ import { formatIp4, type Ip4, type Mac, tryInterfaceAddress } from '../wire/addr
 import { type Field, type Given, given } from './field.ts';
 import { readAddressRequest, readPoolRequest } from './ipam-request.ts';
 import { podMac, vethName } from './names.ts';
-import { readLabels } from './network-set.ts';
 import { readProtocol } from './policy-rule.ts';
 import type { Labels } from './selector.ts';
 
@@ -23,8 +22,8 @@ export interface Workload {
   readonly mac: Mac | undefined;
   /** MAC in the endpoint itself: Felix makes it a PERMANENT neighbour (endpoint_mgr.go). */
   readonly endpointMac: Mac | undefined;
-  /** The veth on the node, where it is stated. */
-  readonly device: string | undefined;
+  /** The veth on the node. */
+  readonly device: string;
   readonly labels: Labels;
   /** Its service account; empty where an endpoint names none. */
   readonly account: string;
@@ -42,11 +41,18 @@ export interface NamedPort {
   readonly port: number;
 }
 
+/** Of the `labels` of a resource. */
+export type ReadLabels = (at: Field) => Labels;
+
 /** Why a pod has no place on the network: counted, not an error. */
 export type Skipped = 'host network' | 'finished' | 'no node';
 
-/** A Pod as kubectl prints it. */
-export function readPod(key: PodName, resource: Field): Workload | Skipped {
+/** A Pod as kubectl prints it. Written out member by member, as there may be 100,000. */
+export function readPod(
+  { key, namespace, pod }: PodName,
+  resource: Field,
+  readLabels: ReadLabels,
+): Workload | Skipped {
   const annotations = resource.entry('metadata').entry('annotations');
   const spec = resource.entry('spec');
   const status = resource.entry('status');
@@ -55,47 +61,56 @@ export function readPod(key: PodName, resource: Field): Workload | Skipped {
   if (phase === 'Succeeded' || phase === 'Failed') return 'finished';
   const node = given(spec.entry('nodeName'), (f) => f.name());
   if (node === undefined) return 'no node';
+  const { address, addressing } = podAddress(status, annotations);
   return {
-    ...key,
+    key,
+    namespace,
+    pod,
     node,
-    ...podAddress(status, annotations),
+    address,
+    addressing,
     pools: readPoolRequest(annotations),
     mac: annotations.entry('cni.projectcalico.org/hwAddr').optional((f) => f.mac()),
     endpointMac: undefined,
-    device: undefined,
-    labels: labelsOf(resource.entry('metadata').entry('labels')),
+    device: vethName(namespace, pod),
+    labels: readLabels(resource.entry('metadata').entry('labels')),
     account: spec.entry('serviceAccountName').optional((f) => f.text()) ?? 'default',
-    ports: spec
-      .entry('containers')
-      .items()
-      .flatMap((container) => container.entry('ports').items())
-      .flatMap((at) => namedPort(at, 'containerPort') ?? []),
+    ports: portsOf(
+      spec
+        .entry('containers')
+        .items()
+        .flatMap((container) => container.entry('ports').items()),
+      'containerPort',
+    ),
     profiles: undefined,
     at: resource.emptied(),
   };
 }
 
 /** A WorkloadEndpoint as calicoctl prints it. */
-export function readEndpoint(key: PodName, resource: Field): Workload {
+export function readEndpoint(
+  { key, namespace, pod }: PodName,
+  resource: Field,
+  readLabels: ReadLabels,
+): Workload {
   const spec = resource.entry('spec');
   const at = spec.entry('node');
   const mac = spec.entry('mac').optional((f) => f.mac());
   const networks = spec.entry('ipNetworks').items();
   return {
-    ...key,
+    key,
+    namespace,
+    pod,
     node: { value: at.name(), at },
     address: firstIp4(networks),
     addressing: 'reported',
     pools: undefined,
     mac,
     endpointMac: mac,
-    device: spec.entry('interfaceName').optional((f) => f.deviceName()),
-    labels: labelsOf(resource.entry('metadata').entry('labels')),
+    device: spec.entry('interfaceName').optional((f) => f.deviceName()) ?? vethName(namespace, pod),
+    labels: readLabels(resource.entry('metadata').entry('labels')),
     account: spec.entry('serviceAccountName').optional((f) => f.text()) ?? '',
-    ports: spec
-      .entry('ports')
-      .items()
-      .flatMap((at) => namedPort(at, 'port') ?? []),
+    ports: portsOf(spec.entry('ports').items(), 'port'),
     profiles: spec.entry('profiles').optional((f) => f.items().map((item) => item.text())),
     at: resource.emptied(),
   };
@@ -141,9 +156,12 @@ export function mergeWorkload(pod: Workload, endpoint: Workload): Workload {
   };
 }
 
-const NO_LABELS: Labels = new Map();
+const NO_PORTS: readonly NamedPort[] = [];
 
-const labelsOf = (at: Field): Labels => (at.entries().length === 0 ? NO_LABELS : readLabels(at));
+function portsOf(fields: readonly Field[], key: string): readonly NamedPort[] {
+  const ports = fields.flatMap((at) => namedPort(at, key) ?? []);
+  return ports.length === 0 ? NO_PORTS : ports;
+}
 
 function namedPort(at: Field, key: string): NamedPort | undefined {
   const name = at.entry('name').optional((f) => f.text());
@@ -157,9 +175,6 @@ const TCP = 6;
 
 export const workloadMac = ({ mac, namespace, pod }: Workload): Mac =>
   mac ?? podMac(namespace, pod);
-
-export const workloadDevice = ({ device, namespace, pod }: Workload): string =>
-  device ?? vethName(namespace, pod);
 
 function podAddress(status: Field, annotations: Field): Pick<Workload, 'address' | 'addressing'> {
   const listed = status.entry('podIPs').items();
