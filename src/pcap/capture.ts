@@ -6,8 +6,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { found, PodwireError } from '../errors.ts';
 import { fileError, readBytes } from './descriptor.ts';
-import { CaptureParser, type ParserOptions } from './parser.ts';
-import type { CaptureHeader } from './pcap.ts';
+import { type CaptureHeader, CaptureParser, type ParserOptions } from './parser.ts';
+import type { CaptureInterface, CaptureSecrets } from './record-format.ts';
 
 /** One read(2); larger gains nothing (the page cache copies at the same speed). */
 const CHUNK_LEN = 1 << 20;
@@ -21,7 +21,7 @@ export interface CaptureOptions extends ParserOptions {
 
 /** A packet and when it was captured. */
 export interface CaptureRecord {
-  /** Since 1970; at most 2^32-1 but for a carried fraction, see `Capture.seconds`. */
+  /** Since 1970; see `Capture.seconds` for how far it may reach. */
   readonly seconds: number;
   /** 0 to 999,999,999. */
   readonly nanoseconds: number;
@@ -34,43 +34,40 @@ export interface CaptureRecord {
   readonly originalLength: number;
   /** Of the record's header in the file, counted from 0. */
   readonly offset: number;
+  /** LINKTYPE_ number; the same for all records of a pcap. */
+  readonly linkType: number;
+  /** Of a pcapng, as written: print no control characters of them. */
+  readonly comments: readonly string[];
 }
 
 /**
- * Opens a pcap file and reads its header. `source` is a path, `-` for standard
- * input, or the bytes of the whole file.
+ * Opens a pcap or pcapng file and reads as far as its first interface. `source`
+ * is a path, `-` for standard input, or the bytes of the whole file.
  *
  * Throws ERR_FILE where nothing can be read, ERR_CAPTURE_FORMAT where it is no
- * pcap, ERR_CAPTURE_TRUNCATED where it ends within the file header.
+ * capture, ERR_CAPTURE_TRUNCATED where it ends within the file header.
  */
 export function openCapture(source: string | Buffer, options: CaptureOptions = {}): Capture {
   if (typeof source !== 'string') {
     const name = options.name ?? 'capture';
-    return new Capture(bufferOf(source, name), name, options);
+    return new Capture(bufferOf(source, name), new CaptureParser({ ...options, name }), options);
   }
   const name = options.name ?? source;
-  if (source === '-') return new Capture(STDIN, name, options);
+  const parser = new CaptureParser({ ...options, name });
+  if (source === '-') return new Capture(STDIN, parser, options);
   let fd: number;
   try {
     fd = openSync(source, 'r');
   } catch (cause) {
     throw fileError('a readable file', cause, name);
   }
-  return new Capture(fd, name, options);
+  return new Capture(fd, parser, options);
 }
 
 export class Capture {
   /** What messages call the capture: its path, `-`, or the name given. */
   readonly name: string;
-  /** LINKTYPE_ number, 1 for Ethernet. */
-  readonly linkType: number;
-  /** Bytes of frame check sequence at the end of each frame; 0 where the file does not say. */
-  readonly fcsLength: number;
-  /** As the file states it, bytes. Records may be longer all the same; see `overlong`. */
-  readonly snapLength: number;
-  /** The file counts nanoseconds, not microseconds. */
-  readonly nanosecond: boolean;
-  readonly bigEndian: boolean;
+  readonly format: 'pcap' | 'pcapng';
   /** The fault a lenient capture ended with. */
   truncated: PodwireError | undefined = undefined;
 
@@ -82,14 +79,18 @@ export class Capture {
   #closed = false;
 
   /** Use `openCapture`. A number is a file descriptor, closed with the capture. */
-  constructor(source: number | typeof STDIN | Buffer, name: string, options: CaptureOptions) {
-    this.name = name;
+  constructor(
+    source: number | typeof STDIN | Buffer,
+    parser: CaptureParser,
+    options: CaptureOptions,
+  ) {
+    this.name = parser.name;
+    this.#parser = parser;
     this.#lenient = options.lenient ?? false;
     this.#owned = typeof source === 'number';
     if (typeof source === 'number') this.#fd = source;
     if (source === STDIN) this.#fd = 0;
     try {
-      this.#parser = new CaptureParser({ ...options, name });
       if (Buffer.isBuffer(source)) this.#parser.push(source);
       while (!this.#parser.readHeader()) {
         if (!this.#fill()) throw this.#parser.truncation();
@@ -98,20 +99,62 @@ export class Capture {
       this.close();
       throw fault;
     }
-    const header = this.#parser.header!;
-    this.linkType = header.linkType;
-    this.fcsLength = header.fcsLength;
-    this.snapLength = header.snapLength;
-    this.nanosecond = header.nanosecond;
-    this.bigEndian = header.bigEndian;
+    this.format = this.#parser.header!.format;
+  }
+
+  // Of the present record; before the first and after the last, of the file's
+  // first interface. In a pcap all are alike.
+
+  /** Where the present record was seen. */
+  get interface(): CaptureInterface {
+    return this.#parser.interface;
+  }
+
+  /** LINKTYPE_ number, 1 for Ethernet. */
+  get linkType(): number {
+    return this.#parser.interface.linkType;
+  }
+
+  /** Bytes of frame check sequence at the end of each frame; 0 where the file does not say. */
+  get fcsLength(): number {
+    return this.#parser.interface.fcsLength;
+  }
+
+  /** As the file states it, bytes. Records may be longer all the same; see `overlong`. */
+  get snapLength(): number {
+    return this.#parser.interface.snapLength;
+  }
+
+  /** Times are finer than microseconds. */
+  get nanosecond(): boolean {
+    return this.#parser.interface.nanosecond;
+  }
+
+  get bigEndian(): boolean {
+    return this.#parser.bigEndian;
+  }
+
+  /** Comments of the present record, as written: print no control characters of them. */
+  get comments(): readonly string[] {
+    return this.#parser.comments;
+  }
+
+  /** What a pcapng told so far that opens protocols; 1 MiB at most is kept. */
+  get secrets(): readonly CaptureSecrets[] {
+    return this.#parser.secrets;
   }
 
   /**
    * Goes to the next record and allocates nothing; false at the end. Throws
-   * ERR_CAPTURE_TRUNCATED or ERR_CAPTURE_LENGTH once, after all sound records,
-   * or ERR_FILE; then the capture is at its end.
+   * ERR_CAPTURE_TRUNCATED, ERR_CAPTURE_LENGTH or ERR_CAPTURE_FORMAT once, after
+   * all sound records, or ERR_FILE; then the capture is at its end.
    */
   advance(): boolean {
+    return this.#parser.advanceInBatch() || this.#advanceFurther();
+  }
+
+  /** The rare case, kept out of the loop of whoever reads. */
+  #advanceFurther(): boolean {
     if (this.#closed) return false;
     try {
       do {
@@ -130,9 +173,9 @@ export class Capture {
   }
 
   /**
-   * Seconds since 1970 of the present record, unsigned. A file may claim a
-   * fraction of a second or more: its whole seconds are added here, so such
-   * records alone can exceed 2^32-1.
+   * Seconds since 1970 of the present record. In a pcap 0 to 2^32-1, and more
+   * only where it claims a fraction of a second or more, whose whole seconds are
+   * added here. A pcapng may reach further, and before 1970.
    */
   get seconds(): number {
     return this.#parser.seconds;
@@ -166,7 +209,7 @@ export class Capture {
     return this.#parser.offset;
   }
 
-  /** Records so far that were longer than `snapLength`; their bytes are all kept. */
+  /** Records that were longer than `snapLength`, complete at the end; their bytes are all kept. */
   get overlong(): number {
     return this.#parser.overlong;
   }
@@ -183,6 +226,7 @@ export class Capture {
   /** May be called twice, and at any moment. */
   close(): void {
     this.#closed = true;
+    this.#parser.forget();
     this.#chunk = undefined;
     const fd = this.#fd;
     this.#fd = -1;
@@ -274,4 +318,6 @@ const recordOf = (at: CaptureParser): CaptureRecord => ({
   bytes: at.bytes.subarray(at.start, at.end),
   originalLength: at.originalLength,
   offset: at.offset,
+  linkType: at.interface.linkType,
+  comments: at.comments,
 });

@@ -6,23 +6,22 @@
  *      piece, given by push()                              piece
  *   ..d | header data | header data | header da     ta | header data ..
  *         ^ start..end of this record   ^^^^^^^^^     ^^
- *                                       copied to `held` until it is whole
+ *         noted by the last scan        copied to `held` until it is whole
  *
  * A length is judged as soon as its header is here, so a lying one costs
  * neither memory nor time.
  */
 import { found, PodwireError } from '../errors.ts';
+import { formatOf, MAGIC_LEN, refuseShort } from './magic.ts';
+import { MAX_RECORD } from './pcap.ts';
 import {
-  type CaptureHeader,
-  FILE_HEADER_LEN,
-  Lengths,
-  MAX_RECORD,
-  MAX_U32,
-  MODIFIED_EXTRA,
-  RECORD_HEADER_LEN,
-  readFileHeader,
-  recordField,
-} from './pcap.ts';
+  BATCH,
+  type CaptureInterface,
+  type CaptureSecrets,
+  NO_COMMENTS,
+  type RecordFormat,
+  type RecordTable,
+} from './record-format.ts';
 
 export interface ParserOptions {
   /** Longest record believed, bytes; 262,144 as in libpcap. */
@@ -31,51 +30,52 @@ export interface ParserOptions {
   readonly name?: string;
 }
 
+/** What is known before the first record: the file's first interface, and more. */
+export interface CaptureHeader extends CaptureInterface {
+  readonly format: 'pcap' | 'pcapng';
+  readonly bigEndian: boolean;
+}
+
 const EMPTY = Buffer.alloc(0);
-/** What the fields are read from before the first record: a header of zeros, the longer kind. */
-const NO_RECORD = Buffer.alloc(RECORD_HEADER_LEN + MODIFIED_EXTRA);
 const viewOf = (b: Buffer): DataView => new DataView(b.buffer, b.byteOffset, b.length);
+const NO_RECORD = viewOf(EMPTY);
+const NO_SECRETS: readonly CaptureSecrets[] = [];
 
 export class CaptureParser {
   /** Known once `readHeader` gave true. */
   header: CaptureHeader | undefined = undefined;
 
   /** The packet is `bytes[start..end)`, until the next call of advance() or push(). */
-  bytes: Buffer = NO_RECORD;
+  bytes: Buffer = EMPTY;
   start = 0;
   end = 0;
-  /** Records so far that were longer than the file's own snap length. */
-  overlong = 0;
 
-  readonly #name: string;
+  readonly name: string;
   readonly #maxRecord: number;
+  #format: RecordFormat | undefined = undefined;
 
   #piece: Buffer = EMPTY;
-  #pieceView: DataView = viewOf(EMPTY);
+  #pieceView: DataView = NO_RECORD;
   #at = 0;
   /** File offset of the piece's first byte. */
   #pieceOffset = 0;
 
   #held: Buffer = EMPTY;
-  #heldView: DataView = viewOf(EMPTY);
+  #heldView: DataView = NO_RECORD;
   #heldLength = 0;
-  /** The present record is the held one, whole. */
-  #heldWhole = false;
 
   /** Of `bytes`, and the file offset of its first byte. */
-  #view: DataView = viewOf(NO_RECORD);
+  #view: DataView = NO_RECORD;
   #base = 0;
 
-  // The header's answers, unfolded for the record loop.
-  #little = true;
-  #headerLength = 0;
-  #lengths: Lengths = Lengths.CapturedFirst;
-  #snapLength = 0;
-  #scale = 1;
-  #unit = 1;
+  /** What the last scan noted, and which of it is next. */
+  readonly #starts: Int32Array = new Int32Array(BATCH);
+  readonly #ends: Int32Array = new Int32Array(BATCH);
+  #next = 0;
+  #count = 0;
 
   constructor(options: ParserOptions = {}) {
-    this.#name = options.name ?? 'capture';
+    this.name = options.name ?? 'capture';
     this.#maxRecord = options.maxRecord ?? MAX_RECORD;
     if (
       !Number.isInteger(this.#maxRecord) ||
@@ -91,7 +91,9 @@ export class CaptureParser {
 
   /** The next piece, to be left alone until `advance` asks for another by giving false. */
   push(piece: Buffer): void {
-    if (this.#at < this.#piece.length) throw new Error('push: the last piece is not used up');
+    if (this.#at < this.#piece.length || this.#next < this.#count) {
+      throw new Error('push: the last piece is not used up');
+    }
     this.#pieceOffset += this.#piece.length;
     this.#piece = piece;
     this.#pieceView = viewOf(piece);
@@ -100,139 +102,136 @@ export class CaptureParser {
 
   /** False: more bytes are needed to know. Throws ERR_CAPTURE_FORMAT. */
   readHeader(): boolean {
-    if (this.header !== undefined) return true;
-    this.#hold(FILE_HEADER_LEN - this.#heldLength);
-    const header = readFileHeader(this.#held, this.#heldLength, this.#name);
-    if (header === undefined) return false;
-    this.#heldLength = 0;
-    this.header = header;
-    this.#little = !header.bigEndian;
-    this.#headerLength = header.recordHeaderLength;
-    this.start = this.end = this.#headerLength;
-    this.#lengths = header.lengths;
-    this.#snapLength = header.snapLength === 0 ? MAX_U32 : header.snapLength;
-    this.#scale = header.nanosecond ? 1 : 1000;
-    this.#unit = header.nanosecond ? 1_000_000_000 : 1_000_000;
+    while (this.header === undefined) {
+      if (!this.#step()) return false;
+      const { first, name, bigEndian } = this.#format!;
+      if (first !== undefined) this.header = { ...first, format: name, bigEndian };
+    }
     return true;
   }
 
   /**
    * Goes to the next record; false when that needs another piece. Throws
-   * ERR_CAPTURE_LENGTH, and again whenever it is called after that.
+   * ERR_CAPTURE_FORMAT and ERR_CAPTURE_LENGTH, and again whenever it is called
+   * after that.
    */
   advance(): boolean {
-    if (this.#heldLength > 0 || this.header === undefined) return this.#advanceHeld();
-    const at = this.#at;
-    const left = this.#piece.length - at;
-    if (left >= this.#headerLength) {
-      const captured = this.#capturedLength(this.#pieceView, at);
-      if (captured > this.#maxRecord) throw this.#tooLong(captured, this.#pieceOffset + at);
-      const start = at + this.#headerLength;
-      const end = start + captured;
-      if (end - at <= left) {
-        if (captured > this.#snapLength) this.overlong++;
-        if (this.#view !== this.#pieceView) this.#enterPiece();
-        this.start = start;
-        this.end = end;
-        this.#at = end;
-        return true;
-      }
-    }
-    this.#hold(left);
-    return false;
+    return this.advanceInBatch() || this.#refill();
+  }
+
+  /** As `advance`, but false already at the end of what the last scan noted. */
+  advanceInBatch(): boolean {
+    const next = this.#next;
+    if (next >= this.#count) return false;
+    this.start = this.#starts[next]!;
+    this.end = this.#ends[next]!;
+    this.#next = next + 1;
+    return true;
+  }
+
+  /** Records that were noted and not yet reached are not given any more. */
+  forget(): void {
+    this.#count = 0;
   }
 
   // The record that advance() stopped at. Decoded on demand: whoever counts or
   // filters packets does not pay for their times.
 
-  /** Since 1970; above 2^32-1 only where a fraction of a second or more is carried. */
+  /** Since 1970; see `Capture.seconds`. */
   get seconds(): number {
-    const seconds = this.#field(recordField.seconds);
-    const fraction = this.#field(recordField.fraction);
-    return fraction < this.#unit ? seconds : seconds + Math.floor(fraction / this.#unit);
+    return this.start === 0 ? 0 : this.#format!.seconds(this.#view, this.start);
   }
 
   /** 0 to 999,999,999. */
   get nanoseconds(): number {
-    const fraction = this.#field(recordField.fraction);
-    return (fraction < this.#unit ? fraction : fraction % this.#unit) * this.#scale;
+    return this.start === 0 ? 0 : this.#format!.nanoseconds(this.#view, this.start);
   }
 
   /** Bytes of the packet on the wire; not always the greater of the two lengths. */
   get originalLength(): number {
-    const first = this.#field(recordField.capturedLength);
-    const second = this.#field(recordField.originalLength);
-    return this.#swapped(first, second) ? first : second;
+    return this.start === 0 ? 0 : this.#format!.originalLength(this.#view, this.start);
+  }
+
+  /** Where the packet was seen; without one, the file's first interface. */
+  get interface(): CaptureInterface {
+    return this.start === 0 ? this.header! : this.#format!.interfaceOf(this.#view, this.start);
+  }
+
+  get comments(): readonly string[] {
+    return this.start === 0 ? NO_COMMENTS : this.#format!.comments(this.#view, this.start);
   }
 
   /** Of the record's header in the file. */
   get offset(): number {
-    return this.#base + this.start - this.#headerLength;
+    return this.start === 0 ? 0 : this.#base + this.start - this.#format!.headerLength;
+  }
+
+  /** Records so far, or a batch further, that were longer than their snap length. */
+  get overlong(): number {
+    return this.#format?.overlong ?? 0;
+  }
+
+  get secrets(): readonly CaptureSecrets[] {
+    return this.#format?.secrets ?? NO_SECRETS;
+  }
+
+  get bigEndian(): boolean {
+    return this.#format?.bigEndian ?? false;
   }
 
   /** What is wrong with an input that ends here, if anything is. */
   truncation(): PodwireError | undefined {
     const length = this.#heldLength;
-    if (this.header === undefined) {
-      if (length >= 4) return this.#truncated(`${FILE_HEADER_LEN} bytes of file header`, length, 0);
-      return new PodwireError(
-        'ERR_CAPTURE_FORMAT',
-        `expected a pcap file, found ${length === 0 ? 'an empty one' : `one of ${length} bytes`}`,
-        { source: this.#name },
-      );
-    }
-    if (length === 0) return undefined;
-    const offset = this.#heldOffset();
-    const header = this.#headerLength;
-    if (length < header) return this.#truncated(`${header} bytes of record header`, length, offset);
-    const captured = this.#capturedLength(this.#heldView, 0);
-    return this.#truncated(`${captured} captured bytes`, length - header, offset);
+    if (this.#format === undefined) return refuseShort(this.#held, length, this.name);
+    return this.#format.truncation(this.#heldView, length, this.#heldOffset());
   }
 
-  #truncated(expected: string, bytes: number, offset: number): PodwireError {
-    return new PodwireError(
-      'ERR_CAPTURE_TRUNCATED',
-      `expected ${expected}, found ${bytes} before the end of the file`,
-      { source: this.#name, offset },
-    );
-  }
-
-  #tooLong(captured: number, offset: number): PodwireError {
-    return new PodwireError(
-      'ERR_CAPTURE_LENGTH',
-      `expected a record of at most ${this.#maxRecord} bytes, found ${captured}`,
-      { source: this.#name, offset },
-    );
-  }
-
-  #advanceHeld(): boolean {
+  #refill(): boolean {
+    this.start = this.end = this.#next = this.#count = 0;
+    this.bytes = EMPTY;
     if (!this.readHeader()) return false;
-    if (this.#heldWhole) {
-      this.#heldWhole = false;
-      this.#heldLength = 0;
-    }
-    if (this.#heldLength === 0) return this.advance();
-    this.#hold(this.#headerLength - this.#heldLength);
-    if (this.#heldLength < this.#headerLength) return false;
-    const captured = this.#capturedLength(this.#heldView, 0);
-    if (captured > this.#maxRecord) throw this.#tooLong(captured, this.#heldOffset());
-    const length = this.#headerLength + captured;
-    this.#hold(length - this.#heldLength);
-    if (this.#heldLength < length) return false;
-    if (captured > this.#snapLength) this.overlong++;
-    this.#heldWhole = true;
-    this.bytes = this.#held;
-    this.start = this.#headerLength;
-    this.end = length;
-    this.#view = this.#heldView;
-    this.#base = this.#heldOffset();
-    return true;
+    while (this.#count === 0) if (!this.#step()) return false;
+    return this.advance();
   }
 
-  #enterPiece(): void {
-    this.bytes = this.#piece;
-    this.#view = this.#pieceView;
-    this.#base = this.#pieceOffset;
+  /** Scans once; false when there are too few bytes for that. */
+  #step(): boolean {
+    if (this.#format === undefined || this.#heldLength > 0) return this.#stepHeld();
+    const { length } = this.#piece;
+    const at = this.#at;
+    if (at === length) return false;
+    this.#at = this.#format.scan(this.#pieceView, at, length, this.#pieceOffset);
+    this.#note(this.#piece, this.#pieceView, this.#pieceOffset);
+    if (this.#at > at) return true;
+    this.#hold(length - at);
+    return false;
+  }
+
+  #stepHeld(): boolean {
+    for (;;) {
+      const need = this.#format?.need ?? MAGIC_LEN;
+      this.#hold(need - this.#heldLength);
+      if (this.#heldLength < need) return false;
+      this.#format ??= formatOf(this.#heldView, this.name, this.#maxRecord, this.#table());
+      const offset = this.#heldOffset();
+      if (this.#format.scan(this.#heldView, 0, this.#heldLength, offset) > 0) {
+        this.#heldLength = 0;
+        this.#note(this.#held, this.#heldView, offset);
+        return true;
+      }
+    }
+  }
+
+  #table(): RecordTable {
+    return { starts: this.#starts, ends: this.#ends };
+  }
+
+  #note(bytes: Buffer, view: DataView, offset: number): void {
+    this.#count = this.#format!.count;
+    this.#next = 0;
+    this.bytes = bytes;
+    this.#view = view;
+    this.#base = offset;
   }
 
   /** Held bytes always end where the unread part of the piece begins. */
@@ -254,21 +253,5 @@ export class CaptureParser {
     this.#piece.copy(this.#held, this.#heldLength, this.#at, this.#at + length);
     this.#heldLength = needed;
     this.#at += length;
-  }
-
-  #field(field: number): number {
-    return this.#view.getUint32(this.start - this.#headerLength + field, this.#little);
-  }
-
-  #capturedLength(view: DataView, at: number): number {
-    const first = view.getUint32(at + recordField.capturedLength, this.#little);
-    if (this.#lengths === Lengths.CapturedFirst) return first;
-    const second = view.getUint32(at + recordField.originalLength, this.#little);
-    return this.#swapped(first, second) ? second : first;
-  }
-
-  #swapped(first: number, second: number): boolean {
-    if (this.#lengths === Lengths.SmallerIsCaptured) return first > second;
-    return this.#lengths === Lengths.OriginalFirst;
   }
 }

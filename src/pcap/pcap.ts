@@ -57,7 +57,7 @@ export const Lengths = { CapturedFirst: 0, OriginalFirst: 1, SmallerIsCaptured: 
 export type Lengths = (typeof Lengths)[keyof typeof Lengths];
 
 /** What the first 24 bytes of a capture say. */
-export interface CaptureHeader {
+export interface FileHeader {
   /** LINKTYPE_ number of every record: the low 16 bits of the field. */
   readonly linkType: number;
   /** Bytes of frame check sequence at the end of each frame; 0 where the file does not say. */
@@ -67,41 +67,28 @@ export interface CaptureHeader {
   /** Fractions count nanoseconds, not microseconds. */
   readonly nanosecond: boolean;
   readonly bigEndian: boolean;
-  /** Bytes before the packet in each record: 16, or 24 in the modified format. */
-  readonly recordHeaderLength: number;
+  /** Records have the longer header. */
+  readonly modified: boolean;
   readonly lengths: Lengths;
 }
 
 const FCS_PRESENT = 0x0400_0000;
 
-/** Signatures of files that people hand over instead of a pcap; hexadecimal. */
-const otherFormats: readonly (readonly [signature: string, what: string])[] = [
-  ['1f8b', 'a file that is gzip-compressed; decompress first'],
-  ['28b52ffd', 'a file that is zstd-compressed; decompress first'],
-  ['fd377a58', 'a file that is xz-compressed; decompress first'],
-  ['0a0d0d0a', 'a pcapng file; pcapng is not supported yet'],
-];
-
 const formatError = (expected: string, what: string, source: string): PodwireError =>
   new PodwireError('ERR_CAPTURE_FORMAT', `expected ${expected}, found ${what}`, { source });
 
-/**
- * Reads the file header from the first 24 bytes of `b`, or refuses it with
- * ERR_CAPTURE_FORMAT. Of fewer bytes, only what they already prove wrong is
- * refused, and `undefined` asks for more.
- */
-export function readFileHeader(b: Buffer, length: number, name: string): CaptureHeader | undefined {
-  const signature = b.toString('hex', 0, Math.min(length, 4));
-  for (const [start, what] of otherFormats) {
-    if (signature.startsWith(start)) throw formatError('a pcap file', what, name);
-  }
-  if (length < 4) return undefined;
+/** One of the magics, in either byte order, begins `view`. */
+export const isPcap = (view: DataView): boolean =>
+  isMagic(view.getUint32(fileField.magic, true)) || isMagic(view.getUint32(fileField.magic, false));
 
-  const view = new DataView(b.buffer, b.byteOffset, length);
+/**
+ * Reads the file header, all 24 bytes of it at `at`, behind one of the magics.
+ * Throws ERR_CAPTURE_FORMAT.
+ */
+export function readFileHeader(b: DataView, at: number, name: string): FileHeader {
+  const view = new DataView(b.buffer, b.byteOffset + at, FILE_HEADER_LEN);
   const little = isMagic(view.getUint32(fileField.magic, true));
   const magic = view.getUint32(fileField.magic, little);
-  if (!isMagic(magic)) throw formatError('a pcap file', `one that begins ${signature}`, name);
-  if (length < FILE_HEADER_LEN) return undefined;
 
   const link = view.getUint32(fileField.link, little);
   const linkType = link & 0xffff;
@@ -113,7 +100,7 @@ export function readFileHeader(b: Buffer, length: number, name: string): Capture
     snapLength: view.getUint32(fileField.snapLength, little),
     nanosecond: magic === MAGIC_NANOSECONDS,
     bigEndian: !little,
-    recordHeaderLength: RECORD_HEADER_LEN + (magic === MAGIC_MODIFIED ? MODIFIED_EXTRA : 0),
+    modified: magic === MAGIC_MODIFIED,
     lengths: lengthOrder(
       view.getUint16(fileField.versionMajor, little),
       view.getUint16(fileField.versionMinor, little),
@@ -141,7 +128,7 @@ function lengthOrder(major: number, minor: number, name: string): Lengths {
 
 /** What a new capture says of itself; the rest of its header is fixed. */
 export type NewHeader = Pick<
-  CaptureHeader,
+  FileHeader,
   'linkType' | 'fcsLength' | 'snapLength' | 'nanosecond' | 'bigEndian'
 >;
 

@@ -7,7 +7,7 @@ import pcapParser, { type GlobalHeader, type Packet } from 'pcap-parser';
 import { describe, expect, it } from 'vitest';
 import { PodwireError } from '../../src/errors.ts';
 import { type CaptureOptions, openCapture, readCapture } from '../../src/pcap/capture.ts';
-import type { CaptureHeader } from '../../src/pcap/pcap.ts';
+import type { CaptureHeader } from '../../src/pcap/parser.ts';
 import { drain, hostileScript, Maker, type Plain, realCaptures, scratch } from './samples.ts';
 
 const folder = scratch();
@@ -39,7 +39,7 @@ async function drainStream(stream: AsyncIterable<Buffer>, options: CaptureOption
         truncated = f;
       },
     });
-    for await (const { bytes, ...rest } of all)
+    for await (const { bytes, linkType: _, comments: __, ...rest } of all)
       records.push({ ...rest, data: bytes.toString('hex') });
   } catch (caught) {
     fault = caught;
@@ -165,15 +165,12 @@ describe('hostile captures', () => {
     let timesCompared = 0;
     for (const [file, expected] of files) {
       const path = join(hostile, file);
-      if (expected.kind === 'pcapng') {
-        expect(faultOf(() => openCapture(path)).message).toContain('pcapng is not supported yet');
-        continue;
-      }
       const data = createHash('sha256');
       const meta = createHash('sha256');
       let packets = 0;
       let fault: unknown;
-      const start = process.hrtime.bigint();
+      let exact = true;
+      const start = process.cpuUsage();
       try {
         for (const r of openCapture(path)) {
           const length = Buffer.alloc(4);
@@ -181,14 +178,19 @@ describe('hostile captures', () => {
           data.update(length).update(r.bytes);
           const ns = BigInt(r.seconds) * 1_000_000_000n + BigInt(r.nanoseconds);
           meta.update(`${ns} ${r.originalLength} ${r.bytes.length}\n`);
+          // Beyond that a number of seconds is rounded.
+          exact &&= Number.isSafeInteger(r.seconds);
           packets++;
         }
       } catch (caught) {
         expect(caught).toBeInstanceOf(PodwireError);
         fault = caught;
       }
-      const milliseconds = Number(process.hrtime.bigint() - start) / 1e6;
-      if (packets < 10) expect(milliseconds, file).toBeLessThan(50);
+      const { user, system } = process.cpuUsage(start);
+      const milliseconds = (user + system) / 1000;
+      // 100,000 interfaces or options are much, but no lie.
+      const most = file.includes('100k') ? 300 : 50;
+      if (packets < 10) expect(milliseconds, file).toBeLessThan(most);
       const ours = { packets, dataSha256: data.digest('hex'), error: fault !== undefined };
       const answers = expected.accept.map((a) => ({
         packets: a.packets,
@@ -196,14 +198,14 @@ describe('hostile captures', () => {
         error: a.error,
       }));
       expect(answers, file).toContainEqual(ours);
-      if (expected.metaAgrees && expected.verdict !== 'differ') {
+      if (exact && expected.metaAgrees && expected.verdict !== 'differ') {
         expect(meta.digest('hex'), file).toBe(expected.wireshark.metaSha256);
         timesCompared++;
       }
       judgedHere++;
     }
-    expect(judgedHere).toBeGreaterThan(90);
-    expect(timesCompared).toBeGreaterThan(80);
+    expect(judgedHere).toBeGreaterThan(165);
+    expect(timesCompared).toBeGreaterThan(140);
   }, 90_000);
 });
 
@@ -220,14 +222,14 @@ describe('openCapture', () => {
     );
     expect(words('a\0b')).toMatch(/^ERR_FILE a\\x00b: expected a readable file/);
     expect(words(join(folder, 'empty.pcap'))).toMatch(
-      /^ERR_CAPTURE_FORMAT .*expected a pcap file, found an empty one$/,
+      /^ERR_CAPTURE_FORMAT .*expected a pcap or pcapng file, found an empty one$/,
     );
     expect(words('/dev/null')).toMatch(/^ERR_CAPTURE_FORMAT/);
     expect(words('/dev/zero')).toBe(
-      'ERR_CAPTURE_FORMAT /dev/zero: expected a pcap file, found one that begins 00000000',
+      'ERR_CAPTURE_FORMAT /dev/zero: expected a pcap or pcapng file, found one that begins 00000000',
     );
     expect(words(Buffer.from([0xd4]), { name: 'one' })).toBe(
-      'ERR_CAPTURE_FORMAT one: expected a pcap file, found one of 1 bytes',
+      'ERR_CAPTURE_FORMAT one: expected a pcap or pcapng file, found one of 1 bytes',
     );
     expect(words(twoPackets.subarray(0, 10))).toMatch(/^ERR_CAPTURE_TRUNCATED capture at byte 0: /);
     expect(words(twoPackets, { maxRecord: -1 })).toMatch(/^ERR_USAGE maxRecord/);

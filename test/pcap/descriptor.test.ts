@@ -61,7 +61,7 @@ describe('standard input', () => {
   it('says what is wrong with it', async () => {
     const empty = await child.bash(`node ${count} < /dev/null`);
     expect(empty.stdout).toBe(
-      'PodwireError ERR_CAPTURE_FORMAT -: expected a pcap file, found an empty one\n',
+      'PodwireError ERR_CAPTURE_FORMAT -: expected a pcap or pcapng file, found an empty one\n',
     );
     const closed = await child.bash(`node ${count} <&-`);
     expect(closed.stdout).toMatch(/^PodwireError ERR_(FILE|CAPTURE_FORMAT) -: /);

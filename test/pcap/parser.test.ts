@@ -120,7 +120,7 @@ describe('CaptureParser', () => {
     );
     expect(parse(sample.subarray(0, 1), [1])).toMatchObject({
       code: 'ERR_CAPTURE_FORMAT',
-      message: 'capture: expected a pcap file, found one of 1 bytes',
+      message: 'capture: expected a pcap or pcapng file, found one of 1 bytes',
     });
   });
 

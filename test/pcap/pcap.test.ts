@@ -14,7 +14,7 @@ import { Maker } from './samples.ts';
 
 const le = new Maker();
 const be = new Maker(true);
-const read = (b: Buffer) => readFileHeader(b, b.length, 'x.pcap');
+const read = (b: Buffer) => readFileHeader(new DataView(b.buffer, b.byteOffset), 0, 'x.pcap');
 const refusal = (b: Buffer): PodwireError => {
   try {
     read(b);
@@ -32,10 +32,10 @@ describe('the file header', () => {
   });
 
   it.each([
-    ['microseconds', 0xa1b2c3d4, false, 16],
-    ['nanoseconds', 0xa1b23c4d, true, 16],
-    ['modified', 0xa1b2cd34, false, 24],
-  ])('reads the %s magic in both byte orders', (_, magic, nanosecond, recordHeaderLength) => {
+    ['microseconds', 0xa1b2c3d4, false, false],
+    ['nanoseconds', 0xa1b23c4d, true, false],
+    ['modified', 0xa1b2cd34, false, true],
+  ])('reads the %s magic in both byte orders', (_, magic, nanosecond, modified) => {
     for (const maker of [le, be]) {
       expect(read(maker.header({ magic, snapLength: 65535, link: 101 }))).toEqual({
         linkType: 101,
@@ -43,7 +43,7 @@ describe('the file header', () => {
         snapLength: 65535,
         nanosecond,
         bigEndian: maker.bigEndian,
-        recordHeaderLength,
+        modified,
         lengths: Lengths.CapturedFirst,
       });
     }
@@ -80,7 +80,7 @@ describe('the file header', () => {
 
   it('keeps every link type but the one that nobody reads', () => {
     for (const link of [0, 1, 12, 14, 101, 113, 127, 228, 276, 40000, 65534]) {
-      expect(read(le.header({ link }))?.linkType).toBe(link);
+      expect(read(le.header({ link })).linkType).toBe(link);
     }
     expect(refusal(le.header({ link: 65535 })).message).toBe(
       'x.pcap: expected a link type below 65535, found 65535',
@@ -106,7 +106,7 @@ describe('the file header', () => {
     [2, 0, Lengths.OriginalFirst],
     [543, 0, Lengths.OriginalFirst],
   ])('knows the length order of version %i.%i', (major, minor, lengths) => {
-    expect(read(le.header({ major, minor }))?.lengths).toBe(lengths);
+    expect(read(le.header({ major, minor })).lengths).toBe(lengths);
   });
 
   it.each([
@@ -119,25 +119,5 @@ describe('the file header', () => {
     expect(refusal(le.header({ major, minor })).message).toBe(
       `x.pcap: expected pcap version 2.4 or an older 2.x, found ${major}.${minor}`,
     );
-  });
-
-  it.each([
-    ['1f8b0800', 'gzip-compressed; decompress first'],
-    ['1f8b', 'gzip-compressed; decompress first'],
-    ['28b52ffd', 'zstd-compressed; decompress first'],
-    ['fd377a585a00', 'xz-compressed; decompress first'],
-    ['0a0d0d0a1c000000', 'pcapng is not supported yet'],
-    ['efbbbfd4', 'begins efbbbfd4'],
-    ['00000000', 'begins 00000000'],
-  ])('names what %s is', (hex, what) => {
-    expect(refusal(Buffer.from(hex, 'hex')).message).toContain(what);
-  });
-
-  it('asks for more where nothing is wrong yet', () => {
-    const whole = le.header();
-    for (let length = 0; length < 24; length++) {
-      expect(readFileHeader(whole, length, 'x')).toBeUndefined();
-    }
-    expect(readFileHeader(whole, 24, 'x')).toBeDefined();
   });
 });
