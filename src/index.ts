@@ -12,7 +12,7 @@ export type { Step } from './cluster/explain.ts';
 export { loadCluster, readManifests } from './cluster/load.ts';
 export type { SeenFrame, SendOptions, SendProtocol, Trace } from './cluster/send.ts';
 export { Drop, type DropInfo, dropInfo } from './drop.ts';
-export { type ErrorCode, type Place, PodwireError } from './errors.ts';
+export { type ErrorCode, type Place, PodwireError, printable } from './errors.ts';
 export { buildFrame } from './frame/build.ts';
 export {
   type ConversationPacket,
@@ -36,6 +36,7 @@ export {
   openCapture,
   readCapture,
 } from './pcap/capture.ts';
+export type { CaptureInterface, CaptureSecrets } from './pcap/record-format.ts';
 export { CaptureWriter, type WriterOptions } from './pcap/writer.ts';
 export type * from './plan/plan.ts';
 export { type ReplayInput, type ReplayOutput, type ReplayReport, replay } from './replay/replay.ts';

@@ -1,6 +1,13 @@
 /** `podwire dissect`: every layer of every frame of a capture. */
 import type { Command } from 'commander';
-import { type Capture, type Dissection, dissect, formatDissection, openCapture } from '../index.ts';
+import {
+  type Capture,
+  type Dissection,
+  dissect,
+  formatDissection,
+  openCapture,
+  printable,
+} from '../index.ts';
 import { integer } from './options.ts';
 import { print } from './terminal.ts';
 
@@ -14,7 +21,7 @@ export function addDissect(program: Command): void {
   program
     .command('dissect')
     .description('every layer of every frame, with each checksum valid, partial or wrong')
-    .argument('<file>', 'a pcap file, or - for standard input')
+    .argument('<file>', 'a pcap or pcapng file, or - for standard input')
     .option('--vxlan-port <port>', 'UDP port that carries VXLAN', integer(1, 65535))
     .option('--lenient', 'a cut file ends quietly')
     .option('--json', 'a JSON array with one object per frame')
@@ -39,15 +46,16 @@ interface Frame extends Dissection {
   readonly time: string;
   readonly length: number;
   readonly originalLength: number;
+  /** Of a pcapng, where it tells them. */
+  readonly interface?: string;
+  readonly comments?: readonly string[];
 }
 
 function* frames(capture: Capture, { vxlanPort }: Flags): Generator<Frame> {
-  const options = {
-    linkType: capture.linkType,
-    ...(vxlanPort === undefined ? {} : { vxlanPorts: [vxlanPort] }),
-  };
+  const options = vxlanPort === undefined ? {} : { vxlanPorts: [vxlanPort] };
   let frame = 0;
-  for (const { bytes, seconds, nanoseconds, originalLength } of capture) {
+  for (const { bytes, seconds, nanoseconds, originalLength, linkType, comments } of capture) {
+    const { name } = capture.interface;
     const digits = capture.nanosecond ? 9 : 6;
     const fraction = String(nanoseconds).padStart(9, '0').slice(0, digits);
     yield {
@@ -55,7 +63,9 @@ function* frames(capture: Capture, { vxlanPort }: Flags): Generator<Frame> {
       time: `${seconds}.${fraction}`,
       length: bytes.length,
       originalLength,
-      ...dissect(bytes, { ...options, originalLength }),
+      ...(name === undefined ? {} : { interface: name }),
+      ...(comments.length === 0 ? {} : { comments }),
+      ...dissect(bytes, { ...options, linkType, originalLength }),
     };
   }
 }
@@ -63,8 +73,10 @@ function* frames(capture: Capture, { vxlanPort }: Flags): Generator<Frame> {
 function printFrames(capture: Capture, flags: Flags): void {
   for (const frame of frames(capture, flags)) {
     const cut = frame.originalLength > frame.length ? ` of ${frame.originalLength}` : '';
+    const on = frame.interface === undefined ? '' : `, ${printable(frame.interface)}`;
+    const said = (frame.comments ?? []).map((text) => `  # ${printable(text, 2000)}\n`).join('');
     print(
-      `frame ${frame.frame}, ${frame.time}, ${frame.length}${cut} bytes\n${formatDissection(frame)}\n`,
+      `frame ${frame.frame}, ${frame.time}, ${frame.length}${cut} bytes${on}\n${said}${formatDissection(frame)}\n`,
     );
   }
 }

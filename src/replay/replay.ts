@@ -109,7 +109,6 @@ class Feed {
   readonly capture: Capture;
   private readonly cluster: Cluster;
   private readonly port: Port;
-  private readonly ethernet: boolean;
   private held = false;
   private over = false;
 
@@ -117,14 +116,19 @@ class Feed {
     this.cluster = cluster;
     this.port = port;
     this.capture = capture;
-    this.ethernet = capture.linkType === LINKTYPE_ETHERNET;
-    if (!this.ethernet && !RAW_KINDS.includes(capture.linkType)) {
-      throw new PodwireError(
-        'ERR_CAPTURE_FORMAT',
-        `link type: expected 1 (Ethernet) or 101 (raw IP), found ${capture.linkType}`,
-        { source: capture.name },
-      );
-    }
+    this.isEthernet();
+  }
+
+  /** Of the present record: a pcapng may have several link types. */
+  private isEthernet(): boolean {
+    const { linkType, name, offset } = this.capture;
+    if (linkType === LINKTYPE_ETHERNET) return true;
+    if (RAW_KINDS.includes(linkType)) return false;
+    throw new PodwireError(
+      'ERR_CAPTURE_FORMAT',
+      `link type: expected 1 (Ethernet) or 101 (raw IP), found ${linkType}`,
+      offset > 0 ? { source: name, offset } : { source: name },
+    );
   }
 
   /** Whether a record is at hand; reads the next one where needed. */
@@ -140,10 +144,11 @@ class Feed {
     const { cluster, port, capture } = this;
     const { bytes, start, end } = capture;
     this.held = false;
+    const isEthernet = this.isEthernet();
     cluster.advance({ seconds: capture.seconds, nanoseconds: capture.nanoseconds });
     const { node, device } = port;
     const own = node.plan.role === 'pod' || node.plan.role === 'host';
-    if (this.ethernet && device.ethernet) {
+    if (isEthernet && device.ethernet) {
       if (own && isFrom(device, bytes, start, end)) {
         cluster.depart(port, bytes, start, end);
         return;
@@ -154,7 +159,7 @@ class Feed {
       if (own && ip && isSentBy(node, bytes, l3, end)) {
         cluster.originate(node, bytes.subarray(l3, end));
       } else cluster.arrive(port, bytes, start, end);
-    } else if (this.ethernet) {
+    } else if (isEthernet) {
       cluster.arrive(port, bytes, Math.min(start + ethernet.HEADER_LEN, end), end);
     } else if (own && isSentBy(node, bytes, start, end)) {
       cluster.originate(node, bytes.subarray(start, end));
