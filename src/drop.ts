@@ -83,6 +83,7 @@ export const Drop = {
   WireguardQueue: 74,
   WireguardTimeout: 75,
   WireguardGone: 76,
+  ConntrackFull: 77,
 } as const;
 export type Drop = (typeof Drop)[keyof typeof Drop];
 
@@ -302,6 +303,11 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
   [Drop.WireguardGone]: info(
     'wireguard-gone',
     'the peer was removed while packets waited for its session',
+  ),
+  [Drop.ConntrackFull]: info(
+    'conntrack-full',
+    'the table of connections is full, and none that could make room was found',
+    'NETFILTER_DROP',
   ),
 };
 

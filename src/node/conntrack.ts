@@ -11,7 +11,9 @@ import type { Packet } from '../packet/packet.ts';
 import { TupleIndex } from '../tables/tuple-index.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
-import * as udp from '../wire/udp.ts';
+import { isL4Sound } from './l4-sound.ts';
+import { Heed, TcpFlow, UNACKNOWLEDGED_MS } from './tcp-tracking.ts';
+import { asks, invert, invertInPlace, readTuple, type Tuple } from './tuple.ts';
 
 export const CtState = {
   None: 0,
@@ -31,113 +33,145 @@ export const REPLY = 1;
 
 /** net.netfilter.nf_conntrack_max on an ordinary machine. */
 const MAX_CONNECTIONS = 262_144;
-/** nf_conntrack_*_timeout in ms: TCP established, UDP stream, all else. */
-const TCP_MS = 432_000_000;
+/** nf_conntrack_*_timeout in ms: UDP answered for a while, UDP and ICMP, all that has no state. */
 const UDP_STREAM_MS = 120_000;
-const OTHER_MS = 30_000;
+const SHORT_MS = 30_000;
+const GENERIC_MS = 600_000;
+/** How long UDP must go both ways to be a stream (stream_ts of nf_conntrack_udp_packet). */
+const STREAM_AFTER_MS = 2000;
 
-const SWEEP_MS = 1000;
+/** Entries looked at for each new one: gc_worker, at the pace of what comes in. */
+const GC_STEP = 4;
+/** How many are looked at for one to end early when the table is full (NF_CT_EVICTION_RANGE). */
+const EVICTION_RANGE = 8;
 
-/** Abandoned connections kept a little longer. */
+/** Connections that have ended, kept while an ICMP error about them may still be on its way. */
 const LIMBO = 64;
-
-/** Addresses signed; ports as source << 16 | destination; echo id stands in both. */
-export interface Tuple {
-  source: number;
-  destination: number;
-  ports: number;
-  protocol: number;
-}
 
 export interface Connection {
   readonly tuples: readonly [Tuple, Tuple];
+  /** Its number among all there ever were: an id is used again. */
+  readonly serial: number;
   confirmed: boolean;
+  /** Nobody finds it any more. */
+  gone: boolean;
   replied: boolean;
   /** Bits of NAT: what was set up, and what changes anything. */
   natDone: number;
   nat: number;
-  /** Ticks of the last packet. */
+  /** Ticks of the packet that kept it last, and how long it lasts after that, ms. */
   last: number;
-}
-
-export const swapPorts = (ports: number): number => (ports << 16) | (ports >>> 16);
-
-export function invert({ source, destination, ports, protocol }: Tuple): Tuple {
-  return { source: destination, destination: source, ports: swapPorts(ports), protocol };
-}
-
-/** The tuple of the packet at `l3`, or false where it has none (ICMP other than echo). */
-export function readTuple(l3: number, end: number, into: Tuple): boolean {
-  const l4 = l3 + ipv4.headerLength(bytes, l3);
-  into.source = ipv4.source(bytes, l3);
-  into.destination = ipv4.destination(bytes, l3);
-  into.protocol = ipv4.protocol(bytes, l3);
-  into.ports = 0;
-  if (into.protocol === ipv4.PROTO_TCP || into.protocol === ipv4.PROTO_UDP) {
-    if (end - l4 < 4) return false;
-    into.ports = (udp.sourcePort(bytes, l4) << 16) | udp.destinationPort(bytes, l4);
-  } else if (into.protocol === ipv4.PROTO_ICMP) {
-    if (end - l4 < icmp.HEADER_LEN) return false;
-    const type = icmp.type(bytes, l4);
-    if (type !== icmp.ECHO_REQUEST && type !== icmp.ECHO_REPLY) return false;
-    const id = icmp.identifier(bytes, l4);
-    into.ports = (id << 16) | id;
-  }
-  return true;
+  timeout: number;
+  /** Ticks of its first packet. */
+  readonly began: number;
+  /** UDP: it has been a stream. TCP has its own (TcpFlow). */
+  assured: boolean;
+  readonly tcp: TcpFlow | null;
+  /** The next and the one before among those of one original source; -1 none. */
+  nextOfSource: number;
+  previousOfSource: number;
 }
 
 export class Conntrack {
   private readonly index = new TupleIndex();
+  /** By original source, its port and protocol: the connection that was confirmed last. */
+  private readonly sources = new TupleIndex();
   private readonly connections: (Connection | undefined)[] = [];
   private readonly free: number[] = [];
   private readonly limbo: number[] = [];
+  private readonly max: number;
+  private confirmed = 0;
+  private serials = 0;
+  private spared = 0;
   /** Ticks of the packet that was tracked last. */
   private now = 0;
-  private swept = -SWEEP_MS;
+  private swept = 0;
   private readonly scratch: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0 };
 
-  /** How many are confirmed. */
+  /** `max`: how many may be confirmed at a time. */
+  constructor(max: number = MAX_CONNECTIONS) {
+    this.max = max;
+  }
+
+  /** How many are confirmed; some of them may have expired. */
   get size(): number {
-    return this.index.size / 2;
+    return this.confirmed;
+  }
+
+  /** Whether the connection of a packet that was held back is still remembered. */
+  remembers(p: Packet): boolean {
+    return p.ct >= 0 && this.connections[p.ct]?.serial === p.ctSerial;
   }
 
   connection(id: number): Connection {
     return this.connections[id]!;
   }
 
-  /** Finds or begins the packet's connection; sets `ct`, `ctDirection` and `ctState` on it. */
-  track(p: Packet, now: number): void {
+  /**
+   * Finds or begins the packet's connection; sets `ct`, `ctDirection` and `ctState` on it.
+   * `received`: it came from outside, so that its checksum counts. False where the table
+   * is full, which ends the packet.
+   */
+  track(p: Packet, now: number, received: boolean): boolean {
     const tuple = this.scratch;
     this.now = now;
     p.ct = -1;
     p.ctDirection = ORIGINAL;
+    p.ctState = CtState.Invalid;
+    if (!isL4Sound(p, received)) return true;
     const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
     const isIcmp = ipv4.protocol(bytes, p.l3) === ipv4.PROTO_ICMP;
-    if (isIcmp && p.tail - l4 >= icmp.HEADER_LEN && icmp.isError(icmp.type(bytes, l4))) {
+    if (isIcmp && icmp.isError(icmp.type(bytes, l4))) {
       this.relate(p, l4 + icmp.HEADER_LEN);
-      return;
+      return true;
     }
-    if (!readTuple(p.l3, p.tail, tuple)) {
-      p.ctState = CtState.Invalid;
-      return;
-    }
+    if (!readTuple(p.l3, p.tail, tuple)) return true;
     const found = this.lookup(tuple);
-    if (found >= 0) {
-      const connection = this.connection(found >> 1);
-      p.ct = found >> 1;
-      p.ctDirection = found & 1;
-      if (p.ctDirection === REPLY) connection.replied = true;
-      connection.last = now;
-      p.ctState = connection.replied ? CtState.Established : CtState.New;
-      return;
-    }
+    if (found >= 0 && this.follow(p, l4, found)) return true;
     // An answer to nothing begins no connection.
-    if (isIcmp && icmp.type(bytes, l4) !== icmp.ECHO_REQUEST) {
-      p.ctState = CtState.Invalid;
-      return;
+    if (isIcmp && !asks(icmp.type(bytes, l4))) return true;
+    return this.begin(p, l4, tuple);
+  }
+
+  /** The next packet of a known connection. False: the connection has ended, this may begin another. */
+  private follow(p: Packet, l4: number, found: number): boolean {
+    const id = found >> 1;
+    const direction = found & 1;
+    const connection = this.connection(id);
+    const { tcp } = connection;
+    if (tcp !== null) {
+      const heed = tcp.heed(l4, p.tail, direction, connection.replied);
+      if (heed === Heed.Invalid) return true;
+      if (heed === Heed.Shorten) {
+        this.shorten(connection);
+        return true;
+      }
+      if (heed === Heed.Kill || heed === Heed.Again) this.retire(id);
+      if (heed === Heed.Again) return false;
+      if (heed === Heed.Accept) {
+        connection.last = this.now;
+        connection.timeout = tcp.timeout;
+      }
+    } else {
+      connection.last = this.now;
+      if (connection.tuples[ORIGINAL].protocol === ipv4.PROTO_UDP && connection.replied) {
+        connection.assured ||= ((this.now - connection.began) | 0) > STREAM_AFTER_MS;
+        if (connection.assured) connection.timeout = UDP_STREAM_MS;
+      }
     }
-    p.ct = this.begin({ ...tuple }, now);
-    p.ctState = p.ct < 0 ? CtState.Invalid : CtState.New;
+    if (direction === REPLY) connection.replied = true;
+    p.ct = id;
+    p.ctSerial = connection.serial;
+    p.ctDirection = direction;
+    p.ctState = connection.replied ? CtState.Established : CtState.New;
+    return true;
+  }
+
+  private shorten(connection: Connection): void {
+    const left = connection.timeout - ((this.now - connection.last) | 0);
+    if (left <= UNACKNOWLEDGED_MS) return;
+    connection.last = this.now;
+    connection.timeout = UNACKNOWLEDGED_MS;
   }
 
   /** The first packet is leaving: from now on both tuples are known. False on a clash. */
@@ -147,27 +181,18 @@ export class Conntrack {
     const [original, reply] = connection.tuples;
     if (this.lookup(original) >= 0 || this.lookup(reply) >= 0) return false;
     connection.confirmed = true;
-    this.index.set(
-      original.source,
-      original.destination,
-      original.ports,
-      original.protocol,
-      id * 2,
-    );
-    this.index.set(reply.source, reply.destination, reply.ports, reply.protocol, id * 2 + 1);
+    this.confirmed++;
+    this.set(original, id * 2);
+    this.set(reply, id * 2 + 1);
+    this.linkSource(id, connection);
     return true;
   }
 
   /** A connection whose first packet ended before it was confirmed. */
   abandon(id: number): void {
     const connection = this.connections[id];
-    if (connection === undefined || connection.confirmed || this.limbo.includes(id)) return;
-    // An ICMP error about the packet may still be on its way out.
-    this.limbo.push(id);
-    if (this.limbo.length <= LIMBO) return;
-    const freed = this.limbo.shift()!;
-    this.connections[freed] = undefined;
-    this.free.push(freed);
+    if (connection === undefined || connection.confirmed || connection.gone) return;
+    this.leave(id, connection);
   }
 
   /** Whether a confirmed connection has this tuple, in either direction. */
@@ -175,83 +200,137 @@ export class Conntrack {
     return this.lookup(tuple) >= 0;
   }
 
-  /** Connections of one original source, confirmed ones: find_appropriate_src. */
-  *fromSource({ source, ports, protocol }: Tuple): Generator<Connection> {
-    for (const connection of this.connections) {
-      const original = connection?.tuples[ORIGINAL];
-      if (connection === undefined || original === undefined || !connection.confirmed) continue;
-      if (this.isExpired(connection)) continue;
-      if (
-        original.source === source &&
-        original.protocol === protocol &&
-        original.ports >>> 16 === ports >>> 16
-      ) {
-        yield connection;
-      }
-    }
+  /** The connection of a tuple's source that was confirmed last, or -1; `nextOfSource` leads on. */
+  ofSource({ source, ports, protocol }: Tuple): number {
+    return this.sources.get(source, 0, ports >>> 16, protocol);
+  }
+
+  /** Whether it has expired, though nobody has looked yet. */
+  isExpired({ last, timeout }: Connection): boolean {
+    const idle = (this.now - last) | 0;
+    return idle < 0 || idle > timeout;
   }
 
   /** Twice the connection plus the direction, or -1; one that has expired is gone for all. */
   private lookup({ source, destination, ports, protocol }: Tuple): number {
     const found = this.index.get(source, destination, ports, protocol);
     if (found < 0 || !this.isExpired(this.connection(found >> 1))) return found;
-    this.remove(found >> 1);
+    this.retire(found >> 1);
     return -1;
   }
 
-  private isExpired(connection: Connection): boolean {
-    const idle = (this.now - connection.last) | 0;
-    return idle < 0 || idle > timeoutOf(connection);
-  }
-
-  private begin(original: Tuple, now: number): number {
-    if (this.size >= MAX_CONNECTIONS) this.sweep();
-    if (this.size >= MAX_CONNECTIONS) return -1;
+  private begin(p: Packet, l4: number, { source, destination, ports, protocol }: Tuple): boolean {
+    this.collect();
+    if (this.confirmed >= this.max && !this.evict()) return false;
+    const isTcp = protocol === ipv4.PROTO_TCP;
+    const tcp = isTcp ? TcpFlow.begin(l4, p.tail) : null;
+    if (isTcp && tcp === null) return true;
+    // The first segment counts as any other.
+    tcp?.heed(l4, p.tail, ORIGINAL, false);
+    const timed = protocol === ipv4.PROTO_UDP || protocol === ipv4.PROTO_ICMP;
+    const original = { source, destination, ports, protocol };
     const id = this.free.pop() ?? this.connections.length;
     this.connections[id] = {
       tuples: [original, invert(original)],
+      serial: ++this.serials,
       confirmed: false,
+      gone: false,
       replied: false,
       natDone: 0,
       nat: 0,
-      last: now,
+      last: this.now,
+      timeout: tcp?.timeout ?? (timed ? SHORT_MS : GENERIC_MS),
+      began: this.now,
+      assured: false,
+      tcp,
+      nextOfSource: -1,
+      previousOfSource: -1,
     };
-    return id;
+    p.ct = id;
+    p.ctSerial = this.serials;
+    p.ctState = CtState.New;
+    return true;
   }
 
-  /** Makes room; a full table is looked through once a second at most. */
-  private sweep(): void {
-    const since = (this.now - this.swept) | 0;
-    if (since >= 0 && since < SWEEP_MS) return;
-    this.swept = this.now;
-    for (const [id, connection] of this.connections.entries()) {
-      if (connection?.confirmed && this.isExpired(connection)) this.remove(id);
+  /** A few more entries looked through, so that what has expired does not pile up. */
+  private collect(): void {
+    for (let i = 0; i < GC_STEP; i++) {
+      if (++this.swept >= this.connections.length) this.swept = 0;
+      const connection = this.connections[this.swept];
+      if (connection?.confirmed && this.isExpired(connection)) this.retire(this.swept);
     }
   }
 
-  private remove(id: number): void {
-    for (const { source, destination, ports, protocol } of this.connection(id).tuples) {
+  /** early_drop: one that was never seen to work makes room, if one is found soon. */
+  private evict(): boolean {
+    for (let i = 0; i < EVICTION_RANGE; i++) {
+      if (++this.spared >= this.connections.length) this.spared = 0;
+      const connection = this.connections[this.spared];
+      if (connection === undefined || !connection.confirmed || connection.gone) continue;
+      if (connection.assured || connection.tcp?.assured === true) continue;
+      this.retire(this.spared);
+      return true;
+    }
+    return false;
+  }
+
+  /** Nobody finds it any more; a packet of it may be on its way. */
+  private retire(id: number): void {
+    const connection = this.connection(id);
+    if (!connection.confirmed || connection.gone) return;
+    this.confirmed--;
+    for (const { source, destination, ports, protocol } of connection.tuples) {
       this.index.delete(source, destination, ports, protocol);
     }
-    this.connections[id] = undefined;
-    this.free.push(id);
+    this.unlinkSource(connection);
+    this.leave(id, connection);
   }
 
-  /** An ICMP error belongs to the connection of the packet it quotes. */
+  private leave(id: number, connection: Connection): void {
+    connection.gone = true;
+    this.limbo.push(id);
+    if (this.limbo.length <= LIMBO) return;
+    const freed = this.limbo.shift()!;
+    this.connections[freed] = undefined;
+    this.free.push(freed);
+  }
+
+  private set({ source, destination, ports, protocol }: Tuple, value: number): void {
+    this.index.set(source, destination, ports, protocol, value);
+  }
+
+  private linkSource(id: number, connection: Connection): void {
+    const { source, ports, protocol } = connection.tuples[ORIGINAL];
+    const head = this.sources.get(source, 0, ports >>> 16, protocol);
+    connection.nextOfSource = head;
+    connection.previousOfSource = -1;
+    if (head >= 0) this.connection(head).previousOfSource = id;
+    this.sources.set(source, 0, ports >>> 16, protocol, id);
+  }
+
+  private unlinkSource({ tuples, nextOfSource, previousOfSource }: Connection): void {
+    const { source, ports, protocol } = tuples[ORIGINAL];
+    if (nextOfSource >= 0) this.connection(nextOfSource).previousOfSource = previousOfSource;
+    if (previousOfSource >= 0) this.connection(previousOfSource).nextOfSource = nextOfSource;
+    else if (nextOfSource < 0) this.sources.delete(source, 0, ports >>> 16, protocol);
+    else this.sources.set(source, 0, ports >>> 16, protocol, nextOfSource);
+  }
+
+  /** An ICMP error belongs to the connection of the packet it quotes: nf_conntrack_inet_error. */
   private relate(p: Packet, quote: number): void {
     const tuple = this.scratch;
-    p.ctState = CtState.Invalid;
-    if (p.tail - quote < ipv4.HEADER_LEN + 8 || !readTuple(quote, p.tail, tuple)) return;
-    const found = this.lookup(invert(tuple));
+    if (p.tail - quote < ipv4.HEADER_LEN || ipv4.fragmentOffset(bytes, quote) !== 0) return;
+    if (!readTuple(quote, p.tail, tuple)) return;
+    invertInPlace(tuple);
+    const found = this.lookup(tuple);
     if (found < 0) return;
+    const { tuples, serial } = this.connection(found >> 1);
+    const { destination } = tuples[found & 1]!;
+    // It must go to whom the quoted packet came from, as this side knows him.
+    if (destination !== ipv4.destination(bytes, p.l3)) return;
     p.ct = found >> 1;
+    p.ctSerial = serial;
     p.ctDirection = found & 1;
     p.ctState = CtState.Related;
   }
-}
-
-function timeoutOf({ tuples, replied }: Connection): number {
-  const { protocol } = tuples[ORIGINAL];
-  if (protocol === ipv4.PROTO_TCP) return TCP_MS;
-  return protocol === ipv4.PROTO_UDP && replied ? UDP_STREAM_MS : OTHER_MS;
 }

@@ -73,7 +73,11 @@ export function sendError(
   const id = node.identifications.next(from, to, ipv4.PROTO_ICMP);
   ipv4.emit(bytes, e.data, tos, length, id, 0, TTL, ipv4.PROTO_ICMP, from, to);
   e.l3 = e.data;
-  e.ct = p.ct;
+  // What waited for a neighbour may have outlived its connection.
+  if (node.netfilter?.conntrack.remembers(p)) {
+    e.ct = p.ct;
+    e.ctSerial = p.ctSerial;
+  }
   e.ctDirection = p.ctDirection ^ 1;
   if (p.traced !== 0) e.traced = p.traced + 1;
   p.answer = ((type << 8) | code) + 1;

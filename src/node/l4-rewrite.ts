@@ -9,6 +9,7 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
+import { isQuery } from './tuple.ts';
 
 /** Which end of a packet is changed. */
 export const Manip = { Source: 0, Destination: 1 } as const;
@@ -64,7 +65,7 @@ function rewritePort(
   let at = -1;
   if (protocol === ipv4.PROTO_TCP || protocol === ipv4.PROTO_UDP) {
     at = l4 + (manip === Manip.Source ? udp.field.sourcePort : udp.field.destinationPort);
-  } else if (protocol === ipv4.PROTO_ICMP && isEcho(l4, end)) at = l4 + icmp.field.rest;
+  } else if (protocol === ipv4.PROTO_ICMP && hasIdentifier(l4, end)) at = l4 + icmp.field.rest;
   if (at < 0 || at + 2 > end) return;
   const before = u16(bytes, at);
   if (before === port) return;
@@ -72,9 +73,8 @@ function rewritePort(
   if (field >= 0) replaceWord(bytes, field, before, port);
 }
 
-const isEcho = (l4: number, end: number): boolean =>
-  l4 + icmp.HEADER_LEN <= end &&
-  (icmp.type(bytes, l4) === icmp.ECHO_REQUEST || icmp.type(bytes, l4) === icmp.ECHO_REPLY);
+const hasIdentifier = (l4: number, end: number): boolean =>
+  l4 + icmp.HEADER_LEN <= end && isQuery(icmp.type(bytes, l4));
 
 function replaceAddress(field: number, before: number, after: number): void {
   replaceWord(bytes, field, before >>> 16, after >>> 16);

@@ -11,14 +11,13 @@ import {
   type Conntrack,
   CtState,
   DESTINATION_CHANGED,
-  invert,
   ORIGINAL,
   REPLY,
   SOURCE_CHANGED,
-  type Tuple,
 } from './conntrack.ts';
 import { mix } from './flow-hash.ts';
 import { Manip, rewrite } from './l4-rewrite.ts';
+import { invert, type Tuple } from './tuple.ts';
 
 const SOURCE_BIT = 1;
 const DESTINATION_BIT = 2;
@@ -36,6 +35,12 @@ export interface NatRange {
   readonly to?: number;
   readonly randomFully: boolean;
 }
+
+/** NF_NAT_MAX_ATTEMPTS, and where halving it ends. */
+const MAX_TRIES = 128;
+const LEAST_TRIES = 16;
+/** Connections of one source looked through for a mapping; the first nearly always serves. */
+const MAX_LOOKED_AT = 1024;
 
 /** Port class of a source port: nf_nat_l4proto_unique_tuple. */
 function portRange(port: number, protocol: number): { from: number; to: number } {
@@ -100,7 +105,7 @@ export class Nat {
       return true;
     }
     const address = manip === Manip.Source ? target.source : target.destination;
-    const port = manip === Manip.Source ? target.ports >>> 16 : target.ports & 0xffff;
+    const port = portOf(target, manip);
     rewrite(p.l3, p.tail, manip, address, port, p.partial && p.partialAt === p.l3);
     return true;
   }
@@ -111,7 +116,7 @@ export class Nat {
     const quote = l4 + icmp.HEADER_LEN;
     const inner = manip === Manip.Source ? Manip.Destination : Manip.Source;
     const address = inner === Manip.Source ? other.source : other.destination;
-    const port = inner === Manip.Source ? other.ports >>> 16 : other.ports & 0xffff;
+    const port = portOf(other, inner);
     rewrite(quote, p.tail, inner, address, port, false);
     icmp.emit(bytes, l4, icmp.type(bytes, l4), icmp.code(bytes, l4), restOf(l4), p.tail - l4);
     const own = manip === Manip.Source ? target.source : target.destination;
@@ -128,7 +133,11 @@ export class Nat {
     if (manip === Manip.Destination) {
       if (range?.address !== undefined) tuple.destination = range.address;
       // The first of a range, unless the port lies in it already.
-      if (range?.from !== undefined && !holds(range, tuple.ports & 0xffff)) {
+      if (
+        range?.from !== undefined &&
+        hasDestinationPort(tuple) &&
+        !holds(range, tuple.ports & 0xffff)
+      ) {
         tuple.ports = (tuple.ports & ~0xffff) | range.from;
       }
       return tuple;
@@ -139,22 +148,28 @@ export class Nat {
       if (address === tuple.source) {
         if (!this.isTaken(tuple)) return tuple;
       } else {
-        for (const known of this.conntrack.fromSource(connection.tuples[ORIGINAL])) {
-          const mapped = known.tuples[REPLY];
-          if (mapped.destination !== address) continue;
-          const again = {
-            ...tuple,
-            source: address,
-            ports: withSource(tuple, mapped.ports & 0xffff),
-          };
-          if (!this.isTaken(again)) return again;
-        }
+        const again = this.mappedBefore(connection.tuples[ORIGINAL], tuple, range);
+        if (again !== null && !this.isTaken(again)) return again;
       }
     }
     tuple.source = address;
     if (!hasPort(tuple.protocol)) return tuple;
     if (!randomFully && holds(range, tuple.ports >>> 16) && !this.isTaken(tuple)) return tuple;
     return this.draw(connection.tuples[ORIGINAL], tuple, range);
+  }
+
+  /** What this source was last made to look like, where the range allows that: find_appropriate_src. */
+  private mappedBefore(original: Tuple, tuple: Tuple, range: NatRange | undefined): Tuple | null {
+    let id = this.conntrack.ofSource(original);
+    for (let i = 0; id >= 0 && i < MAX_LOOKED_AT; i++) {
+      const known = this.conntrack.connection(id);
+      id = known.nextOfSource;
+      if (this.conntrack.isExpired(known)) continue;
+      const mapped = invert(known.tuples[REPLY]);
+      if (mapped.source !== range?.address || !holds(range, mapped.ports >>> 16)) continue;
+      return { ...tuple, source: mapped.source, ports: withSource(tuple, mapped.ports >>> 16) };
+    }
+    return null;
   }
 
   /** A free port of the same class: declared, else drawn from the seed. */
@@ -172,16 +187,21 @@ export class Nat {
         ? portRange(port, tuple.protocol)
         : { from: range.from, to: range.to ?? range.from };
     const span = to - from + 1;
-    const start = mix(this.seed, ++this.draws) >>> 0;
-    let last = tuple;
-    for (let i = 0; i < span; i++) {
-      const drawn = declared === undefined || i > 0 ? from + ((start + i) % span) : declared.mapped;
-      const candidate = { ...tuple, ports: withSource(tuple, drawn) };
+    const candidate = { ...tuple };
+    if (declared !== undefined) {
+      candidate.ports = withSource(tuple, declared.mapped);
       if (!this.isTaken(candidate)) return candidate;
-      last = candidate;
     }
-    // All are taken: this one too, so that the packet ends where it would be confirmed.
-    return last;
+    // 128 in a row, then 64 elsewhere, 32, 16: nf_nat_l4proto_unique_tuple gives up after that.
+    for (let tries = Math.min(span, MAX_TRIES); ; tries >>= 1) {
+      const start = mix(this.seed, ++this.draws) >>> 0;
+      for (let i = 0; i < tries; i++) {
+        candidate.ports = withSource(tuple, from + ((start + i) % span));
+        if (!this.isTaken(candidate)) return candidate;
+      }
+      // All are taken, this one too: the packet ends where it would be confirmed.
+      if (tries >= span || tries < LEAST_TRIES) return candidate;
+    }
   }
 
   private isTaken(tuple: Tuple): boolean {
@@ -193,12 +213,16 @@ export class Nat {
 const holds = (range: NatRange | undefined, port: number): boolean =>
   range?.from === undefined || (port >= range.from && port <= (range.to ?? range.from));
 
-/** An echo id stands in both halves. */
-const withSource = ({ ports, protocol }: Tuple, port: number): number =>
-  (port << 16) | (protocol === ipv4.PROTO_ICMP ? port : ports & 0xffff);
+const withSource = ({ ports }: Tuple, port: number): number => (port << 16) | (ports & 0xffff);
+
+/** An echo's identifier stands at one end only, whichever is changed. */
+const portOf = ({ ports, protocol }: Tuple, manip: Manip): number =>
+  manip === Manip.Source || protocol === ipv4.PROTO_ICMP ? ports >>> 16 : ports & 0xffff;
 
 const hasPort = (protocol: number): boolean =>
   protocol === ipv4.PROTO_TCP || protocol === ipv4.PROTO_UDP || protocol === ipv4.PROTO_ICMP;
+
+const hasDestinationPort = ({ protocol }: Tuple): boolean => protocol !== ipv4.PROTO_ICMP;
 
 const isRedirect = (p: Packet): boolean =>
   icmp.type(bytes, p.l3 + ipv4.headerLength(bytes, p.l3)) === icmp.REDIRECT;

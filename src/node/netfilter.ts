@@ -39,7 +39,9 @@ export function prerouting(node: Node, p: Packet): Next {
   if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p, Room.Prerouting);
   p.ctState = CtState.None;
   if (nf.chains.run(node, p, Hook.RawPrerouting) === Verdict.Drop) return filtered(node, p);
-  if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.ticks());
+  if (p.ctState !== CtState.Untracked && !nf.conntrack.track(p, node.world.ticks(), true)) {
+    return dropped(p, Drop.ConntrackFull);
+  }
   if (nf.chains.run(node, p, Hook.ManglePrerouting) === Verdict.Drop) return filtered(node, p);
   if (!translate(node, p, Hook.NatPrerouting, Manip.Destination)) return filtered(node, p);
   return Room.Route;
@@ -79,7 +81,9 @@ export function localOut(node: Node, p: Packet): Next {
   if (nf.chains.run(node, p, Hook.RawOutput) === Verdict.Drop) return filtered(node, p);
   // An ICMP error of ours belongs to the connection of what it is about already (nf_ct_attach).
   if (p.ct >= 0) p.ctState = CtState.Related;
-  else if (p.ctState !== CtState.Untracked) nf.conntrack.track(p, node.world.ticks());
+  else if (p.ctState !== CtState.Untracked && !nf.conntrack.track(p, node.world.ticks(), false)) {
+    return dropped(p, Drop.ConntrackFull);
+  }
   const mark = p.mark;
   if (nf.chains.run(node, p, Hook.MangleOutput) === Verdict.Drop) return filtered(node, p);
   // Only what this table does to the mark routes the packet anew (iptable_mangle.c ipt_mangle_out).

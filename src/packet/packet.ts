@@ -56,8 +56,9 @@ export class Packet {
   noteB = 0;
   /** skb->mark, which rules and routing rules read; survives encapsulation, not a link. */
   mark = 0;
-  /** Connection of node/conntrack.ts, its direction (0 original, 1 reply) and state; -1 none. */
+  /** Connection of node/conntrack.ts with its serial number, the direction (0 original, 1 reply) and state; -1 none. */
   ct = -1;
+  ctSerial = 0;
   ctDirection = 0;
   ctState = 0;
   /** The output hook has seen this packet. */

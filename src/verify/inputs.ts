@@ -163,7 +163,10 @@ function declarePort(node: Node, before: Buffer, after: Buffer, at: number): voi
   const from = before.readUInt16BE(l4);
   const to = after.readUInt16BE(there);
   if (from === to) return;
-  const ports = echo ? (from << 16) | from : before.readInt32BE(l4);
+  // Of an echo the tuple has the identifier, then type and code.
+  const ports = echo
+    ? (from << 16) | before.readUInt16BE(l4 - icmp.field.rest)
+    : before.readInt32BE(l4);
   const source = ipv4.source(before, 0);
   const destination = ipv4.destination(before, 0);
   node.netfilter?.nat.declare({ source, destination, ports, protocol }, to);

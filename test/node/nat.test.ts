@@ -14,9 +14,17 @@ const udp = (src: string, srcPort: number, dst: string, dstPort: number): Layer[
   { layer: 'udp', srcPort, dstPort },
   { layer: 'payload', text: 'hello' },
 ];
-const tcp = (src: string, srcPort: number, dst: string, dstPort: number): Layer[] => [
+const tcp = (
+  src: string,
+  srcPort: number,
+  dst: string,
+  dstPort: number,
+  flags = 'S',
+  seq = 1,
+  ack = 0,
+): Layer[] => [
   { layer: 'ipv4', src, dst, df: true },
-  { layer: 'tcp', srcPort, dstPort, seq: 1, ack: 0, flags: 'S', window: 1000 },
+  { layer: 'tcp', srcPort, dstPort, seq, ack, flags, window: 1000 },
 ];
 const echo = (src: string, dst: string, id: number, type: 'echo-request' | 'echo-reply') =>
   [
@@ -60,7 +68,7 @@ describe('one connection', () => {
     expect(flowOf(net.arrives('out', 'in', tcp(OUT, 50000, WAN, 8080)))).toBe(
       `${OUT}:50000 > ${IN}:80`,
     );
-    expect(flowOf(net.arrives('in', 'out', tcp(IN, 80, OUT, 50000)))).toBe(
+    expect(flowOf(net.arrives('in', 'out', tcp(IN, 80, OUT, 50000, 'S.', 1, 2)))).toBe(
       `${WAN}:8080 > ${OUT}:50000`,
     );
   });
@@ -225,9 +233,12 @@ describe('time', () => {
   const reply = (net: SmallNetwork): Buffer | undefined =>
     net.arrives('out', 'in', udp(OUT, 53, WAN, 40000));
 
-  it('an unanswered UDP connection lasts 30 s, an answered one 120 s, TCP five days', () => {
+  it('an unanswered UDP connection lasts 30 s, a stream 120 s, TCP five days', () => {
     const early = begin();
     early.wait(30);
+    expect(reply(early)).toBeDefined();
+    // Both ways for more than two seconds.
+    early.wait(3);
     expect(reply(early)).toBeDefined();
     early.wait(120);
     expect(reply(early)).toBeDefined();
@@ -239,12 +250,15 @@ describe('time', () => {
     expect(reply(late)).toBeUndefined();
 
     const net = new SmallNetwork({ rules: nat(MASQUERADE) });
+    const back = (flags: string, seq: number): Buffer | undefined =>
+      net.arrives('out', 'in', tcp(OUT, 80, WAN, 40000, flags, seq, 2));
     net.arrives('in', 'out', tcp(IN, 40000, OUT, 80));
-    net.arrives('out', 'in', tcp(OUT, 80, WAN, 40000));
+    expect(back('S.', 1)).toBeDefined();
+    net.arrives('in', 'out', tcp(IN, 40000, OUT, 80, '.', 2, 2));
     net.wait(431_999);
-    expect(net.arrives('out', 'in', tcp(OUT, 80, WAN, 40000))).toBeDefined();
+    expect(back('.', 2)).toBeDefined();
     net.wait(432_001);
-    expect(net.arrives('out', 'in', tcp(OUT, 80, WAN, 40000))).toBeUndefined();
+    expect(back('.', 2)).toBeUndefined();
   });
 
   it('a port whose connection has expired is free again', () => {
