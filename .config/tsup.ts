@@ -5,7 +5,7 @@ const shared = { target: 'node20', platform: 'node', sourcemap: true, treeshake:
 export default defineConfig([
   {
     ...shared,
-    entry: { index: 'src/index.ts', testing: 'src/testing/index.ts' },
+    entry: { index: 'src/index.ts', testing: 'src/testing/index.ts', live: 'src/live/index.ts' },
     format: ['esm', 'cjs'],
     dts: true,
     splitting: true,

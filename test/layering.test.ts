@@ -22,6 +22,7 @@ const LAYERS = [
   'replay',
   'verify',
   'report',
+  'live',
   'testing',
   'index.ts',
   'cli',

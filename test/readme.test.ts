@@ -18,7 +18,7 @@ mkdirSync('out', { recursive: true });
 function run(source: string, name: string): string {
   const local = source
     .replace(/from 'podwire'/g, "from '../src/index.js'")
-    .replace(/from 'podwire\/testing'/g, "from '../src/testing/index.js'");
+    .replace(/from 'podwire\/(testing|live)'/g, "from '../src/$1/index.js'");
   const file = join(program.folder, `${name}.mjs`);
   const options = {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
@@ -33,7 +33,7 @@ function run(source: string, name: string): string {
 describe('README', () => {
   const examples = blocks('ts');
 
-  it('has library examples', () => expect(examples.length).toBe(3));
+  it('has library examples', () => expect(examples.length).toBe(4));
 
   it('regenerates and traces', () => {
     const out = run(examples[0]!, 'first');
@@ -54,6 +54,8 @@ describe('README', () => {
   it('catches the wrong flags', () => {
     expect(run(examples[2]!, 'third')).toMatch(/flags.*0?x?0?8.*(0x0c|12)/);
   });
+
+  it('talks through a tunnel', () => expect(run(examples[3]!, 'fourth')).toBe('10.2.36.71\n'));
 
   it('shows what the program prints', () => {
     const printed = program.podwire([

@@ -129,6 +129,18 @@ export class WireguardDevice<P> implements PeerHost<P> {
     }
   }
 
+  /** The interface comes up: persistent keepalives begin (wg_open). */
+  start(at: Moment): void {
+    this.enter(at);
+    for (const peer of this.list) if (peer.persistentKeepalive > 0) peer.keepalive();
+  }
+
+  /** Forgets all keys and packets that wait; nothing is due any more. */
+  close(): void {
+    for (const peer of this.list) peer.close();
+    this.earliest = Number.POSITIVE_INFINITY;
+  }
+
   /** The time of the earliest timer, or null. There may turn out to be nothing to do then. */
   nextTimer(): Moment | null {
     if (this.earliest === Number.POSITIVE_INFINITY) return null;
