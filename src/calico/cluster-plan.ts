@@ -11,7 +11,7 @@ import type { Freedoms } from './free-inputs.ts';
 import { hostEndpoints } from './host-endpoint.ts';
 import { type Numbering, numbering } from './ifindex.ts';
 import { inventoryOf } from './inventory.ts';
-import { kubeProxyOver } from './kube-proxy-plan.ts';
+import { kubeProxyOver, proxyNode } from './kube-proxy-plan.ts';
 import type { Block } from './ledger.ts';
 import { loadManifests, type Manifest, type ManifestFile } from './manifest.ts';
 import { hasUplink } from './mtu.ts';
@@ -72,7 +72,6 @@ export function planCluster(
     flavour,
   );
   const overKubeProxy = kubeProxyOver(manifest, assumptions);
-  const netfilter: typeof felixRules = (...given) => overKubeProxy(felixRules(...given));
   const policy = endpointChainsOf(
     manifest,
     hostEndpoints(manifest.policy, nodes, { fabric, tunnels: addressing.tunnels }),
@@ -90,7 +89,8 @@ export function planCluster(
     vteps,
     fdb,
     number,
-    netfilter,
+    felixRules,
+    overKubeProxy,
     policy,
   };
   const namespaces = [
@@ -152,7 +152,8 @@ interface PlanContext {
   /** The same by MAC. */
   readonly fdb: readonly Vtep[];
   readonly number: Numbering;
-  readonly netfilter: ReturnType<typeof felixNetfilterOf>;
+  readonly felixRules: ReturnType<typeof felixNetfilterOf>;
+  readonly overKubeProxy: ReturnType<typeof kubeProxyOver>;
   readonly policy: EndpointRulesOf;
 }
 
@@ -169,7 +170,8 @@ function planNode(
     vteps,
     fdb,
     number,
-    netfilter,
+    felixRules,
+    overKubeProxy,
     policy,
   }: PlanContext,
 ): NamespacePlan {
@@ -228,7 +230,10 @@ function planNode(
       fdb: () => others(fdb).map((vtep) => vtep.fdb),
     },
     {
-      netfilter: netfilter(own, felix, policy(name, own, pods)),
+      netfilter: overKubeProxy(
+        felixRules(own, felix, policy(name, own, pods)),
+        proxyNode(node, at.own.address),
+      ),
       ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),
     },
   );

@@ -1,43 +1,75 @@
 /** kube-proxy's rules beside Felix's on one node, and what they leave out. */
 import type { ChainPlan, NetfilterPlan, NetfilterRule } from '../plan/netfilter.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
-import { contains, formatPrefix, type Prefix } from '../wire/address.ts';
+import { contains, formatPrefix, type Ip4, type Prefix } from '../wire/address.ts';
 import type { BgpResources } from './bgp-draft.ts';
-import type { ClusterRanges } from './cluster-ranges.ts';
+import type { CalicoNode } from './calico-node.ts';
 import type { IpPool } from './ip-pool.ts';
 import { endpointsByService, kubeProxyText } from './kube-proxy.ts';
+import type { KubeProxyConfiguration } from './kube-proxy-configuration.ts';
+import type { ProxyNode } from './kube-proxy-port.ts';
 import { compareNames, listNames } from './names.ts';
-import type { Service } from './service-resource.ts';
+import type { Service, ServiceEndpoint } from './service-resource.ts';
+import type { Setup } from './setup-draft.ts';
 
 interface Input {
   readonly pools: readonly IpPool[];
   readonly bgp: Pick<BgpResources, 'services' | 'endpoints'>;
-  readonly setup: { readonly ranges: ClusterRanges };
+  readonly setup: Pick<Setup, 'ranges' | 'kubeProxy'>;
 }
 
-/** Puts kube-proxy's rules under Felix's; plans that are one object stay one. */
+/** Puts kube-proxy's rules of a node under Felix's; plans that are one object stay one. */
 export function kubeProxyOver(
-  { pools, bgp: { services, endpoints }, setup: { ranges } }: Input,
+  { pools, bgp: { services: given, endpoints: listed }, setup: { ranges, kubeProxy } }: Input,
   assumptions: string[],
-): (felix: NetfilterPlan) => NetfilterPlan {
-  const served = [...services]
-    .filter(([, { clusterIps, ports }]) => clusterIps.length > 0 && ports.length > 0)
-    .sort(([a], [b]) => compareNames(a, b));
+): (felix: NetfilterPlan, node: ProxyNode) => NetfilterPlan {
+  const services = [...given].sort(([a], [b]) => compareNames(a, b));
+  const endpoints = endpointsByService(listed);
   const clusterCidr = ranges.pods ?? clusterCidrOf(pools);
-  const text = kubeProxyText({ services, endpoints, clusterCidr });
-  note(served, new Set(endpointsByService(endpoints).keys()), assumptions);
-  if (text !== '') {
+  const settings = { ...kubeProxy, clusterCidr };
+  const runs = services.some(
+    ([name, { clusterIps, ports }]) =>
+      clusterIps.length > 0 && ports.length > 0 && endpoints.has(name),
+  );
+  note({ services, endpoints, kubeProxy }, assumptions);
+  if (runs) {
     assumptions.push(`kube-proxy runs in iptables mode, ${rangeInWords(ranges.pods, clusterCidr)}`);
   }
-  if (text === '') return (felix) => felix;
-  const kube = parseNetfilter(text, 'kube-proxy');
-  const made = new Map<NetfilterPlan, NetfilterPlan>();
-  return (felix) => {
-    const plan = made.get(felix) ?? stacked(felix, kube);
-    made.set(felix, plan);
+  if (!runs) return (felix) => felix;
+
+  const local = services.filter(([name, service]) =>
+    differsByNode(service, endpoints.get(name) ?? []),
+  );
+  const plans = new Map<string, NetfilterPlan>();
+  const made = new Map<NetfilterPlan, Map<NetfilterPlan, NetfilterPlan>>();
+  return (felix, node) => {
+    // Nodes with the same rules where rules may differ have the same rules.
+    const key = kubeProxyText({ services: local, endpoints, settings }, node);
+    let kube = plans.get(key);
+    if (kube === undefined) {
+      kube = parseNetfilter(kubeProxyText({ services, endpoints, settings }, node), 'kube-proxy');
+      plans.set(key, kube);
+    }
+    const over = made.get(felix) ?? new Map<NetfilterPlan, NetfilterPlan>();
+    made.set(felix, over);
+    const plan = over.get(kube) ?? stacked(felix, kube);
+    over.set(kube, plan);
     return plan;
   };
 }
+
+/** A node as its kube-proxy sees it. */
+export const proxyNode = ({ name, labels }: CalicoNode, address: Ip4): ProxyNode => ({
+  name,
+  zone: labels.get('topology.kubernetes.io/zone'),
+  addresses: [address],
+});
+
+const differsByNode = (service: Service, endpoints: readonly ServiceEndpoint[]): boolean =>
+  service.internalLocal ||
+  service.local ||
+  service.sourceRanges.length > 0 ||
+  endpoints.some(({ forNodes, forZones }) => forNodes.length + forZones.length > 0);
 
 /** Pods come from the pools, so kube-proxy was most likely given the widest of them. */
 function clusterCidrOf(pools: readonly IpPool[]): Prefix | undefined {
@@ -54,31 +86,35 @@ function rangeInWords(given: Prefix | undefined, used: Prefix | undefined): stri
   return `with clusterCIDR ${formatPrefix(used)}, the IPPool that holds all others`;
 }
 
-function note(
-  served: readonly (readonly [string, Service])[],
-  known: ReadonlySet<string>,
-  assumptions: string[],
-): void {
+interface Known {
+  readonly services: readonly (readonly [string, Service])[];
+  readonly endpoints: ReadonlyMap<string, readonly ServiceEndpoint[]>;
+  readonly kubeProxy: KubeProxyConfiguration;
+}
+
+function note({ services, endpoints, kubeProxy }: Known, assumptions: string[]): void {
   const tell = (which: (service: Service, name: string) => boolean, what: string): void => {
-    const names = served.flatMap(([name, service]) => (which(service, name) ? [name] : []));
+    const names = services.flatMap(([name, service]) => (which(service, name) ? [name] : []));
     if (names.length > 0) assumptions.push(`${what}: ${listNames(names)}`);
   };
+  if (kubeProxy.unmodelled.length > 0) {
+    assumptions.push(
+      `KubeProxyConfiguration: set and not modelled: ${listNames(kubeProxy.unmodelled)}; ` +
+        'services are as the iptables mode has them',
+    );
+  }
   tell(
-    (_, name) => !known.has(name),
+    ({ clusterIps, ports }, name) =>
+      clusterIps.length > 0 && ports.length > 0 && !endpoints.has(name),
     'kube-proxy writes nothing for a Service without EndpointSlice or Endpoints in the input',
   );
-  tell(({ affinity }) => affinity, 'sessionAffinity is not modelled, each connection draws anew');
   tell(
-    ({ internalLocal }) => internalLocal,
-    'internalTrafficPolicy Local is not modelled, all endpoints are used',
+    ({ addressless }) => addressless === 'headless',
+    'headless, so that its name means its pods and kube-proxy writes nothing',
   );
   tell(
-    ({ local, externalIps, loadBalancerIps, ports }) =>
-      local &&
-      (externalIps.length > 0 ||
-        loadBalancerIps.length > 0 ||
-        ports.some(({ nodePort }) => nodePort !== undefined)),
-    'externalTrafficPolicy Local is not modelled, only the ClusterIP is served',
+    ({ addressless }) => addressless === 'ExternalName',
+    'an ExternalName, for which kube-proxy writes nothing',
   );
 }
 

@@ -1,6 +1,7 @@
 /** Service, EndpointSlice and Endpoints, as far as BGP and kube-proxy use them. */
-import { type Ip4, tryIp4 } from '../wire/address.ts';
+import { type Ip4, type Prefix, tryIp4 } from '../wire/address.ts';
 import type { Field } from './field.ts';
+import { readNets } from './network-set.ts';
 
 export interface Service {
   readonly clusterIps: readonly Ip4[];
@@ -10,8 +11,14 @@ export interface Service {
   readonly local: boolean;
   /** internalTrafficPolicy Local: a node uses its own endpoints only. */
   readonly internalLocal: boolean;
-  /** sessionAffinity ClientIP */
-  readonly affinity: boolean;
+  /** sessionAffinity ClientIP: for how many seconds a client keeps its endpoint. */
+  readonly affinity: number | undefined;
+  /** Who may ask a load balancer's address; empty: anybody. */
+  readonly sourceRanges: readonly Prefix[];
+  /** healthCheckNodePort */
+  readonly healthPort: number | undefined;
+  /** No address of its own: its name means its pods, or another name. */
+  readonly addressless: 'headless' | 'ExternalName' | undefined;
   readonly ports: readonly ServicePort[];
   readonly at: Field;
 }
@@ -40,6 +47,11 @@ export interface ServiceEndpoints {
 export interface ServiceEndpoint extends PortKey {
   readonly address: Ip4;
   readonly port: number;
+  /** Node that it runs on, where it is said. */
+  readonly node: string | undefined;
+  /** Zones and nodes that hints give it to. */
+  readonly forZones: readonly string[];
+  readonly forNodes: readonly string[];
   /** False for one that is terminating and still serves: used where no other is left. */
   readonly ready: boolean;
 }
@@ -57,7 +69,10 @@ export function readService(resource: Field): Service {
     ],
     local: spec.entry('externalTrafficPolicy').optional((f) => f.text()) === 'Local',
     internalLocal: spec.entry('internalTrafficPolicy').optional((f) => f.text()) === 'Local',
-    affinity: spec.entry('sessionAffinity').optional((f) => f.text()) === 'ClientIP',
+    affinity: affinityOf(spec),
+    sourceRanges: readNets(spec.entry('loadBalancerSourceRanges')) ?? [],
+    healthPort: spec.entry('healthCheckNodePort').optional((f) => f.integer(0, 65535)) || undefined,
+    addressless: addresslessOf(spec),
     ports: spec
       .entry('ports')
       .items()
@@ -69,6 +84,26 @@ export function readService(resource: Field): Service {
     at: resource.emptied(),
   };
 }
+
+/** Three hours, if nothing else is said (DefaultClientIPServiceAffinitySeconds). */
+const AFFINITY_SECONDS = 10_800;
+
+function affinityOf(spec: Field): number | undefined {
+  if (spec.entry('sessionAffinity').optional((f) => f.text()) !== 'ClientIP') return undefined;
+  const seconds = spec.entry('sessionAffinityConfig').entry('clientIP').entry('timeoutSeconds');
+  return seconds.optional((f) => f.integer(1, 86_400)) ?? AFFINITY_SECONDS;
+}
+
+function addresslessOf(spec: Field): Service['addressless'] {
+  if (spec.entry('type').optional((f) => f.text()) === 'ExternalName') return 'ExternalName';
+  return spec.entry('clusterIP').optional((f) => f.text()) === 'None' ? 'headless' : undefined;
+}
+
+/** Can this port be reached from outside the cluster? */
+export const isExternal = (
+  { externalIps, loadBalancerIps }: Service,
+  { nodePort }: ServicePort,
+): boolean => nodePort !== undefined || externalIps.length > 0 || loadBalancerIps.length > 0;
 
 const portKey = (at: Field): PortKey => ({
   // Slices print the name of a single port as an empty text.
@@ -107,14 +142,13 @@ export function readEndpointSlice(
       condition(at, 'serving') === true,
   );
   const ports = resource.entry('ports').items();
-  const addresses = (from: readonly Field[]): Field[] =>
-    from.flatMap((at) => at.entry('addresses').items());
+  const located = (from: readonly Field[]): Located[] => from.flatMap(locate);
   return {
     service: `${namespace}/${name.name()}`,
     nodes: nodesOf(ready),
     endpoints: [
-      ...endpointsOf(addresses(ready), ports, true),
-      ...endpointsOf(addresses(draining), ports, false),
+      ...endpointsOf(located(ready), ports, true),
+      ...endpointsOf(located(draining), ports, false),
     ],
   };
 }
@@ -132,7 +166,12 @@ export function readEndpoints(namespace: string, name: string, resource: Field):
     nodes: nodesOf(subsets.flatMap(({ addresses }) => addresses)),
     endpoints: subsets.flatMap(({ addresses, ports }) =>
       endpointsOf(
-        addresses.map((at) => at.entry('ip')),
+        addresses.map((at) => ({
+          at: at.entry('ip'),
+          node: at.entry('nodeName').optional((f) => f.text()),
+          forZones: [],
+          forNodes: [],
+        })),
         ports,
         true,
       ),
@@ -140,9 +179,32 @@ export function readEndpoints(namespace: string, name: string, resource: Field):
   };
 }
 
+/** An address, with what is said of where it is and whom it is for. */
+interface Located extends Pick<ServiceEndpoint, 'node' | 'forZones' | 'forNodes'> {
+  readonly at: Field;
+}
+
+function locate(endpoint: Field): Located[] {
+  const hints = endpoint.entry('hints');
+  const names = (key: string): string[] =>
+    hints
+      .entry(key)
+      .items()
+      .map((f) => f.entry('name').text());
+  const place = {
+    node: endpoint.entry('nodeName').optional((f) => f.text()),
+    forZones: names('forZones'),
+    forNodes: names('forNodes'),
+  };
+  return endpoint
+    .entry('addresses')
+    .items()
+    .map((at) => ({ at, ...place }));
+}
+
 /** Each address with each port that has a number. */
 const endpointsOf = (
-  addresses: readonly Field[],
+  located: readonly Located[],
   ports: readonly Field[],
   ready: boolean,
 ): ServiceEndpoint[] =>
@@ -150,7 +212,9 @@ const endpointsOf = (
     const port = at.entry('port').optional((f) => f.integer(1, 65535));
     if (port === undefined) return [];
     const key = portKey(at);
-    return addresses.flatMap(anIp4).map((address) => ({ ...key, address, port, ready }));
+    return located.flatMap(({ at: own, ...place }) =>
+      anIp4(own).map((address) => ({ ...key, ...place, address, port, ready })),
+    );
   });
 
 const nodesOf = (endpoints: readonly Field[]): string[] =>

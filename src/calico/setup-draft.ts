@@ -13,6 +13,11 @@ import {
 import { defaultPool, environmentOf } from './default-pool.ts';
 import type { Field } from './field.ts';
 import type { IpPool } from './ip-pool.ts';
+import {
+  DEFAULT_KUBE_PROXY,
+  type KubeProxyConfiguration,
+  readKubeProxy,
+} from './kube-proxy-configuration.ts';
 import { operatorPools } from './operator-pools.ts';
 import { named, namespaced } from './resource-name.ts';
 
@@ -25,6 +30,7 @@ export interface Setup {
   /** `k8s,bgp,kubeadm,kdd`, as ClusterInformation tells it or calico-node would make it. */
   readonly clusterType: string | undefined;
   readonly ranges: ClusterRanges;
+  readonly kubeProxy: KubeProxyConfiguration;
   /** A readiness probe that asks BIRD. */
   readonly birdProbe: Field | undefined;
   /** Pools that the installation makes where the cluster has none. */
@@ -36,6 +42,7 @@ export class SetupDraft {
   private version: string | undefined;
   private clusterType: string | undefined;
   private ranges: ClusterRanges = {};
+  private kubeProxy = DEFAULT_KUBE_PROXY;
   private calicoNode: { readonly env: ReadonlyMap<string, Field>; readonly at: Field } | undefined;
   private birdProbe: Field | undefined;
   private installation: Field | undefined;
@@ -70,6 +77,7 @@ export class SetupDraft {
   }
 
   addKubeProxy(configuration: Field): true {
+    this.kubeProxy = readKubeProxy(configuration);
     this.addRanges(rangesOfKubeProxy(configuration));
     return true;
   }
@@ -136,6 +144,7 @@ export class SetupDraft {
       version: this.version,
       clusterType: this.clusterType ?? this.madeType(),
       ranges: this.ranges,
+      kubeProxy: this.kubeProxy,
       birdProbe: this.birdProbe,
       pools: this.madePools(),
     };

@@ -18,6 +18,7 @@ import { mix } from './flow-hash.ts';
 import { HOOK_CHAINS, type Hook } from './hook.ts';
 import { sendError } from './icmp-error.ts';
 import type { Node } from './node.ts';
+import { RecentTable } from './recent-table.ts';
 import {
   allPortsMatch,
   deviceName,
@@ -28,6 +29,7 @@ import {
   named,
   passesReversePath,
   portsMatch,
+  seenBefore,
   within,
 } from './rule-match.ts';
 
@@ -58,6 +60,8 @@ export class Chains {
   private readonly hooks = new Array<Chain | null>(HOOK_CHAINS.length).fill(null);
   private readonly chains = new Map<string, Chain>();
   private readonly sets = new Map<string, Fib>();
+  /** Of the match `recent`, by name. */
+  private readonly lists = new Map<string, RecentTable>();
   private readonly seed: number;
   private plan: NetfilterPlan | null;
   private draws = 0;
@@ -74,7 +78,10 @@ export class Chains {
     for (const chain of plan.chains)
       this.chains.set(`${chain.table} ${chain.name}`, this.compile(chain));
     for (const { rules } of this.chains.values()) {
-      for (const rule of rules) rule.next = this.chains.get(rule.jump) ?? null;
+      for (const rule of rules) {
+        rule.next = this.chains.get(rule.jump) ?? null;
+        if (rule.matches.recent !== undefined) rule.list = this.list(rule.matches.recent.list);
+      }
     }
     for (const [hook, name] of HOOK_CHAINS.entries()) {
       const chain = this.chains.get(name) ?? null;
@@ -206,7 +213,15 @@ export class Chains {
       const fails = device !== undefined && !passesReversePath(node, p, from, m.rpfilter.loose);
       if (fails !== m.rpfilter.invert) return false;
     }
-    return m.statistic === undefined || this.drawn(rule);
+    if (m.statistic !== undefined && !this.drawn(rule)) return false;
+    // The last to be asked, as asking leaves a trace.
+    return m.recent === undefined || seenBefore(m.recent, rule.list!, p, node.world.ticks());
+  }
+
+  private list(name: string): RecentTable {
+    const table = this.lists.get(name) ?? new RecentTable();
+    this.lists.set(name, table);
+    return table;
   }
 
   private inSet(name: string, address: number): boolean {

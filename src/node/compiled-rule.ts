@@ -1,6 +1,7 @@
 /** A netfilter rule made ready for packets: what repeats is looked up once, here. */
 import type { ConnectionState, Matches, NetfilterRule, Target } from '../plan/netfilter.ts';
 import { CtState, DESTINATION_CHANGED, SOURCE_CHANGED } from './conntrack.ts';
+import type { RecentTable } from './recent-table.ts';
 
 const STATE_BIT: { readonly [S in ConnectionState]: number } = {
   NEW: CtState.New,
@@ -24,6 +25,8 @@ export interface CompiledRule {
   readonly jump: string;
   next: Chain | null;
   readonly states: number;
+  /** What `recent` asks, once all lists are known. */
+  list: RecentTable | null;
   /** For `statistic --mode nth`. */
   counter: number;
 }
@@ -53,6 +56,7 @@ const allMatches = (m: Matches): AllMatches => ({
   sets: m.sets,
   addressTypes: m.addressTypes,
   statistic: m.statistic,
+  recent: m.recent,
   rpfilter: m.rpfilter,
 });
 
@@ -69,6 +73,7 @@ export function compileRule(rule: NetfilterRule, table: string, id: number): Com
     mask: isMark ? target.mask : 0,
     jump: 'chain' in target ? `${table} ${target.chain}` : '',
     next: null,
+    list: null,
     states: matches.states?.any.reduce((bits, state) => bits | STATE_BIT[state], 0) ?? 0,
     counter: 0,
   };

@@ -1,7 +1,7 @@
 /** The matches of a rule against a packet, one function each: ip_tables.c and xt_*.c. */
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
-import type { IcmpMatch, NumberMatch, PortsMatch } from '../plan/netfilter.ts';
+import type { IcmpMatch, NumberMatch, PortsMatch, RecentMatch } from '../plan/netfilter.ts';
 import { RouteKind } from '../tables/routes.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -11,6 +11,7 @@ import type { CompiledRule } from './compiled-rule.ts';
 import { DESTINATION_CHANGED, SOURCE_CHANGED } from './conntrack.ts';
 import { statusOf } from './nat.ts';
 import type { Node } from './node.ts';
+import type { RecentTable } from './recent-table.ts';
 import { checkSource, Source } from './source-check.ts';
 
 export const within = ({ from, to, not }: NumberMatch, value: number): boolean =>
@@ -117,4 +118,19 @@ export function passesReversePath(node: Node, p: Packet, from: number, loose: bo
   const back = node.lookup(from);
   if (back < 0 || node.routes.kind(back) !== RouteKind.Unicast) return false;
   return loose || node.routes.device(back) === p.input;
+}
+
+/** recent_mt: what the list knows of the address, and what it is told. */
+export function seenBefore(m: RecentMatch, list: RecentTable, p: Packet, now: number): boolean {
+  const address = m.side === 'src' ? ipv4.source(bytes, p.l3) : ipv4.destination(bytes, p.l3);
+  const ms = m.seconds * 1000;
+  let found = true;
+  if (m.verb === 'set') list.set(address, now);
+  else if (m.verb === 'remove') found = list.remove(address);
+  else {
+    found = list.check(address, now, ms, m.hits);
+    if (m.reap && list.has(address)) list.reap(now, ms);
+    if (m.verb === 'update' && found) list.set(address, now);
+  }
+  return found !== m.not;
 }

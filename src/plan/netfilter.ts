@@ -48,6 +48,19 @@ export interface IcmpMatch extends Negatable {
   readonly code?: number;
 }
 
+/** `recent`: a list of addresses by name, and when each was seen. */
+export interface RecentMatch extends Negatable {
+  readonly list: string;
+  /** Enter the address, ask for it, ask and enter it anew, or strike it out. */
+  readonly verb: 'set' | 'rcheck' | 'update' | 'remove';
+  readonly side: 'src' | 'dst';
+  /** How long ago at most; 0: at any time. */
+  readonly seconds: number;
+  /** How often at least. */
+  readonly hits: number;
+  readonly reap: boolean;
+}
+
 export interface AddressTypeMatch {
   readonly side: 'src' | 'dst';
   readonly not: boolean;
@@ -86,6 +99,7 @@ export interface Matches {
   readonly statistic?:
     | { readonly mode: 'nth'; readonly every: number; readonly packet: number }
     | { readonly mode: 'random'; readonly probability: number };
+  readonly recent?: RecentMatch;
   /** `rpfilter`: `invert` matches packets that fail. */
   readonly rpfilter?: { readonly invert: boolean; readonly loose: boolean };
 }

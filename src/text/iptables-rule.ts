@@ -8,6 +8,7 @@ import type {
   Matches,
   NetfilterRule,
   PortRange,
+  RecentMatch,
   Target,
 } from '../plan/netfilter.ts';
 import { tryInterfaceAddress, tryIp4 } from '../wire/address.ts';
@@ -32,6 +33,19 @@ const STATES: readonly string[] = [
   'SNAT',
   'DNAT',
 ];
+
+/** libxt_recent's defaults. */
+const RECENT: RecentMatch = {
+  list: 'DEFAULT',
+  verb: 'rcheck',
+  side: 'src',
+  seconds: 0,
+  hits: 1,
+  reap: false,
+  not: false,
+};
+/** The only mask of addresses that `recent` is asked for. */
+const WHOLE = '255.255.255.255';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -62,6 +76,7 @@ export function parseRule(
       module = reader.value('a match after -m');
       // Printed without options where it has none.
       if (module === 'rpfilter') matches.rpfilter = { invert: false, loose: false };
+      if (module === 'recent') matches.recent = RECENT;
     } else readMatch(word, not, module, matches, reader);
     not = false;
   }
@@ -193,6 +208,35 @@ function readMatch(
     case '--probability':
       m.statistic = { mode: 'random', probability: reader.number('0 to 1', 0, 1) };
       return;
+    case '--set':
+    case '--rcheck':
+    case '--update':
+    case '--remove': {
+      const verb = word.slice(2) as RecentMatch['verb'];
+      m.recent = { ...RECENT, ...m.recent, verb, not };
+      return;
+    }
+    case '--seconds':
+      m.recent = { ...RECENT, ...m.recent, seconds: reader.number('seconds', 1, 0x7fffffff) };
+      return;
+    case '--hitcount':
+      m.recent = { ...RECENT, ...m.recent, hits: reader.number('a number from 1', 1, 255) };
+      return;
+    case '--reap':
+      m.recent = { ...RECENT, ...m.recent, reap: true };
+      return;
+    case '--name':
+      m.recent = { ...RECENT, ...m.recent, list: reader.value('a name') };
+      return;
+    case '--rsource':
+    case '--rdest':
+      m.recent = { ...RECENT, ...m.recent, side: word === '--rsource' ? 'src' : 'dst' };
+      return;
+    case '--mask': {
+      const mask = reader.value(WHOLE);
+      if (mask !== WHOLE) throw refuseRule(reader.place, WHOLE, mask);
+      return;
+    }
     case '--invert':
     case '--loose':
       m.rpfilter = { invert: false, loose: false, ...m.rpfilter, [word.slice(2)]: true };

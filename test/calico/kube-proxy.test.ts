@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { planCluster } from '../../src/calico/cluster-plan.ts';
-import { kubeChain } from '../../src/calico/kube-proxy.ts';
+import { kubeChain } from '../../src/calico/kube-proxy-port.ts';
 import { PodwireError } from '../../src/errors.ts';
 import type { ChainPlan } from '../../src/plan/netfilter.ts';
 import type { ClusterPlan } from '../../src/plan/plan.ts';
@@ -89,7 +89,11 @@ describe('kube-dns with two endpoints', () => {
       rules(cluster, name, table).map((text) => text.split(' -j ')[1]);
     expect(jumps('nat', 'POSTROUTING')).toEqual(['cali-POSTROUTING', 'KUBE-POSTROUTING']);
     expect(jumps('nat', 'PREROUTING')).toEqual(['KUBE-SERVICES']);
-    expect(jumps('filter', 'FORWARD').slice(0, 2)).toEqual(['cali-FORWARD', 'KUBE-FORWARD']);
+    expect(jumps('filter', 'FORWARD').slice(0, 3)).toEqual([
+      'cali-FORWARD',
+      'KUBE-PROXY-FIREWALL',
+      'KUBE-FORWARD',
+    ]);
   });
 
   it('says which clusterCIDR it took', () => {
@@ -170,6 +174,9 @@ describe('services without endpoints', () => {
     );
     expect(chainOf(cluster, 'nat', 'KUBE-SERVICES')).toBeUndefined();
     expect(cluster.services).toEqual([]);
+    expect(cluster.assumptions.join('\n')).toMatch(
+      /headless.*: kube-system\/kube-dns\nan ExternalName.*: kube-system\/other/,
+    );
   });
 });
 
@@ -193,10 +200,27 @@ describe('from outside', () => {
     ]);
   });
 
-  it('what is left out is said', () => {
-    const { assumptions } = plan(spec('Local'), one);
-    expect(assumptions.join('\n')).toMatch(/sessionAffinity .*: kube-system\/kube-dns/);
-    expect(assumptions.join('\n')).toMatch(/externalTrafficPolicy .*: kube-system\/kube-dns/);
+  it('under Local a chain of its own, past which pods and the node go', () => {
+    const cluster = plan(spec('Local'), slice('[{addresses: [10.244.0.2], nodeName: node1}]'));
+    const name = 'kube-system/kube-dns:dns';
+    const [ext, svl] = [kubeChain('EXT', `${name}udp`), kubeChain('SVL', `${name}udp`)];
+    // As printed on a cluster, with other names.
+    expect(rules(cluster, ext)).toEqual([
+      `-A ${ext} -s 10.244.0.0/16 -m comment --comment "pod traffic for ${name} external destinations" -j KUBE-SVC-TCOU7JCQXEZGVUNU`,
+      `-A ${ext} -m comment --comment "masquerade LOCAL traffic for ${name} external destinations" -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ`,
+      `-A ${ext} -m comment --comment "route LOCAL traffic for ${name} external destinations" -m addrtype --src-type LOCAL -j KUBE-SVC-TCOU7JCQXEZGVUNU`,
+      `-A ${ext} -j ${svl}`,
+    ]);
+    expect(rules(cluster, svl).map((text) => text.split(' -j ')[1])).toEqual([
+      'KUBE-SEP-YIL6JZP7A3QYXJU2',
+      'KUBE-SEP-YIL6JZP7A3QYXJU2',
+    ]);
+    // Three hours, where nothing else is said.
+    expect(rules(cluster, svl)[0]).toContain(
+      '-m recent --rcheck --seconds 10800 --reap --name KUBE-SEP-YIL6JZP7A3QYXJU2 --mask 255.255.255.255 --rsource',
+    );
+    const [a, b] = cluster.namespaces.filter(({ role }) => role === 'node');
+    expect(a!.netfilter).not.toBe(b!.netfilter);
   });
 });
 
