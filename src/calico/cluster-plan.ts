@@ -7,7 +7,7 @@ import { type ControlPlane, controlPlane, felixSettings } from './control-plane.
 import { hostVeth, loopback, nicDevice, POD_DEVICE, podVeth, tunnelDevices } from './devices.ts';
 import { type EndpointRulesOf, endpointChainsOf } from './endpoint-chains.ts';
 import type { FelixOf } from './felix-configuration.ts';
-import type { Freedoms } from './free-inputs.ts';
+import { checkFreeNames } from './free-inputs.ts';
 import { hostEndpoints } from './host-endpoint.ts';
 import { type Numbering, numbering } from './ifindex.ts';
 import { inventoryOf } from './inventory.ts';
@@ -112,7 +112,7 @@ export function planCluster(
     ),
     ...manifest.workloads.map((pod) => planPod(pod, context)),
   ];
-  checkNames(manifest.freedoms, namespaces);
+  checkFreeNames(manifest.freedoms, namespaces);
   return {
     namespaces,
     segments: fabric.segments,
@@ -296,27 +296,6 @@ function groupBy<T>(list: readonly T[], key: (item: T) => string): Map<string, T
     else group.push(item);
   }
   return groups;
-}
-
-/** Free inputs for what is not in the plan are mistakes, not spare parts. */
-function checkNames(
-  { names, ifindex, checksumOffload }: Freedoms,
-  namespaces: readonly NamespacePlan[],
-): void {
-  const known = new Map(namespaces.map((namespace) => [namespace.name, namespace]));
-  for (const { name, at } of names) {
-    if (!known.has(name)) throw at.refuse('the name of a node or a namespace/pod of the cluster');
-  }
-  for (const { node, device, at } of [...ifindex, ...checksumOffload]) {
-    const namespace = known.get(node);
-    if (namespace === undefined) {
-      throw at.entry('node').refuse('the name of a node or a namespace/pod of the cluster');
-    }
-    if (namespace.devices.some(({ name }) => name === device)) continue;
-    throw at
-      .entry('device')
-      .refuse(`a device of ${node} (${listNames(namespace.devices.map(({ name }) => name))})`);
-  }
 }
 
 /** Settings that do not go together. */

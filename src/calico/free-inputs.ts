@@ -1,10 +1,11 @@
 /**
  * FreeInputs: podwire's own resource for what no table tells. Names are checked
- * against the finished plan; see `checkNames`.
+ * against the finished plan; see `checkFreeNames`.
  */
-import type { FreeInputs } from '../plan/plan.ts';
+import type { FreeInputs, NamespacePlan } from '../plan/plan.ts';
 import { type Ip4, tryIp4 } from '../wire/address.ts';
 import type { Field } from './field.ts';
+import { listNames } from './names.ts';
 
 export interface DeviceNote {
   readonly node: string;
@@ -118,4 +119,25 @@ function endpoint(at: Field, withPort: boolean): { address: Ip4; port: number } 
     throw at.refuse(expected);
   }
   return { address, port: Number(digits) };
+}
+
+/** Free inputs for what is not in the plan are mistakes, not spare parts. */
+export function checkFreeNames(
+  { names, ifindex, checksumOffload }: Freedoms,
+  namespaces: readonly NamespacePlan[],
+): void {
+  const known = new Map(namespaces.map((namespace) => [namespace.name, namespace]));
+  for (const { name, at } of names) {
+    if (!known.has(name)) throw at.refuse('the name of a node or a namespace/pod of the cluster');
+  }
+  for (const { node, device, at } of [...ifindex, ...checksumOffload]) {
+    const namespace = known.get(node);
+    if (namespace === undefined) {
+      throw at.entry('node').refuse('the name of a node or a namespace/pod of the cluster');
+    }
+    if (namespace.devices.some(({ name }) => name === device)) continue;
+    throw at
+      .entry('device')
+      .refuse(`a device of ${node} (${listNames(namespace.devices.map(({ name }) => name))})`);
+  }
 }
