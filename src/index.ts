@@ -57,7 +57,7 @@ export { formatDiff } from './report/diff-text.ts';
 export { formatDissection } from './report/dissection-text.ts';
 export { type Finding, lintPlan } from './report/lint.ts';
 export { formatSteps, formatTrace, type TraceTextOptions } from './report/trace-text.ts';
-export { Fib, type FibEntry } from './tables/fib.ts';
+export { Fib, type FibColumns, type FibEntry } from './tables/fib.ts';
 export { type CommandOptions, runCommand } from './text/command.ts';
 export type { FrameDifference } from './verify/compare.ts';
 export { type Lab, type LabCapture, type LabEvent, openLab } from './verify/lab.ts';

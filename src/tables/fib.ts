@@ -1,19 +1,19 @@
 /**
- * Longest prefix match over IPv4: a table of routes, and a trie of fixed strides
- * compiled from it, 8-8-10-6 bits. The strides end at /16 and /26 because Calico's
- * pools and blocks do; a node of 5,000 routes takes about 20 KiB.
+ * Longest prefix match over IPv4: a tree of prefixes, and a lookup table painted from it
+ * in the form that suits its size.
  *
- *   address:  | 8 bits | 8 bits | 10 bits     | 6 bits |
- *   root 256 cells ─► 256 cells ─► 1,024 cells ─► 64 cells
- *   cell:  0 nothing · odd: (value << 1 | 1) · even: cells of the next level start at cell >> 1
+ *   up to 100,000 routes   8-8-10-6 bits; the strides end at /16 and /26 because Calico's
+ *                          pools and blocks do: about 20 KiB for a node of 5,000 routes
+ *   above, or scattered    24-8 bits: 33 MiB, one load for almost every address
  *
- * A shorter prefix is painted over all cells it covers, longer ones after it, so
- * a lookup takes at most four loads and never looks back. Cells are 16 bits wide
- * while everything fits, else 32. Equal prefixes are ordered by metric, then by
- * insertion, as fib_table_insert does; only the first is in the trie.
+ * Cells are 16 bits wide while every value fits, else 32. The table is painted at the first
+ * lookup and kept in step from then on. Equal prefixes are ordered by metric, then by
+ * insertion, as fib_table_insert does; only the first is in the table.
  */
 import { PodwireError } from '../errors.ts';
-import { netmask } from '../wire/address.ts';
+import { type Addresses, find8, type Kernel, kernelOf } from './lookup-kernel.ts';
+import { PrefixTree } from './prefix-tree.ts';
+import { MAX_NARROW, OVERFLOW, StrideTable } from './stride-table.ts';
 
 export interface FibEntry {
   /** Signed 32-bit; bits beyond `length` are zero. */
@@ -24,143 +24,254 @@ export interface FibEntry {
   readonly value: number;
 }
 
-const STRIDES = [8, 8, 10, 6] as const;
+/** Routes as columns; all three are of the same length. */
+export interface FibColumns {
+  /** Signed or not; bits beyond the length do not matter. */
+  readonly addresses: ArrayLike<number>;
+  readonly lengths: ArrayLike<number>;
+  readonly values: ArrayLike<number>;
+}
+
+interface Second {
+  readonly metric: number;
+  readonly value: number;
+}
+
 const MAX_VALUE = 2 ** 30 - 1;
-const WIDE = 0x10000;
+/** Routes above which the fast form pays. */
+const MANY = 100_000;
+const SMALL = [8, 8, 10, 6];
+const LARGE = [24, 8];
+/** Cells of blocks for routes to come, for the arrays of a large table to stay the same. */
+const SPARE = 256 * 256;
+const NO_CELLS = new Uint16Array(0);
+const NO_KERNEL: Kernel = { lookup: () => -1, batch: () => undefined };
 
 export class Fib {
-  /** Entries by length, then address; equal ones in the order they win. */
-  private readonly prefixes = new Map<number, FibEntry[]>();
-  private cells: Uint16Array | Uint32Array = new Uint16Array(256);
-  private stale = false;
+  private tree = new PrefixTree();
+  /** Of the winner at each node of the tree, where it is not 0. */
+  private readonly metrics = new Map<number, number>();
+  /** What loses against the winner of the same prefix, best first. */
+  private readonly seconds = new Map<number, Second[]>();
   private count = 0;
+  /** A value was there that needs cells of 32 bits. */
+  private wide = false;
+  /** The small form ran out of blocks. */
+  private scattered = false;
+  private table: StrideTable | null = null;
+  private kernel = NO_KERNEL;
+  /** The cells of the small form while they are narrow: read without a closure between. */
+  private top: Uint16Array = NO_CELLS;
+  private rest: Uint16Array = NO_CELLS;
 
   /**
    * Adds a route. A second one with the same prefix and metric is refused (false),
    * as `ip route add` refuses it.
    */
   insert(address: number, length: number, value: number, metric = 0): boolean {
-    if (!Number.isInteger(length) || length < 0 || length > 32) {
-      throw new PodwireError('ERR_ADDRESS', `expected a prefix length of 0 to 32, found ${length}`);
+    check(length, value);
+    const node = this.tree.make(address, length);
+    const held = this.tree.values[node]!;
+    if (held >= 0) {
+      const winning = this.metrics.get(node) ?? 0;
+      const others = this.seconds.get(node) ?? [];
+      if (winning === metric || others.some((e) => e.metric === metric)) return false;
+      const loser = metric < winning ? { metric: winning, value: held } : { metric, value };
+      const at = others.findIndex((e) => e.metric > loser.metric);
+      others.splice(at < 0 ? others.length : at, 0, loser);
+      this.seconds.set(node, others);
+      if (metric < winning) this.settle(node, address, length, value, metric);
+    } else this.settle(node, address, length, value, metric);
+    this.count += 1;
+    return true;
+  }
+
+  /** Gives the route with this prefix and metric a new value, or adds it. Whether it was there. */
+  replace(address: number, length: number, value: number, metric = 0): boolean {
+    if (this.insert(address, length, value, metric)) return false;
+    const node = this.tree.find(address, length);
+    if ((this.metrics.get(node) ?? 0) === metric) this.settle(node, address, length, value, metric);
+    else {
+      const others = this.seconds.get(node)!;
+      others[others.findIndex((e) => e.metric === metric)] = { metric, value };
     }
-    if (!Number.isInteger(value) || value < 0 || value > MAX_VALUE) {
-      throw new PodwireError('ERR_ADDRESS', `expected a value of 0 to 2^30 - 1, found ${value}`);
-    }
-    const prefix = address & netmask(length);
-    const key = prefixKey(prefix, length);
-    const equals = this.prefixes.get(key) ?? [];
-    if (equals.some((e) => e.metric === metric)) return false;
-    const entry = { address: prefix, length, metric, value };
-    const before = equals.findIndex((e) => e.metric > metric);
-    equals.splice(before < 0 ? equals.length : before, 0, entry);
-    this.prefixes.set(key, equals);
-    this.count++;
-    this.stale = true;
     return true;
   }
 
   /** Removes the route with this metric, or the winning one. Whether there was one. */
   remove(address: number, length: number, metric?: number): boolean {
-    const key = prefixKey(address & netmask(length), length);
-    const equals = this.prefixes.get(key);
-    const at = equals?.findIndex((e) => metric === undefined || e.metric === metric) ?? -1;
-    if (equals === undefined || at < 0) return false;
-    equals.splice(at, 1);
-    if (equals.length === 0) this.prefixes.delete(key);
-    this.count--;
-    this.stale = true;
+    const node = this.tree.find(address, length);
+    if (node < 0 || this.tree.values[node]! < 0) return false;
+    const others = this.seconds.get(node);
+    const winning = this.metrics.get(node) ?? 0;
+    if (metric !== undefined && metric !== winning) {
+      const at = others?.findIndex((e) => e.metric === metric) ?? -1;
+      if (others === undefined || at < 0) return false;
+      others.splice(at, 1);
+      if (others.length === 0) this.seconds.delete(node);
+    } else if (others === undefined) {
+      this.metrics.delete(node);
+      this.tree.drop(address, length);
+      this.paint(address, length);
+    } else {
+      const next = others.shift()!;
+      if (others.length === 0) this.seconds.delete(node);
+      this.settle(node, address, length, next.value, next.metric);
+    }
+    this.count -= 1;
     return true;
   }
 
-  /** The value of the longest matching prefix, or -1. Allocates nothing once compiled. */
+  /**
+   * Adds many routes of metric 0 in any order, faster than one by one; of equal prefixes
+   * the first counts. How many were added.
+   */
+  load({ addresses, lengths, values }: FibColumns): number {
+    const before = this.count;
+    this.forget();
+    for (const at of byAddress(addresses)) this.insert(addresses[at]!, lengths[at]!, values[at]!);
+    return this.count - before;
+  }
+
+  /** The value of the longest matching prefix, or -1. Allocates nothing once painted. */
   lookup(address: number): number {
-    if (this.stale) this.compile();
-    const cells = this.cells;
-    let cell = cells[address >>> 24]!;
-    if ((cell & 1) === 1 || cell === 0) return (cell >>> 1) - +(cell === 0);
-    cell = cells[(cell >>> 1) + ((address >>> 16) & 255)]!;
-    if ((cell & 1) === 1 || cell === 0) return (cell >>> 1) - +(cell === 0);
-    cell = cells[(cell >>> 1) + ((address >>> 6) & 1023)]!;
-    if ((cell & 1) === 1 || cell === 0) return (cell >>> 1) - +(cell === 0);
-    cell = cells[(cell >>> 1) + (address & 63)]!;
-    return (cell >>> 1) - +(cell === 0);
+    if (this.table === null) this.compile();
+    return this.top === NO_CELLS
+      ? this.kernel.lookup(address)
+      : find8(this.top, this.rest, address);
+  }
+
+  /**
+   * Looks up the first `count` addresses into `values`: faster than one by one on a large
+   * table. Throws ERR_USAGE where the arrays are shorter than that.
+   */
+  lookupBatch(addresses: Addresses, values: Int32Array, count = addresses.length): void {
+    if (!(count >= 0 && count <= addresses.length && count <= values.length)) {
+      const room = Math.min(addresses.length, values.length);
+      throw new PodwireError('ERR_USAGE', `expected a count of at most ${room}, found ${count}`);
+    }
+    if (this.table === null) this.compile();
+    this.kernel.batch(addresses, values, count);
   }
 
   get size(): number {
     return this.count;
   }
 
-  /** Bytes of the compiled trie. */
+  /** Bytes of the lookup table. The routes themselves take about 30 more each. */
   memory(): number {
-    if (this.stale) this.compile();
-    return this.cells.byteLength;
+    if (this.table === null) this.compile();
+    return this.table!.memory;
   }
 
   /** All routes: by address, then longer prefix first, then metric, as `ip route` dumps them. */
   *[Symbol.iterator](): Generator<FibEntry> {
-    const groups = [...this.prefixes.values()].sort(
-      ([a], [b]) => (a!.address >>> 0) - (b!.address >>> 0) || b!.length - a!.length,
-    );
-    for (const group of groups) yield* group;
+    for (const { node, address, length } of this.tree.prefixes()) {
+      const metric = this.metrics.get(node) ?? 0;
+      yield { address, length, metric, value: this.tree.values[node]! };
+      for (const second of this.seconds.get(node) ?? []) yield { address, length, ...second };
+    }
+  }
+
+  /** Makes a route the winner of its prefix. */
+  private settle(
+    node: number,
+    address: number,
+    length: number,
+    value: number,
+    metric: number,
+  ): void {
+    this.tree.values[node] = value;
+    if (metric !== 0) this.metrics.set(node, metric);
+    else if (this.metrics.size > 0) this.metrics.delete(node);
+    if (value > MAX_NARROW && !this.wide) {
+      this.wide = true;
+      this.forget();
+    }
+    this.paint(address, length);
+  }
+
+  /** Half as many keep a large table, so that no two changes build one each. */
+  private get isLarge(): boolean {
+    const isNow = this.table !== null && this.table.top.length > 256;
+    return this.scattered || this.count > (isNow ? MANY / 2 : MANY);
+  }
+
+  /** Keeps the table in step; one that no longer suits is made anew at the next lookup. */
+  private paint(address: number, length: number): void {
+    const { table } = this;
+    if (table === null) return;
+    if (this.isLarge !== table.top.length > 256) {
+      this.forget();
+      return;
+    }
+    const rest = table.rest;
+    try {
+      table.paint(this.tree, address, length);
+    } catch (reason) {
+      if (reason !== OVERFLOW) throw reason;
+      this.overflow();
+      return;
+    }
+    if (table.rest !== rest) this.use(table);
   }
 
   private compile(): void {
-    const winners = [...this.prefixes.values()]
-      .map(([first]) => first!)
-      .sort((a, b) => a.length - b.length);
-    const trie = new TrieBuilder();
-    for (const { address, length, value } of winners) trie.paint(address, length, value);
-    this.cells = trie.cells();
-    this.stale = false;
+    const large = this.isLarge;
+    const table = new StrideTable(large ? LARGE : SMALL, this.wide, large ? SPARE : 256);
+    try {
+      table.paint(this.tree, 0, 0);
+    } catch (reason) {
+      if (reason !== OVERFLOW) throw reason;
+      this.overflow();
+      this.compile();
+      return;
+    }
+    table.trim(large ? SPARE : 0);
+    this.use(table);
+  }
+
+  private overflow(): void {
+    // A large one has no other way out: 32,768 /24 with longer prefixes in them.
+    if (this.isLarge) this.wide = true;
+    else this.scattered = true;
+    this.forget();
+  }
+
+  private forget(): void {
+    this.table = null;
+  }
+
+  private use(table: StrideTable): void {
+    const { top, rest } = table;
+    this.table = table;
+    this.kernel = kernelOf(table, top.length > 256);
+    const isPlain = top.length === 256 && top instanceof Uint16Array;
+    this.top = isPlain ? top : NO_CELLS;
+    this.rest = isPlain ? (rest as Uint16Array) : NO_CELLS;
   }
 }
 
-const prefixKey = (prefix: number, length: number): number => length * 2 ** 32 + (prefix >>> 0);
-
-/** Fills cells in 32 bits; `cells()` narrows them where they fit. */
-class TrieBuilder {
-  private memory = new Uint32Array(1024);
-  private used = 256;
-
-  /** Prefixes must come shortest first. */
-  paint(address: number, length: number, value: number): void {
-    let block = 0;
-    let level = 0;
-    let depth: number = STRIDES[0];
-    while (length > depth) {
-      const at = block + this.slot(address, depth, STRIDES[level]!);
-      block = this.descend(at, STRIDES[level + 1]!);
-      level++;
-      depth += STRIDES[level]!;
-    }
-    const covered = 2 ** (depth - length);
-    const first = block + this.slot(address, depth, STRIDES[level]!);
-    // Shortest first: no cell here can lead to a deeper block yet.
-    this.memory.fill(((value << 1) | 1) >>> 0, first, first + covered);
+function check(length: number, value: number): void {
+  if (!Number.isInteger(length) || length < 0 || length > 32) {
+    throw new PodwireError('ERR_ADDRESS', `expected a prefix length of 0 to 32, found ${length}`);
   }
-
-  cells(): Uint16Array | Uint32Array {
-    const used = this.memory.subarray(0, this.used);
-    return used.every((cell) => cell < WIDE) ? Uint16Array.from(used) : used.slice();
+  if (!Number.isInteger(value) || value < 0 || value > MAX_VALUE) {
+    throw new PodwireError('ERR_ADDRESS', `expected a value of 0 to 2^30 - 1, found ${value}`);
   }
+}
 
-  private slot(address: number, depth: number, stride: number): number {
-    return (address >>> (32 - depth)) & (2 ** stride - 1);
+/** Positions in the order of their addresses, equal ones as they came: a radix sort. */
+function byAddress(addresses: ArrayLike<number>): Uint32Array {
+  const count = addresses.length;
+  let order = Uint32Array.from({ length: count }, (_, i) => i);
+  for (const shift of [0, 16]) {
+    const starts = new Uint32Array(0x10001);
+    for (let i = 0; i < count; i++) starts[((addresses[i]! >>> shift) & 0xffff) + 1]! += 1;
+    for (let digit = 0; digit < 0x10000; digit++) starts[digit + 1]! += starts[digit]!;
+    const sorted = new Uint32Array(count);
+    for (const at of order) sorted[starts[(addresses[at]! >>> shift) & 0xffff]!++] = at;
+    order = sorted;
   }
-
-  /** The block below a cell, made with what the cell held where there is none yet. */
-  private descend(at: number, stride: number): number {
-    const cell = this.memory[at]!;
-    if ((cell & 1) === 0 && cell !== 0) return cell >>> 1;
-    const block = this.used;
-    this.used += 2 ** stride;
-    if (this.used > this.memory.length) {
-      const wider = new Uint32Array(Math.max(this.memory.length * 2, this.used));
-      wider.set(this.memory);
-      this.memory = wider;
-    }
-    this.memory.fill(cell, block, this.used);
-    this.memory[at] = (block << 1) >>> 0;
-    return block;
-  }
+  return order;
 }

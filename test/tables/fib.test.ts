@@ -7,6 +7,17 @@ import { netmask, parseIp4 } from '../../src/wire/address.ts';
 
 const ip = (text: string): number => parseIp4(text);
 
+/** xorshift32: the same numbers every time. */
+function randoms(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+}
+
 const route = fc.record({
   // Few distinct prefixes, so that they nest, meet and repeat.
   address: fc.oneof(
@@ -85,6 +96,88 @@ describe('Fib', () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  it('replaces, promotes and refuses as `ip route` does', () => {
+    const fib = new Fib();
+    expect(fib.replace(ip('10.0.0.0'), 8, 1, 100)).toBe(false);
+    expect(fib.replace(ip('10.0.0.0'), 8, 2, 100)).toBe(true);
+    expect(fib.lookup(ip('10.1.2.3'))).toBe(2);
+    expect(fib.replace(ip('10.0.0.0'), 8, 3, 200)).toBe(false);
+    expect(fib.replace(ip('10.0.0.0'), 8, 4, 200)).toBe(true);
+    expect(fib.lookup(ip('10.1.2.3'))).toBe(2);
+    expect(fib.remove(ip('10.0.0.0'), 8)).toBe(true);
+    expect(fib.lookup(ip('10.1.2.3'))).toBe(4);
+    expect([...fib]).toEqual([{ address: ip('10.0.0.0'), length: 8, metric: 200, value: 4 }]);
+    expect(fib.remove(ip('10.0.0.0'), 8, 100)).toBe(false);
+  });
+
+  it('is one table for 150,000 routes and for the 15,000 left of them', () => {
+    // The twin: a map for each length, asked from the longest down.
+    const twin = Array.from({ length: 33 }, () => new Map<number, number>());
+    const slow = (address: number): number => {
+      for (let length = 32; length >= 0; length--) {
+        const value = twin[length]!.get(address & netmask(length));
+        if (value !== undefined) return value;
+      }
+      return -1;
+    };
+    const draw = randoms(7);
+    const addresses: number[] = [];
+    const lengths: number[] = [];
+    const values: number[] = [];
+    for (let i = 0; i < 150_000; i++) {
+      const length = i % 64 === 0 ? draw() % 33 : 16 + (draw() % 9);
+      // Half of them near others.
+      const near = i % 2 === 0 ? draw() : addresses[draw() % i]! + (draw() % 0x2000);
+      const address = near & netmask(length);
+      addresses.push(address);
+      lengths.push(length);
+      values.push(draw() % 1000);
+      if (!twin[length]!.has(address)) twin[length]!.set(address, values[i]!);
+    }
+    const distinct = (): number => twin.reduce((sum, map) => sum + map.size, 0);
+    const fib = new Fib();
+    expect(fib.load({ addresses, lengths, values })).toBe(distinct());
+    const probes = Int32Array.from({ length: 20_000 }, (_, i) =>
+      i % 3 === 0 ? draw() : addresses[draw() % addresses.length]! + (draw() % 300) - 20,
+    );
+    const agree = (): void => {
+      expect(fib.size).toBe(distinct());
+      const found = new Int32Array(probes.length);
+      fib.lookupBatch(probes, found);
+      const expected = probes.map(slow);
+      expect(found).toEqual(expected);
+      expect(probes.map((probe) => fib.lookup(probe))).toEqual(expected);
+    };
+    agree();
+    expect(fib.memory()).toBeGreaterThan(2 ** 25);
+    for (let i = 0; i < 10_000; i++) {
+      const at = draw() % addresses.length;
+      const [address, length] = [addresses[at]!, lengths[at]!];
+      if (i % 2 === 0) {
+        expect(fib.remove(address, length)).toBe(twin[length]!.delete(address));
+      } else {
+        expect(fib.replace(address, length, i)).toBe(twin[length]!.has(address));
+        twin[length]!.set(address, i);
+      }
+    }
+    agree();
+    for (let i = 0; i < addresses.length * 0.9; i++) {
+      fib.remove(addresses[i]!, lengths[i]!);
+      twin[lengths[i]!]!.delete(addresses[i]!);
+    }
+    agree();
+  });
+
+  it('refuses a batch that is longer than its arrays', () => {
+    const fib = new Fib();
+    fib.insert(0, 0, 5);
+    const values = new Int32Array(3);
+    expect(() => fib.lookupBatch(new Int32Array(4), values)).toThrow(PodwireError);
+    expect(() => fib.lookupBatch(new Int32Array(4), values, -1)).toThrow(PodwireError);
+    fib.lookupBatch(new Uint32Array(4), values, 2);
+    expect([...values]).toEqual([5, 5, 0]);
   });
 
   it('holds values beyond 16 bits', () => {
