@@ -53,7 +53,7 @@ export const systemRandom: RandomSource = {
 
 export class LiveTunnel {
   readonly device: WireguardDevice<Buffer>;
-  private readonly options: LiveTunnelOptions;
+  readonly #options: LiveTunnelOptions;
   private readonly socket: Socket;
   private timer: NodeJS.Timeout | undefined;
   private last = 0;
@@ -62,7 +62,7 @@ export class LiveTunnel {
   private held: (() => void)[] | null = null;
 
   private constructor(options: LiveTunnelOptions, socket: Socket) {
-    this.options = options;
+    this.#options = options;
     this.socket = socket;
     this.device = new WireguardDevice<Buffer>({
       privateKey: options.privateKey,
@@ -135,11 +135,11 @@ export class LiveTunnel {
     const outer = this.held;
     const behind: (() => void)[] = [];
     this.held = behind;
-    const { mtu = DEFAULT_MTU } = this.options;
+    const { mtu = DEFAULT_MTU } = this.#options;
     const end = HEADER_LEN + packet.length;
     const last = this.device.seal(packet, b, HEADER_LEN, end, mtu, this.now());
     this.held = outer;
-    if (last < 0) this.options.drop?.(-last as Drop);
+    if (last < 0) this.#options.drop?.(-last as Drop);
     else if (last > 0) {
       const { endpointAddress, endpointPort } = this.device.target!;
       this.put(b.subarray(0, last), endpointAddress, endpointPort);
@@ -151,8 +151,8 @@ export class LiveTunnel {
     if (this.closed) return;
     const address = parseIp4(from.address);
     const last = this.device.receive(datagram, 0, datagram.length, address, from.port, this.now());
-    if (last > 0) this.options.deliver(datagram.subarray(HEADER_LEN, last));
-    else if (last < 0) this.options.drop?.(-last as Drop);
+    if (last > 0) this.#options.deliver(datagram.subarray(HEADER_LEN, last));
+    else if (last < 0) this.#options.drop?.(-last as Drop);
     this.rearm();
   }
 
@@ -181,7 +181,7 @@ export class LiveTunnel {
 
   /** The clock, which never goes back. */
   private now(): Moment {
-    const read = this.options.clock();
+    const read = this.#options.clock();
     if (!Number.isFinite(read) || read < 0) {
       throw new PodwireError('ERR_USAGE', `expected milliseconds, found ${found(read)}`);
     }

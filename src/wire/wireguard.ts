@@ -42,6 +42,8 @@ export const RESPONSE = 2;
 export const COOKIE_REPLY = 3;
 export const DATA = 4;
 export const TAG_LEN = 16;
+/** TOS of handshake messages: AF41 (the kernel's HANDSHAKE_DSCP). */
+export const HANDSHAKE_TOS = 0x88;
 /** Calico's default listen port. */
 export const PORT = 51820;
 

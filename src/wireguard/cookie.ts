@@ -35,8 +35,8 @@ export class CookieChecker {
   private readonly macKey: Buffer;
   private readonly cookieKey: Buffer;
   private readonly random: RandomSource;
-  private readonly secret = Buffer.alloc(HASH_LEN);
-  private secretBorn = Number.NEGATIVE_INFINITY;
+  readonly #secret = Buffer.alloc(HASH_LEN);
+  private renewed = Number.NEGATIVE_INFINITY;
   private readonly origin = Buffer.alloc(6);
   private readonly nonce = Buffer.alloc(NONCE_LEN);
 
@@ -83,13 +83,13 @@ export class CookieChecker {
   }
 
   private cookieFor(address: number, port: number, now: number): Uint8Array {
-    if (now >= this.secretBorn + COOKIE_LIFETIME) {
-      this.random.fill(this.secret);
-      this.secretBorn = now;
+    if (now >= this.renewed + COOKIE_LIFETIME) {
+      this.random.fill(this.#secret);
+      this.renewed = now;
     }
     putI32(this.origin, 0, address);
     putU16(this.origin, 4, port);
-    return mac(this.secret, this.origin);
+    return mac(this.#secret, this.origin);
   }
 }
 

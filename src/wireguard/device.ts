@@ -9,19 +9,20 @@
  * Times are `Moment`s of any clock that never goes back; TAI64N takes it for Unix time.
  */
 import { Drop } from '../drop.ts';
-import { found, PodwireError } from '../errors.ts';
+import { PodwireError } from '../errors.ts';
 import type { Moment } from '../packet/moment.ts';
+import type { Prefix } from '../wire/address.ts';
 import type { Bytes } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as wireguard from '../wire/wireguard.ts';
-import { AllowedIps } from './allowed-ips.ts';
 import { CookieChecker, MacState } from './cookie.ts';
 import { openInitiation } from './handshake.ts';
 import { HandshakeLoad } from './handshake-load.ts';
 import { IndexTable } from './index-table.ts';
-import { formatKey, KEY_LEN, type PrivateKey } from './key.ts';
-import { HANDSHAKE_TOS, Peer } from './peer.ts';
+import type { PrivateKey } from './key.ts';
+import type { Peer } from './peer.ts';
 import type { PeerHost } from './peer-host.ts';
+import { PeerTable } from './peer-table.ts';
 import type { RandomSource } from './random.ts';
 import { HEADER_LEN, OVERHEAD, paddingOf } from './session.ts';
 import type {
@@ -37,24 +38,19 @@ export const STAGED = 0;
 /** `receive` consumed the message: it carried no packet. */
 export const CONSUMED = 0;
 
-const NO_PRESHARED_KEY = Buffer.alloc(KEY_LEN);
-/** Peers of one device (wireguard-go's MaxPeers; the kernel's is 2^20). */
-const MAX_PEERS = 65536;
-
 export class WireguardDevice<P> implements PeerHost<P> {
-  readonly privateKey: PrivateKey;
+  privateKey: PrivateKey;
   readonly random: RandomSource;
   now: Moment = { seconds: 0, nanoseconds: 0 };
   micros = 0;
-  /** The peer of the last `seal` or `receive` that had one: for its endpoint, and for a trace. */
+  /** The peer of the last `seal` or `receive`, if it had one: for its endpoint, and for a trace. */
   target: Peer<P> | null = null;
   private readonly sink: WireguardSink<P>;
   private readonly keyLog: ((secrets: HandshakeSecrets) => void) | undefined;
-  private readonly list: Peer<P>[] = [];
-  private readonly byKey = new Map<string, Peer<P>>();
-  private readonly allowed = new AllowedIps<Peer<P>>();
+  private readonly table: PeerTable<P>;
   readonly indices: IndexTable<P>;
-  private readonly checker: CookieChecker;
+  private checker: CookieChecker;
+  private running = false;
   private readonly load = new HandshakeLoad();
   private readonly reply = Buffer.alloc(wireguard.cookieReply.size);
   private earliest = Number.POSITIVE_INFINITY;
@@ -72,16 +68,55 @@ export class WireguardDevice<P> implements PeerHost<P> {
     this.sink = options.sink;
     this.keyLog = options.keyLog;
     this.checker = new CookieChecker(privateKey.publicKey, random);
-    for (const peer of options.peers) this.add(peer);
+    this.table = new PeerTable(this);
+    for (const peer of options.peers) this.table.set(peer);
   }
 
+  /** In the order in which they were added. */
   get peers(): readonly Peer<P>[] {
-    return this.list;
+    return [...this.table];
   }
 
-  /** The peer that packets to this address go to. */
+  peer(publicKey: Uint8Array): Peer<P> | undefined {
+    return this.table.get(publicKey);
+  }
+
+  /** The peer that packets to this address go to, and that may send from it. */
   lookup(address: number): Peer<P> | null {
-    return this.allowed.lookup(address);
+    return this.table.lookup(address);
+  }
+
+  /** A peer's prefixes, by address. */
+  allowedIps(peer: Peer<P>): readonly Prefix[] {
+    return this.table.allowedIps(peer);
+  }
+
+  /**
+   * Adds a peer, or changes the one with this key: the preshared key, the keepalive and
+   * the allowed IPs become those given, the endpoint only if one is given. The device's
+   * own key is passed over. Throws ERR_CONFIG_VALUE for keys of a wrong length.
+   */
+  setPeer(options: WireguardPeerOptions, at: Moment): void {
+    this.enter(at);
+    const peer = this.table.set(options);
+    if (peer === null || !this.running) return;
+    if (peer.persistentKeepalive > 0) peer.keepalive();
+    peer.flush();
+  }
+
+  /** Its packets that wait are lost. */
+  removePeer(peer: Peer<P>): void {
+    this.table.remove(peer);
+  }
+
+  /** Every session is to be agreed anew. A peer that has the new key is removed. */
+  setPrivateKey(key: PrivateKey, at: Moment): void {
+    this.enter(at);
+    const self = this.table.get(key.publicKey);
+    if (self !== undefined) this.table.remove(self);
+    this.privateKey = key;
+    this.checker = new CookieChecker(key.publicKey, this.random);
+    for (const peer of this.table) peer.renew();
   }
 
   /**
@@ -132,12 +167,13 @@ export class WireguardDevice<P> implements PeerHost<P> {
   /** The interface comes up: persistent keepalives begin (wg_open). */
   start(at: Moment): void {
     this.enter(at);
-    for (const peer of this.list) if (peer.persistentKeepalive > 0) peer.keepalive();
+    this.running = true;
+    for (const peer of this.table) if (peer.persistentKeepalive > 0) peer.keepalive();
   }
 
   /** Forgets all keys and packets that wait; nothing is due any more. */
   close(): void {
-    for (const peer of this.list) peer.close();
+    for (const peer of this.table) peer.close();
     this.earliest = Number.POSITIVE_INFINITY;
   }
 
@@ -152,9 +188,9 @@ export class WireguardDevice<P> implements PeerHost<P> {
   tick(at: Moment): void {
     this.enter(at);
     if (this.earliest > this.micros) return;
-    for (const peer of this.list) peer.tick();
+    for (const peer of this.table) peer.tick();
     this.earliest = Number.POSITIVE_INFINITY;
-    for (const peer of this.list) this.wake(peer.nextTimer());
+    for (const peer of this.table) this.wake(peer.nextTimer());
   }
 
   transmit(message: Bytes, start: number, end: number, peer: Peer<P>, tos: number): void {
@@ -182,31 +218,6 @@ export class WireguardDevice<P> implements PeerHost<P> {
     if (micros < this.earliest) this.earliest = micros;
   }
 
-  private add(options: WireguardPeerOptions): void {
-    const { publicKey, presharedKey = NO_PRESHARED_KEY, endpoint, allowedIps } = options;
-    for (const key of [publicKey, presharedKey]) {
-      if (key.length === KEY_LEN) continue;
-      const message = `expected a key of ${KEY_LEN} bytes, found ${key.length}`;
-      throw new PodwireError('ERR_CONFIG_VALUE', message);
-    }
-    // A peer with the device's own key could only be the device itself.
-    if (publicKey.equals(this.privateKey.publicKey)) return;
-    const name = formatKey(publicKey);
-    if (this.byKey.has(name) || this.list.length === MAX_PEERS) {
-      const expected = `at most ${MAX_PEERS} peers with different keys`;
-      throw new PodwireError('ERR_CONFIG_VALUE', `expected ${expected}, found ${found(name)} too`);
-    }
-    const peer = new Peer<P>(this, Buffer.from(publicKey), Buffer.from(presharedKey));
-    if (endpoint !== undefined) {
-      peer.endpointAddress = endpoint.address;
-      peer.endpointPort = endpoint.port;
-    }
-    peer.persistentKeepalive = (options.persistentKeepalive ?? 0) * 1e6;
-    for (const prefix of allowedIps) this.allowed.insert(prefix, peer);
-    this.list.push(peer);
-    this.byKey.set(name, peer);
-  }
-
   private enter(at: Moment): void {
     this.now = at;
     this.micros = at.seconds * 1e6 + Math.floor(at.nanoseconds / 1000);
@@ -226,7 +237,7 @@ export class WireguardDevice<P> implements PeerHost<P> {
     if (state === MacState.Invalid) return Drop.WireguardMac;
     if (underLoad && state !== MacState.Cookie) {
       this.checker.reply(this.reply, 0, b, start, address, port, micros);
-      this.sink.transmit(this.reply, 0, this.reply.length, address, port, HANDSHAKE_TOS);
+      this.sink.transmit(this.reply, 0, this.reply.length, address, port, wireguard.HANDSHAKE_TOS);
       return Drop.WireguardCookie;
     }
     if (underLoad && !this.load.allow(address, micros)) return Drop.WireguardRate;
@@ -244,10 +255,11 @@ export class WireguardDevice<P> implements PeerHost<P> {
   ): Drop {
     const open = openInitiation(this.privateKey, b, start);
     if (open === undefined) return Drop.WireguardHandshake;
-    const peer = this.byKey.get(formatKey(open.remoteStatic));
+    const peer = this.table.get(open.remoteStatic);
     if (peer === undefined) return Drop.WireguardStranger;
     const fault = peer.answer(open, b, start);
     if (fault !== Drop.None) return fault;
+    this.target = peer;
     this.roam(peer, address, port);
     peer.respond();
     peer.heard(end - start);
@@ -266,6 +278,7 @@ export class WireguardDevice<P> implements PeerHost<P> {
     const { peer } = entry;
     const fault = peer.confirm(b, start);
     if (fault !== Drop.None) return fault;
+    this.target = peer;
     this.roam(peer, address, port);
     peer.establish();
     peer.heard(end - start);

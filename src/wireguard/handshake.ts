@@ -32,9 +32,9 @@ type HandshakeState = (typeof HandshakeState)[keyof typeof HandshakeState];
 export interface Remote {
   readonly publicKey: Buffer;
   /** 32 bytes; zeros where none is set. */
-  readonly presharedKey: Buffer;
+  presharedKey: Buffer;
   /** Static-static agreement; absent where the remote key is of low order. */
-  readonly staticShared: Buffer | undefined;
+  staticShared: Buffer | undefined;
 }
 
 /** An initiation whose sender is known, but not yet whether it is fresh. */
@@ -90,13 +90,13 @@ export class Handshake {
   state: HandshakeState = HandshakeState.Zeroed;
   localIndex = 0;
   private remoteIndex = 0;
-  private noise: NoiseState | null = null;
+  #noise: NoiseState | null = null;
   private ephemeral: PrivateKey | null = null;
   private remoteEphemeral: Buffer = nothing;
-  private readonly remote: Remote;
+  readonly #remote: Remote;
 
   constructor(remote: Remote) {
-    this.remote = remote;
+    this.#remote = remote;
   }
 
   /** Writes an initiation without its MACs. False where no agreement with this peer is possible. */
@@ -108,7 +108,7 @@ export class Handshake {
     b: Bytes,
     at: number,
   ): boolean {
-    const { remote } = this;
+    const remote = this.#remote;
     const noise = new NoiseState(remote.publicKey);
     const shared = ephemeral.agree(remote.publicKey);
     if (shared === undefined || remote.staticShared === undefined) return false;
@@ -138,7 +138,9 @@ export class Handshake {
 
   /** Writes the response to the initiation adopted last, without its MACs. */
   respond(ephemeral: PrivateKey, index: number, b: Bytes, at: number): boolean {
-    const { noise, remote, remoteEphemeral } = this;
+    const { remoteEphemeral } = this;
+    const noise = this.#noise;
+    const remote = this.#remote;
     if (this.state !== HandshakeState.InitiationConsumed || noise === null) return false;
     const toEphemeral = ephemeral.agree(remoteEphemeral);
     const toStatic = ephemeral.agree(remote.publicKey);
@@ -160,9 +162,10 @@ export class Handshake {
 
   /** Consumes the response to the initiation sent last. */
   finish(local: PrivateKey, b: Bytes, at: number): boolean {
-    const { ephemeral, remote } = this;
+    const { ephemeral } = this;
+    const remote = this.#remote;
     if (this.state !== HandshakeState.InitiationSent || ephemeral === null) return false;
-    const noise = this.noise!.clone();
+    const noise = this.#noise!.clone();
     const theirs = slice(b, at + response.ephemeral, KEY_LEN);
     const toEphemeral = ephemeral.agree(theirs);
     const toStatic = local.agree(theirs);
@@ -185,7 +188,7 @@ export class Handshake {
   session(): SessionKeys | undefined {
     const initiator = this.state === HandshakeState.ResponseConsumed;
     if (!initiator && this.state !== HandshakeState.ResponseSent) return undefined;
-    const [first, second] = this.noise!.split();
+    const [first, second] = this.#noise!.split();
     const { localIndex, remoteIndex } = this;
     this.clear();
     return {
@@ -210,9 +213,9 @@ export class Handshake {
     noise: NoiseState | null,
     ephemeral: PrivateKey | null,
   ): void {
-    if (this.noise !== noise) this.noise?.forget();
+    if (this.#noise !== noise) this.#noise?.forget();
     if (this.ephemeral !== ephemeral) this.ephemeral?.forget();
-    this.noise = noise;
+    this.#noise = noise;
     this.ephemeral = ephemeral;
     this.state = state;
   }

@@ -12,73 +12,73 @@ const INITIAL_HASH = hash(INITIAL_CHAIN, IDENTIFIER);
 const NO_KEY = Buffer.alloc(HASH_LEN);
 
 export class NoiseState {
-  private chain: Buffer = Buffer.from(INITIAL_CHAIN);
-  private digest: Buffer;
-  private key: Buffer = NO_KEY;
+  #chain: Buffer = Buffer.from(INITIAL_CHAIN);
+  #digest: Buffer;
+  #key: Buffer = NO_KEY;
 
   /** The responder's static key is known to both ends before the first message. */
   constructor(responder: Buffer) {
-    this.digest = hash(INITIAL_HASH, responder);
+    this.#digest = hash(INITIAL_HASH, responder);
   }
 
   clone(): NoiseState {
     const copy = new NoiseState(NO_KEY);
-    copy.chain = Buffer.from(this.chain);
-    copy.digest = this.digest;
-    copy.key = Buffer.from(this.key);
+    copy.#chain = Buffer.from(this.#chain);
+    copy.#digest = this.#digest;
+    copy.#key = Buffer.from(this.#key);
     return copy;
   }
 
   mixHash(data: Uint8Array): void {
-    this.digest = hash(this.digest, data);
+    this.#digest = hash(this.#digest, data);
   }
 
   /** C only: ephemeral keys, and the agreements of the response. */
   mixChain(input: Uint8Array): void {
-    const [chain] = derive(this.chain, input, 1);
-    this.chain = chain!;
+    const [chain] = derive(this.#chain, input, 1);
+    this.#chain = chain!;
   }
 
   /** C and the key from an agreement; false where there was none. */
   mixShared(shared: Uint8Array | undefined): boolean {
     if (shared === undefined) return false;
-    const [chain, key] = derive(this.chain, shared, 2);
-    this.chain = chain!;
-    this.key = key!;
+    const [chain, key] = derive(this.#chain, shared, 2);
+    this.#chain = chain!;
+    this.#key = key!;
     return true;
   }
 
   /** C, H and the key from the preshared key. */
   mixPreshared(presharedKey: Uint8Array): void {
-    const [chain, mixed, key] = derive(this.chain, presharedKey, 3);
-    this.chain = chain!;
+    const [chain, mixed, key] = derive(this.#chain, presharedKey, 3);
+    this.#chain = chain!;
     this.mixHash(mixed!);
-    this.key = key!;
+    this.#key = key!;
   }
 
   /** Every key seals one message only, so the counter is always 0. H is the associated data. */
   seal(plain: Uint8Array): Buffer {
-    const sealed = seal(this.key, plain, this.digest);
+    const sealed = seal(this.#key, plain, this.#digest);
     this.mixHash(sealed);
     return sealed;
   }
 
   /** `undefined` where the tag is wrong; H is then as before. */
   open(sealed: Uint8Array): Buffer | undefined {
-    const plain = open(this.key, sealed, this.digest);
+    const plain = open(this.#key, sealed, this.#digest);
     if (plain !== undefined) this.mixHash(sealed);
     return plain;
   }
 
   /** Transport keys: the initiator's to send, then the responder's. */
   split(): [Buffer, Buffer] {
-    const [first, second] = derive(this.chain, Buffer.alloc(0), 2);
+    const [first, second] = derive(this.#chain, Buffer.alloc(0), 2);
     return [first!, second!];
   }
 
   /** Zeroes what is secret. */
   forget(): void {
-    this.chain.fill(0);
-    if (this.key !== NO_KEY) this.key.fill(0);
+    this.#chain.fill(0);
+    if (this.#key !== NO_KEY) this.#key.fill(0);
   }
 }

@@ -27,9 +27,6 @@ import {
   TimerKind,
 } from './timers.ts';
 
-/** TOS of handshake messages: AF41 (the kernel's HANDSHAKE_DSCP). */
-export const HANDSHAKE_TOS = 0x88;
-
 const message = Buffer.alloc(wireguard.initiation.size);
 const scalar = Buffer.alloc(KEY_LEN);
 const NEVER = Number.NEGATIVE_INFINITY;
@@ -80,7 +77,6 @@ export class Peer<P> {
     return this.#remote.presharedKey;
   }
 
-  /** Packets that wait for a session. */
   get waiting(): number {
     return this.staged.length;
   }
@@ -117,17 +113,13 @@ export class Peer<P> {
   /** An empty packet; waiting packets serve as well. */
   keepalive(): void {
     const session = this.usable();
-    if (session === null) {
-      this.initiate(false);
-      return;
+    if (session === null) this.initiate(false);
+    else if (this.staged.length > 0) this.flush();
+    else {
+      const end = session.seal(message, HEADER_LEN, HEADER_LEN, 0);
+      this.transmit(end, 0);
+      this.sent(session, end, false);
     }
-    if (this.staged.length > 0) {
-      this.flush();
-      return;
-    }
-    const end = session.seal(message, HEADER_LEN, HEADER_LEN, 0);
-    this.transmit(end, 0);
-    this.sent(session, end, false);
   }
 
   /** A data message of this length was sealed. */
@@ -162,7 +154,7 @@ export class Peer<P> {
     this.traversed();
     this.timers.cancel(TimerKind.Keepalive);
     this.timers.set(TimerKind.Retransmit, host.micros + REKEY_TIMEOUT + this.jitter());
-    this.transmit(wireguard.initiation.size, HANDSHAKE_TOS);
+    this.transmit(wireguard.initiation.size, wireguard.HANDSHAKE_TOS);
   }
 
   /** An initiation that decrypts with this peer's key; what is wrong with it, or `None` and the answer is sent. */
@@ -174,8 +166,7 @@ export class Peer<P> {
     if (!this.expired(this.lastInitiation, INITIATION_SPACING)) return Drop.WireguardFlood;
     stamp.copy(this.greatestTimestamp);
     this.lastInitiation = host.micros;
-    const before = this.handshake.localIndex;
-    if (before !== 0) host.indices.release(before);
+    this.abandon();
     this.handshake.adopt(open);
     return Drop.None;
   }
@@ -196,7 +187,7 @@ export class Peer<P> {
     this.begin();
     this.traversed();
     this.timers.cancel(TimerKind.Keepalive);
-    this.transmit(wireguard.response.size, HANDSHAKE_TOS);
+    this.transmit(wireguard.response.size, wireguard.HANDSHAKE_TOS);
   }
 
   /** A response to this peer's handshake. */
@@ -241,8 +232,8 @@ export class Peer<P> {
 
   /** Fires the timers that are due. */
   tick(): void {
-    const { timers, host } = this;
-    const now = host.micros;
+    const { timers } = this;
+    const now = this.host.micros;
     if (timers.take(TimerKind.Retransmit, now)) this.retry();
     if (timers.take(TimerKind.Keepalive, now)) {
       this.keepalive();
@@ -263,9 +254,7 @@ export class Peer<P> {
     }
     this.timers.cancel(TimerKind.Keepalive);
     this.purge(Drop.WireguardTimeout);
-    if (!this.timers.pending(TimerKind.Zero)) {
-      this.timers.set(TimerKind.Zero, this.host.micros + 3 * REJECT_AFTER_TIME);
-    }
+    if (!this.timers.pending(TimerKind.Zero)) this.armZero();
   }
 
   /** Packets that wait are lost. */
@@ -275,9 +264,22 @@ export class Peer<P> {
 
   /** Zeroes the handshake and all sessions. */
   forget(): void {
+    this.abandon();
+    this.sessions.forget();
+  }
+
+  private abandon(): void {
     if (this.handshake.localIndex !== 0) this.host.indices.release(this.handshake.localIndex);
     this.handshake.clear();
-    this.sessions.forget();
+  }
+
+  /** The device has another private key, or this peer another preshared one: agree anew. */
+  renew(presharedKey = this.#remote.presharedKey): void {
+    this.#remote.presharedKey = presharedKey;
+    this.#remote.staticShared = this.host.privateKey.agree(this.publicKey);
+    this.abandon();
+    this.lastSent = NEVER;
+    this.sessions.expire();
   }
 
   /** Nothing of this peer will happen any more. */
@@ -293,7 +295,11 @@ export class Peer<P> {
     if (keys === undefined) return;
     const session = this.sessions.begin(keys, host.micros);
     host.indices.bind(session.localIndex, this, session);
-    this.timers.set(TimerKind.Zero, host.micros + 3 * REJECT_AFTER_TIME);
+    this.armZero();
+  }
+
+  private armZero(): void {
+    this.timers.set(TimerKind.Zero, this.host.micros + 3 * REJECT_AFTER_TIME);
   }
 
   private completed(): void {

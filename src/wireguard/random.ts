@@ -11,26 +11,26 @@ export interface RandomSource {
 /** BLAKE2s over seed, name and a block number: the same bytes in every run. */
 export class UnsafeSeededRandom implements RandomSource {
   readonly predictable = true;
-  private readonly key: Buffer;
+  readonly #key: Buffer;
   private readonly counter = Buffer.alloc(8);
-  private block: Buffer = Buffer.alloc(0);
+  #block: Buffer = Buffer.alloc(0);
 
   constructor(seed: number, name: string) {
-    this.key = hash(Buffer.from(`podwire unsafe random ${seed} ${name}`));
+    this.#key = hash(Buffer.from(`podwire unsafe random ${seed} ${name}`));
   }
 
   fill(into: Buffer): void {
     for (let at = 0; at < into.length; ) {
-      if (this.block.length === 0) this.advance();
-      const taken = this.block.copy(into, at);
-      this.block = this.block.subarray(taken);
+      if (this.#block.length === 0) this.advance();
+      const taken = this.#block.copy(into, at);
+      this.#block = this.#block.subarray(taken);
       at += taken;
     }
   }
 
   private advance(): void {
     this.counter.writeBigUInt64LE(this.counter.readBigUInt64LE(0) + 1n, 0);
-    this.block = hash(this.key, this.counter);
+    this.#block = hash(this.#key, this.counter);
   }
 }
 

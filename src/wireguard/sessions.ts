@@ -58,6 +58,12 @@ export class Sessions {
     return true;
   }
 
+  /** Nothing more is sent with these keys; what is on the way may still come (wg_noise_expire_current_peer_keypairs). */
+  expire(): void {
+    if (this.current !== null) this.current.sendable = false;
+    if (this.next !== null) this.next.sendable = false;
+  }
+
   /** Zeroes all keys. */
   forget(): void {
     for (const session of [this.previous, this.current, this.next]) this.drop(session);

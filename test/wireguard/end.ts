@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { type Drop, dropInfo } from '../../src/drop.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import { later, type Moment } from '../../src/packet/moment.ts';
-import { parseIp4, parsePrefix } from '../../src/wire/address.ts';
+import { type Ip4, parseIp4, parsePrefix } from '../../src/wire/address.ts';
 import { WireguardDevice } from '../../src/wireguard/device.ts';
 import { deriveKey, type PrivateKey } from '../../src/wireguard/key.ts';
 import { UnsafeSeededRandom } from '../../src/wireguard/random.ts';
@@ -21,7 +21,7 @@ export const START: Moment = { seconds: 1_800_000_000, nanoseconds: 0 };
 
 export class End {
   readonly name: string;
-  readonly address: number;
+  readonly address: Ip4;
   readonly port = 51820;
   readonly key: PrivateKey;
   readonly device: WireguardDevice<Buffer>;
