@@ -316,6 +316,8 @@ export class Peer<P> {
   }
 
   private transmit(length: number, tos: number): void {
+    // Nowhere to send it; the state goes on as if it were lost (wg_socket_send_skb_to_peer).
+    if (this.endpointPort === 0) return;
     this.txBytes += length;
     this.host.transmit(message, 0, length, this, tos);
   }

@@ -120,6 +120,19 @@ describe('a WireGuard device', () => {
     expect([...a.take(), ...lost.take()]).toEqual([]);
   });
 
+  it('sends nothing to a peer that nobody knows where to find', () => {
+    const a = new End('a', '192.0.2.1', () => [
+      {
+        publicKey: deriveKey(1, 'b').publicKey,
+        allowedIps: [parsePrefix('10.0.0.2/32')],
+        persistentKeepalive: 1,
+      },
+    ]);
+    a.device.start(a.now);
+    expect([...a.take(), ...pass([a], 20_000, true)]).toEqual([]);
+    expect(a.device.peers[0]!.txBytes).toBe(0);
+  });
+
   it('keeps 129 packets that wait, as the kernel, and loses the oldest', () => {
     const [a, b] = pair();
     const packets = Array.from({ length: 140 }, (_, i) => packet('10.0.0.1', '10.0.0.2', 60, i));
