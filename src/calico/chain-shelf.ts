@@ -98,5 +98,5 @@ export class Taken {
   }
 }
 
-const keyOf = ({ namespace, name, kind }: Policy): string =>
-  `${kind === 'GlobalNetworkPolicy' ? '' : `${namespace}/`}${name}`;
+const keyOf = ({ namespace, name }: Policy): string =>
+  `${namespace === undefined ? '' : `${namespace}/`}${name}`;

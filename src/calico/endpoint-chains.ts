@@ -12,12 +12,14 @@ import { hostChains, hostsByDevice } from './host-chains.ts';
 import { DEFAULT_ALLOW, EVERY_DEVICE, type HostEndpoint } from './host-endpoint.ts';
 import type { Manifest } from './manifest.ts';
 import { listNames } from './names.ts';
+import type { Policy } from './network-policy.ts';
 import { type PartySources, partiesOf, profilesOf } from './party.ts';
 import { parseChains } from './policy-chains.ts';
 import { keep, type Selection, selectorOf } from './policy-selection.ts';
 import { PolicySets } from './policy-sets.ts';
 import { openProfile, type Profile } from './profile.ts';
 import type { Flavour } from './release.ts';
+import type { ServiceEndpoint, ServiceEndpoints } from './service-resource.ts';
 import type { Workload } from './workload.ts';
 
 /** Chains and sets of the endpoints of one node. */
@@ -42,23 +44,22 @@ const PREFIXES = { ingress: 'cali-tw-', egress: 'cali-fw-' } as const;
 const WORKLOAD_DEVICE = /^cali/;
 
 export function endpointChainsOf(
-  { workloads, namespaces, policy, ignored, nodes }: Manifest,
+  { workloads, namespaces, policy, bgp, ignored, nodes }: Manifest,
   hosts: readonly HostEndpoint[],
   addresses: ReadonlyMap<string, Ip4>,
-  { forwardByDirection }: Pick<Flavour, 'forwardByDirection'>,
+  { forwardByDirection, adminPolicies }: Pick<Flavour, 'forwardByDirection' | 'adminPolicies'>,
   assumptions: string[],
 ): EndpointRulesOf {
-  const { policies, profiles, accounts, sets: networkSets, tiers } = policy;
+  const { profiles, accounts, sets: networkSets, tiers } = policy;
+  const late = adminPolicies ? [] : policy.policies.filter(isAdmin);
+  const policies = late.length === 0 ? policy.policies : policy.policies.filter(not(isAdmin));
+  notePolicies(policy.staged, late, ignored, assumptions);
   noteHosts(hosts, new Set(nodes.map(({ name }) => name)), assumptions);
   const isOpen = (pod: Workload): boolean =>
     profilesOf(pod).some((name) => name.startsWith('kns.') && !profiles.has(name));
   if (policies.length === 0 && hosts.length === 0 && workloads.every(isOpen)) {
     return () => undefined;
   }
-  const unread = ignored.filter((kind) => /AdminNetworkPolicy/.test(kind));
-  if (unread.length > 0)
-    assumptions.push(`policies that decide nothing here: ${unread.join(', ')}`);
-
   const sources: PartySources = {
     workloads,
     addresses,
@@ -70,7 +71,7 @@ export function endpointChainsOf(
   };
   const parties = partiesOf(sources);
   const select = selectorOf(tiers, policies);
-  const shelf = new ChainShelf(new PolicySets(parties.all));
+  const shelf = new ChainShelf(new PolicySets(parties.all, membersOf(bgp.endpoints)));
 
   const selections = new Map<string, Selection>();
   const foreign: string[] = [];
@@ -157,6 +158,43 @@ function dispatchLines(pods: readonly Workload[]): readonly string[] {
     ...chain('cali-from-wl-dispatch', '-i', PREFIXES.egress),
     ...chain('cali-to-wl-dispatch', '-o', PREFIXES.ingress),
   ];
+}
+
+/** By `namespace/name`. */
+function membersOf(
+  list: readonly ServiceEndpoints[],
+): ReadonlyMap<string, readonly ServiceEndpoint[]> {
+  const services = new Map<string, ServiceEndpoint[]>();
+  for (const { service, members } of list) {
+    const known = services.get(service);
+    if (known === undefined) services.set(service, [...members]);
+    else known.push(...members);
+  }
+  return services;
+}
+
+const isAdmin = ({ kind }: Policy): boolean => /Admin/.test(kind);
+const not =
+  <T>(holds: (one: T) => boolean) =>
+  (one: T): boolean =>
+    !holds(one);
+
+function notePolicies(
+  staged: readonly string[],
+  late: readonly Policy[],
+  ignored: readonly string[],
+  assumptions: string[],
+): void {
+  if (staged.length > 0) {
+    assumptions.push(`staged policies are never enforced: ${listNames(staged)}`);
+  }
+  if (late.length > 0) {
+    const names = late.map(({ kind, label }) => `${kind}/${label}`);
+    assumptions.push(`not known before v3.29, so not used: ${listNames(names)}`);
+  }
+  const unread = ignored.filter((kind) => /ClusterNetworkPolicy/.test(kind));
+  if (unread.length > 0)
+    assumptions.push(`policies that decide nothing here: ${unread.join(', ')}`);
 }
 
 /** What is written for nodes and interfaces that are not there does nothing. */

@@ -6,11 +6,11 @@
 import type { PortRange } from '../plan/netfilter.ts';
 import { networkOf } from '../wire/address.ts';
 import type { Field } from './field.ts';
+import { isPod, labelSelector } from './kubernetes-selector.ts';
 import { type Policy, typesOf } from './network-policy.ts';
 import { readNets } from './network-set.ts';
-import { NAMESPACE_LABEL, ORCHESTRATOR_LABEL, type PartySelector } from './party.ts';
+import { NAMESPACE_LABEL, type PartySelector } from './party.ts';
 import { type PolicyRule, type RuleEnd, readPort, readProtocol } from './policy-rule.ts';
-import type { Labels } from './selector.ts';
 import { DEFAULT_TIER } from './tier.ts';
 
 const ORDER = 1000;
@@ -39,8 +39,6 @@ export function readKubernetesPolicy(namespace: string, name: string, resource: 
     at: resource.emptied(),
   };
 }
-
-const isPod = (labels: Labels): boolean => labels.get(ORCHESTRATOR_LABEL) === 'k8s';
 
 /** Unlike Calico's own, a policy with egress rules alone is of both types by default. */
 const typesOfKubernetes = (spec: Field): readonly ('Ingress' | 'Egress')[] =>
@@ -137,32 +135,4 @@ function rangeTo(at: Field, end: Field): PortRange | string {
   if (end.absent) return port;
   if (typeof port === 'string') throw end.refuse('no endPort where the port is a name');
   return { from: port.from, to: end.integer(port.from, 65535) };
-}
-
-/** matchLabels and matchExpressions, all of which must hold; an empty one holds for all. */
-function labelSelector(at: Field): (labels: Labels) => boolean {
-  const tests: ((labels: Labels) => boolean)[] = [];
-  for (const [key, f] of at.entry('matchLabels').entries()) {
-    const value = f.text();
-    tests.push((labels) => labels.get(key) === value);
-  }
-  for (const f of at.entry('matchExpressions').items()) {
-    const key = f.entry('key').text();
-    const operator = f.entry('operator').choice(['In', 'NotIn', 'Exists', 'DoesNotExist']);
-    const values = new Set(
-      f
-        .entry('values')
-        .items()
-        .map((item) => item.text()),
-    );
-    const wanted = operator === 'In' || operator === 'Exists';
-    tests.push((labels) => {
-      const value = labels.get(key);
-      const holds = operator.endsWith('In')
-        ? value !== undefined && values.has(value)
-        : labels.has(key);
-      return holds === wanted;
-    });
-  }
-  return (labels) => tests.every((holds) => holds(labels));
 }

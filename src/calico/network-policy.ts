@@ -10,7 +10,12 @@ import { compareOrders, DEFAULT_TIER } from './tier.ts';
 export type PolicyStage = 'normal' | 'untracked' | 'preDnat';
 
 export interface Policy {
-  readonly kind: 'NetworkPolicy' | 'GlobalNetworkPolicy' | 'Kubernetes NetworkPolicy';
+  readonly kind:
+    | 'NetworkPolicy'
+    | 'GlobalNetworkPolicy'
+    | 'Kubernetes NetworkPolicy'
+    | 'AdminNetworkPolicy'
+    | 'BaselineAdminNetworkPolicy';
   /** `namespace/name`, or the name of a global one: what a trace says. */
   readonly label: string;
   readonly name: string;

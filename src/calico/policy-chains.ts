@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { ChainPlan, IpSetPlan, NetfilterTable, PortRange } from '../plan/netfilter.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
+import { protocolName } from '../text/iptables-words.ts';
 import { formatPrefix } from '../wire/address.ts';
 import type { IcmpKind, PolicyRule, RuleEnd } from './policy-rule.ts';
 import type { PolicySets } from './policy-sets.ts';
@@ -80,18 +81,38 @@ type Use = (set: IpSetPlan) => string;
 
 /** The matches of a rule, one text for each way in which it can hold. */
 function matchesOf(rule: PolicyRule, sets: PolicySets, use: Use): readonly string[] {
-  const { protocol, notProtocol } = rule;
+  const { protocol, notProtocol, destination } = rule;
   if (protocol !== undefined && protocol === notProtocol) return [];
+  if (destination.service === undefined) return alternatives(rule, sets, use);
+  // The ports of a service are of its own protocols.
+  return sets
+    .servicePorts(destination.service)
+    .filter((one) => (protocol ?? one.protocol) === one.protocol && one.protocol !== notProtocol)
+    .flatMap((one) => {
+      const at = `-m set --match-set ${use(one.set)} dst -m multiport --dports ${one.port}`;
+      return alternatives({ ...rule, protocol: one.protocol, destination: {} }, sets, use, at);
+    });
+}
+
+function alternatives(
+  { protocol, notProtocol, icmp, notIcmp, source, destination }: PolicyRule,
+  sets: PolicySets,
+  use: Use,
+  end = '',
+): readonly string[] {
   const start = words(
-    protocol === undefined ? '' : `-p ${protocol}`,
-    protocol === undefined && notProtocol !== undefined ? `! -p ${notProtocol}` : '',
-    icmpText(rule.icmp, ''),
-    icmpText(rule.notIcmp, '! '),
-    endText(rule.source, 'src', sets, use),
-    endText(rule.destination, 'dst', sets, use),
+    netText(source, 'src'),
+    netText(destination, 'dst'),
+    protocol === undefined ? '' : `-p ${protocolName(protocol)}`,
+    protocol === undefined && notProtocol !== undefined ? `! -p ${protocolName(notProtocol)}` : '',
+    icmpText(icmp, ''),
+    icmpText(notIcmp, '! '),
+    endText(source, 'src', sets, use),
+    endText(destination, 'dst', sets, use),
+    end,
   );
-  const sources = portTexts(rule.source, 'src', protocol, sets, use);
-  const destinations = portTexts(rule.destination, 'dst', protocol, sets, use);
+  const sources = portTexts(source, 'src', protocol, sets, use);
+  const destinations = portTexts(destination, 'dst', protocol, sets, use);
   return sources.flatMap((from) => destinations.map((to) => words(start, from, to)));
 }
 
@@ -102,18 +123,21 @@ const icmpText = (icmp: IcmpKind | undefined, not: string): string =>
 
 type Side = 'src' | 'dst';
 
+/** A single prefix has a match of its own, which is printed before all others. */
+const netText = ({ nets }: RuleEnd, side: Side): string =>
+  nets?.length === 1 ? `-${side[0]} ${formatPrefix(nets[0]!)}` : '';
+
 function endText(end: RuleEnd, side: Side, sets: PolicySets, use: Use): string {
-  const { nets, notNets = [], selector, notSelector, notPorts = [] } = end;
+  const { nets, notNets = [], selector, notSelector, notPorts = [], service } = end;
   const inSet = (set: IpSetPlan, not = ''): string =>
     `-m set ${not}--match-set ${use(set)} ${side}`;
-  const one = nets?.length === 1 ? nets[0] : undefined;
   return words(
-    one === undefined ? '' : `-${side[0]} ${formatPrefix(one)}`,
-    nets === undefined || one !== undefined ? '' : inSet(sets.listed(nets)),
+    nets === undefined || nets.length === 1 ? '' : inSet(sets.listed(nets)),
+    service === undefined ? '' : inSet(sets.service(service)),
     notNets.length === 0 ? '' : inSet(sets.listed(notNets), '! '),
     selector === undefined ? '' : inSet(sets.selected(selector)),
     notSelector === undefined ? '' : inSet(sets.selected(notSelector), '! '),
-    notPorts.length === 0 ? '' : `-m multiport ! ${portsText(side, notPorts)}`,
+    ...portsTexts(side, notPorts).map((text) => `-m multiport ! ${text}`),
   );
 }
 
@@ -126,19 +150,30 @@ function portTexts(
   use: Use,
 ): readonly string[] {
   if (ports === undefined && named.length === 0) return [''];
-  const texts = ports === undefined || ports.length === 0 ? [] : [portsText(side, ports)];
   return [
-    ...texts.map((text) => `-m multiport ${text}`),
+    ...portsTexts(side, ports ?? []).map((text) => `-m multiport ${text}`),
     ...named.flatMap((name) =>
       [...sets.named(name, protocol ?? -1)].map(([port, set]) => {
-        const at = portsText(side, [{ from: port, to: port }]);
-        return `-m set --match-set ${use(set)} ${side} -m multiport ${at}`;
+        return `-m set --match-set ${use(set)} ${side} -m multiport --${side[0]}ports ${port}`;
       }),
     ),
   ];
 }
 
-const portsText = (side: Side, ports: readonly PortRange[]): string => {
-  const list = ports.map(({ from, to }) => (from === to ? `${from}` : `${from}:${to}`));
-  return `--${side === 'src' ? 'source' : 'destination'}-ports ${list.join(',')}`;
-};
+/** `multiport` takes 15 ports, of which a range is two (xt_multiport XT_MULTI_PORTS). */
+const MAX_PORTS = 15;
+
+function portsTexts(side: Side, ports: readonly PortRange[]): readonly string[] {
+  const lists: string[][] = [];
+  let left = 0;
+  for (const { from, to } of ports) {
+    const size = from === to ? 1 : 2;
+    if (left < size) {
+      lists.push([]);
+      left = MAX_PORTS;
+    }
+    lists.at(-1)!.push(from === to ? `${from}` : `${from}:${to}`);
+    left -= size;
+  }
+  return lists.map((list) => `--${side[0]}ports ${list.join(',')}`);
+}

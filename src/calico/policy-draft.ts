@@ -1,4 +1,5 @@
 /** The resources about policy, gathered while the files are read. */
+import { readAdminPolicy, readBaselinePolicy } from './admin-policy.ts';
 import { once } from './bgp-draft.ts';
 import type { Field } from './field.ts';
 import { type HostEndpoint, readAutomatic, readHostEndpoint } from './host-endpoint.ts';
@@ -20,6 +21,8 @@ export interface PolicyResources {
   readonly sets: readonly NetworkSet[];
   /** Labels of service accounts by `namespace/name`. */
   readonly accounts: ReadonlyMap<string, Labels>;
+  /** What staged policies are called: they are read, and decide nothing. */
+  readonly staged: readonly string[];
   readonly hosts: readonly HostEndpoint[];
   /** kube-controllers makes a host endpoint of each node. */
   readonly automaticHosts: boolean;
@@ -31,6 +34,7 @@ export class PolicyDraft {
   private readonly profiles = new Map<string, Profile>();
   private readonly sets = new Map<string, NetworkSet>();
   private readonly accounts = new Map<string, Labels>();
+  private readonly staged: string[] = [];
   private readonly hosts = new Map<string, HostEndpoint>();
   private automaticHosts = false;
 
@@ -49,6 +53,26 @@ export class PolicyDraft {
     const [namespace, name, at] = namespaced('NetworkPolicy', root);
     const policy = readKubernetesPolicy(namespace, name, at);
     once(this.policies, `knp ${namespace}/${name}`, policy);
+  }
+
+  addAdminPolicy(root: Field): void {
+    const [name, at] = named('AdminNetworkPolicy', root);
+    once(this.policies, `anp ${name}`, readAdminPolicy(name, at));
+  }
+
+  addBaselinePolicy(root: Field): void {
+    const [name, at] = named('BaselineAdminNetworkPolicy', root);
+    once(this.policies, `banp ${name}`, readBaselinePolicy(name, at));
+  }
+
+  /** A mistake in it is one as well. */
+  addStaged(
+    kind: string,
+    root: Field,
+    read: (namespace: string, name: string, at: Field) => Policy,
+  ) {
+    const [namespace, name, at] = namespaced(kind, root);
+    this.staged.push(`${kind}/${read(namespace, name, at).label}`);
   }
 
   addHostEndpoint(root: Field): void {
@@ -99,6 +123,7 @@ export class PolicyDraft {
       profiles: this.profiles,
       sets: [...this.sets].sort(([a], [b]) => compareNames(a, b)).map(([, set]) => set),
       accounts: this.accounts,
+      staged: this.staged,
       hosts: [...this.hosts.values()],
       automaticHosts: this.automaticHosts,
     };
@@ -114,6 +139,24 @@ const CALICO_KINDS: readonly (readonly [string, Add])[] = [
   ['Profile', (draft, root) => draft.addProfile(root)],
   ['NetworkSet', (draft, root) => draft.addNetworkSet(root)],
   ['GlobalNetworkSet', (draft, root) => draft.addGlobalNetworkSet(root)],
+  [
+    'StagedNetworkPolicy',
+    (draft, root) =>
+      draft.addStaged('StagedNetworkPolicy', root, (namespace, name, at) =>
+        readNetworkPolicy(name, namespace, at),
+      ),
+  ],
+  [
+    'StagedGlobalNetworkPolicy',
+    (draft, root) =>
+      draft.addStaged('StagedGlobalNetworkPolicy', root, (_, name, at) =>
+        readNetworkPolicy(name, undefined, at),
+      ),
+  ],
+  [
+    'StagedKubernetesNetworkPolicy',
+    (draft, root) => draft.addStaged('StagedKubernetesNetworkPolicy', root, readKubernetesPolicy),
+  ],
   ['HostEndpoint', (draft, root) => draft.addHostEndpoint(root)],
   ['KubeControllersConfiguration', (draft, root) => draft.addControllers(root)],
 ];
@@ -124,5 +167,10 @@ export const policyKinds = (groups: readonly string[]): (readonly [string, Add])
     CALICO_KINDS.map(([kind, add]) => [`${group} ${kind}`, add] as const),
   ),
   ['networking.k8s.io/v1 NetworkPolicy', (draft, root) => draft.addKubernetesPolicy(root)],
+  ['policy.networking.k8s.io/v1alpha1 AdminNetworkPolicy', (d, root) => d.addAdminPolicy(root)],
+  [
+    'policy.networking.k8s.io/v1alpha1 BaselineAdminNetworkPolicy',
+    (draft, root) => draft.addBaselinePolicy(root),
+  ],
   ['v1 ServiceAccount', (draft, root) => draft.addAccount(root)],
 ];

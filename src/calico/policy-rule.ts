@@ -35,6 +35,8 @@ export interface RuleEnd {
   readonly notNets?: readonly Prefix[];
   readonly selector?: PartySelector;
   readonly notSelector?: PartySelector;
+  /** The endpoints of a service, `namespace/name`; as a destination with their ports. */
+  readonly service?: string;
   /** One of these, or one of the named. */
   readonly ports?: readonly PortRange[];
   readonly named?: readonly string[];
@@ -56,7 +58,9 @@ const RULE_KEYS = new Set(
   'action ipVersion protocol notProtocol icmp notICMP source destination metadata'.split(' '),
 );
 const END_KEYS = new Set(
-  'nets notNets selector notSelector namespaceSelector ports notPorts serviceAccounts'.split(' '),
+  'nets notNets selector notSelector namespaceSelector ports notPorts serviceAccounts services'.split(
+    ' ',
+  ),
 );
 
 /** `namespace` is that of a namespaced policy. Rules for IPv6 and Log rules are left out. */
@@ -115,6 +119,8 @@ function readIcmp(at: Field, protocol: number | undefined): IcmpKind {
 
 function readEnd(at: Field, namespace: string | undefined, protocol: number | undefined): RuleEnd {
   refuseOthers(at, END_KEYS);
+  const services = at.entry('services');
+  if (!services.absent) return { service: readService(at, services, namespace) };
   const nets = readNets(at.entry('nets'));
   const notNets = readNets(at.entry('notNets'));
   const selector = readSelector(at, namespace);
@@ -144,6 +150,15 @@ function readEnd(at: Field, namespace: string | undefined, protocol: number | un
       ? {}
       : { notPorts: notPorts.filter((port) => typeof port !== 'string') }),
   };
+}
+
+/** Its own selector and ports are all that holds: nothing may stand beside it (validator.go). */
+function readService(at: Field, services: Field, namespace: string | undefined): string {
+  const beside = at.entries().find(([key, f]) => key !== 'services' && !f.absent);
+  if (beside !== undefined) throw beside[1].refuse(`no ${beside[0]} beside services`);
+  const place = services.entry('namespace').optional((f) => f.name()) ?? namespace;
+  if (place === undefined) throw services.entry('namespace').refuse('the namespace of the service');
+  return `${place}/${services.entry('name').name()}`;
 }
 
 /** A number, a range `1024:2048`, or a name that pods give to ports. */

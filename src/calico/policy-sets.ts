@@ -3,16 +3,52 @@ import { createHash } from 'node:crypto';
 import type { IpSetPlan } from '../plan/netfilter.ts';
 import { formatPrefix, type Prefix } from '../wire/address.ts';
 import type { Party, PartySelector } from './party.ts';
+import type { ServiceEndpoint } from './service-resource.ts';
 
 /** The kernel takes 31 characters. */
 const HASHED = 31 - 'cali40s:'.length;
 
+type ServiceMember = Pick<ServiceEndpoint, 'address' | 'protocol' | 'port'>;
+
+/** Endpoints that have one port of one protocol. */
+interface ServicePortSet {
+  readonly protocol: number;
+  readonly port: number;
+  readonly set: IpSetPlan;
+}
+
+const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, sctp: 132 } as const;
+
+const hostPrefix = ({ address }: ServiceMember): Prefix => ({ address, length: 32 });
+
 export class PolicySets {
   private readonly parties: readonly Party[];
+  private readonly services: ReadonlyMap<string, readonly ServiceMember[]>;
   private readonly made = new Map<string, IpSetPlan>();
 
-  constructor(parties: readonly Party[]) {
+  constructor(parties: readonly Party[], services: ReadonlyMap<string, readonly ServiceMember[]>) {
     this.parties = parties;
+    this.services = services;
+  }
+
+  /** The addresses of a service's endpoints, ready or not (felix/calc service index). */
+  service(name: string): IpSetPlan {
+    const members = this.services.get(name) ?? [];
+    return this.once('s', `svcnoport ${name}`, () => members.map(hostPrefix));
+  }
+
+  /** The same by protocol and port. */
+  servicePorts(name: string): readonly ServicePortSet[] {
+    const groups = new Map<string, ServiceMember[]>();
+    for (const member of this.services.get(name) ?? []) {
+      const key = `${member.protocol} ${member.port}`;
+      groups.set(key, [...(groups.get(key) ?? []), member]);
+    }
+    return [...groups].map(([key, members]) => ({
+      protocol: PROTOCOL_NUMBERS[members[0]!.protocol],
+      port: members[0]!.port,
+      set: this.once('p', `svc ${name} ${key}`, () => members.map(hostPrefix)),
+    }));
   }
 
   /** The addresses of all that a selector selects. */

@@ -44,6 +44,8 @@ export interface Flavour {
    * since tiers are open to all, only where none asks about forwarded packets at all.
    */
   readonly forwardByDirection: boolean;
+  /** AdminNetworkPolicy and its baseline are converted. */
+  readonly adminPolicies: boolean;
   /** Does the option programClusterRoutes exist, and what is it by default? */
   readonly programClusterRoutes: ClusterRoutes | undefined;
   /** Felix routes a VTEP address that lies in another node's block. */
@@ -67,6 +69,7 @@ export function flavourOf(name: string): Flavour {
     wireguardMark: minor >= 30 ? 0x200000 : 0x100000,
     workloadMark: minor >= 30 ? 0x80000 : 0x40000,
     packetMarks: minor >= 30 ? 0x1b0000 : 0xf0000,
+    adminPolicies: minor >= 29,
     forwardByDirection: minor < 29,
     programClusterRoutes: minor >= 33 ? 'EnabledIPIPOnly' : minor >= 31 ? 'Disabled' : undefined,
     borrowedVteps: minor >= 29,

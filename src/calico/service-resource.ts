@@ -42,6 +42,8 @@ export interface ServiceEndpoints {
   /** Nodes with a ready endpoint. */
   readonly nodes: readonly string[];
   readonly endpoints: readonly ServiceEndpoint[];
+  /** All that are listed, ready or not: what policies take for the service. */
+  readonly members: readonly ServiceEndpoint[];
 }
 
 export interface ServiceEndpoint extends PortKey {
@@ -150,6 +152,7 @@ export function readEndpointSlice(
       ...endpointsOf(located(ready), ports, true),
       ...endpointsOf(located(draining), ports, false),
     ],
+    members: endpointsOf(located(listed), ports, true),
   };
 }
 
@@ -161,21 +164,23 @@ export function readEndpoints(namespace: string, name: string, resource: Field):
       addresses: at.entry('addresses').items(),
       ports: at.entry('ports').items(),
     }));
+  const endpoints = subsets.flatMap(({ addresses, ports }) =>
+    endpointsOf(
+      addresses.map((at) => ({
+        at: at.entry('ip'),
+        node: at.entry('nodeName').optional((f) => f.text()),
+        forZones: [],
+        forNodes: [],
+      })),
+      ports,
+      true,
+    ),
+  );
   return {
     service: `${namespace}/${name}`,
     nodes: nodesOf(subsets.flatMap(({ addresses }) => addresses)),
-    endpoints: subsets.flatMap(({ addresses, ports }) =>
-      endpointsOf(
-        addresses.map((at) => ({
-          at: at.entry('ip'),
-          node: at.entry('nodeName').optional((f) => f.text()),
-          forZones: [],
-          forNodes: [],
-        })),
-        ports,
-        true,
-      ),
-    ),
+    endpoints,
+    members: endpoints,
   };
 }
 

@@ -7,6 +7,7 @@ import { printArp } from './arp.ts';
 import { fdbJson, printBridgeFdb } from './bridge-fdb.ts';
 import { runCalicoctl, type Since } from './calicoctl.ts';
 import { runIp } from './ip-command.ts';
+import { runIpset, runIptables, runIptablesSave } from './iptables.ts';
 import { printJson } from './json.ts';
 import type { PeerLookup } from './link-peer.ts';
 import { printRouteN } from './route-n.ts';
@@ -26,7 +27,7 @@ export interface CommandOptions {
 
 const SUPPORTED =
   'ip [-4] [-d] [-j] route|addr|link|neigh|rule, bridge fdb, arp -an, arp -n, route -n, ' +
-  'wg show or calicoctl get|ipam show|node status';
+  'wg show, iptables-save [-t TABLE], iptables [-t TABLE] -S, ipset save or calicoctl get|ipam show|node status';
 
 /**
  * What the command prints, with its final newline; '' for an empty table.
@@ -51,6 +52,12 @@ export function runCommand(
       return refuse('route', 'route -n', words[0]);
     case 'wg':
       return runWg(ns, words);
+    case 'iptables-save':
+      return runIptablesSave(ns, words);
+    case 'iptables':
+      return runIptables(ns, words);
+    case 'ipset':
+      return runIpset(ns, words);
     case 'calicoctl':
       return runCalicoctl(ns, words, options);
     case 'sudo':

@@ -13,16 +13,15 @@ import type {
 } from '../plan/netfilter.ts';
 import { tryInterfaceAddress, tryIp4 } from '../wire/address.ts';
 import * as tcp from '../wire/tcp.ts';
-import { portList, ports, type RulePlace, refuseRule, Words } from './iptables-words.ts';
+import {
+  portList,
+  ports,
+  protocolNumber,
+  type RulePlace,
+  refuseRule,
+  Words,
+} from './iptables-words.ts';
 
-const PROTOCOLS: Readonly<Record<string, number>> = {
-  icmp: 1,
-  ipencap: 4,
-  ipip: 4,
-  tcp: 6,
-  udp: 17,
-  sctp: 132,
-};
 const REJECT_WITH = 'icmp-port-unreachable';
 const STATES: readonly string[] = [
   'NEW',
@@ -105,10 +104,8 @@ function readMatch(
     case '-p': {
       const text = reader.value('a protocol');
       if (text === 'all' || text === '0') return;
-      const number = Object.hasOwn(PROTOCOLS, text) ? PROTOCOLS[text]! : Number(text);
-      if (!Number.isInteger(number) || number < 0 || number > 255) {
-        throw refuseRule(reader.place, 'a protocol', text);
-      }
+      const number = protocolNumber(text);
+      if (number === undefined) throw refuseRule(reader.place, 'a protocol', text);
       m.protocol = { from: number, to: number, not };
       return;
     }

@@ -86,3 +86,30 @@ export const portList = (reader: Words): readonly PortRange[] =>
     .value('ports')
     .split(',')
     .map((text) => ports(new Words([text], reader.place)));
+
+/** Names that iptables prints for protocols, where /etc/protocols is Debian's. */
+const PROTOCOLS: readonly (readonly [string, number])[] = [
+  ['icmp', 1],
+  ['ipencap', 4],
+  ['tcp', 6],
+  ['udp', 17],
+  ['gre', 47],
+  ['esp', 50],
+  ['ah', 51],
+  ['ipv6-icmp', 58],
+  ['ospf', 89],
+  ['vrrp', 112],
+  ['sctp', 132],
+  ['udplite', 136],
+];
+
+/** `undefined` for what is none. */
+export function protocolNumber(text: string): number | undefined {
+  if (text === 'ipip') return 4;
+  const known = PROTOCOLS.find(([name]) => name === text)?.[1];
+  const number = known ?? (/^\d{1,3}$/.test(text) ? Number(text) : Number.NaN);
+  return number <= 255 ? number : undefined;
+}
+
+export const protocolName = (number: number): string =>
+  PROTOCOLS.find(([, known]) => known === number)?.[0] ?? `${number}`;

@@ -227,7 +227,7 @@ describe('policies of pods', () => {
     expect(() => clusterOf(text)).toThrow(PodwireError);
     expect(() => clusterOf(text)).toThrow(/cluster\.yaml:\d+.*http/);
     for (const source of [
-      { services: { name: 'a' } },
+      { services: { name: 'a' }, nets: ['10.0.0.0/8'] },
       { ports: [80] },
       { nets: ['10.2.0.0/33'] },
     ]) {
