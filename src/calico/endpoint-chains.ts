@@ -108,6 +108,7 @@ export function endpointChainsOf(
         forwardByDirection,
       };
       chains.push(...hostChains(input, taken));
+      noteUntracked(own, selectionOf, assumptions);
     }
     const { chains: asked, sets } = taken.plan;
     return { plan: { chains: [...chains, ...asked], sets }, pods: !open, hosts: own.length > 0 };
@@ -158,6 +159,23 @@ function dispatchLines(pods: readonly Workload[]): readonly string[] {
     ...chain('cali-from-wl-dispatch', '-i', PREFIXES.egress),
     ...chain('cali-to-wl-dispatch', '-o', PREFIXES.ingress),
   ];
+}
+
+/** Felix logs a warning, and leaves such a policy out. */
+function noteUntracked(
+  hosts: readonly HostEndpoint[],
+  selectionOf: (host: HostEndpoint) => Selection,
+  assumptions: string[],
+): void {
+  for (const host of hosts) {
+    if (host.device !== EVERY_DEVICE) continue;
+    const untracked = keep(selectionOf(host), ({ stage }) => stage === 'untracked');
+    const names = untracked.flatMap(({ policies }) => policies.map(({ label }) => label));
+    if (names.length === 0) continue;
+    assumptions.push(
+      `doNotTrack policies do not reach host endpoint ${host.name} of all interfaces: ${listNames(names)}`,
+    );
+  }
 }
 
 /** By `namespace/name`. */

@@ -147,6 +147,9 @@ describe('host endpoints', () => {
     // Felix has none for all interfaces at once.
     const whole = clusterOf(hep(ALL), policy('raw', spec({ egress })));
     expect(answer(whole, 'n1', 'n2', back)).toContain('no profile allowed it');
+    expect(whole.plan.assumptions.join()).toContain(
+      'doNotTrack policies do not reach host endpoint host of all interfaces: raw',
+    );
   });
 
   it('makes one of each node where kube-controllers is told so', () => {
