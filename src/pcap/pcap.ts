@@ -127,10 +127,7 @@ function lengthOrder(major: number, minor: number, name: string): Lengths {
 }
 
 /** What a new capture says of itself; the rest of its header is fixed. */
-export type NewHeader = Pick<
-  FileHeader,
-  'linkType' | 'fcsLength' | 'snapLength' | 'nanosecond' | 'bigEndian'
->;
+export type NewHeader = Omit<FileHeader, 'modified' | 'lengths'>;
 
 /** Writes all 24 bytes of a 2.4 file header. */
 export function putFileHeader(b: Buffer, at: number, header: NewHeader): void {

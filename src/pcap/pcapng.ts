@@ -76,10 +76,15 @@ export const OPTION_END = 0;
 export const OPTION_COMMENT = 1;
 export const OPTION_NAME = 2;
 export const OPTION_DESCRIPTION = 3;
+/** shb_userappl. */
+export const OPTION_APPLICATION = 4;
 /** if_tsresol, if_fcslen, if_tsoffset. */
 export const OPTION_RESOLUTION = 9;
 export const OPTION_FCS_LENGTH = 13;
 export const OPTION_OFFSET = 14;
+
+/** Wireshark's key log of WireGuard, as the type of a secrets block. */
+export const SECRETS_WIREGUARD = 0x57474b4c;
 
 /** The next multiple of four. */
 export const padded = (length: number): number => (length + 3) & ~3;

@@ -62,3 +62,19 @@ const ticks = (high: number, low: number): bigint => (BigInt(high) << 32n) | Big
 /** What nearly every interface uses, shared: a hostile file may have many interfaces. */
 export const MICROSECOND_CLOCK: TickClock = new TickClock(6);
 export const NANOSECOND_CLOCK: TickClock = new TickClock(9);
+
+/** Seconds that 64 bits of nanoseconds hold; reached in the year 2554. */
+export const MAX_TICK_SECONDS = 18_446_744_072;
+
+/** The high 32 bits of `seconds * unit + fraction`; unit at most 10^9. */
+export function ticksHigh(seconds: number, fraction: number, unit: number): number {
+  const a = Math.floor(seconds / 0x10000) * unit;
+  const low = (a % 0x10000) * 0x10000 + (seconds % 0x10000) * unit + fraction;
+  return Math.floor(a / 0x10000) + Math.floor(low / 0x1_0000_0000);
+}
+
+/** The low 32 bits. */
+export function ticksLow(seconds: number, fraction: number, unit: number): number {
+  const a = Math.floor(seconds / 0x10000) * unit;
+  return ((a % 0x10000) * 0x10000 + (seconds % 0x10000) * unit + fraction) % 0x1_0000_0000;
+}

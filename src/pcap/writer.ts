@@ -8,42 +8,39 @@
  */
 import { found, PodwireError } from '../errors.ts';
 import { Cut, Output, type Sink } from './output.ts';
-import {
-  FILE_HEADER_LEN,
-  LINKTYPE_ETHERNET,
-  MAX_RECORD,
-  MAX_U32,
-  type NewHeader,
-  putFileHeader,
-  RECORD_HEADER_LEN,
-  recordField,
-} from './pcap.ts';
+import { LINKTYPE_ETHERNET, MAX_RECORD, MAX_U32 } from './pcap.ts';
+import { PcapEncoder } from './pcap-encoder.ts';
+import { SECRETS_WIREGUARD } from './pcapng.ts';
+import { PcapngEncoder } from './pcapng-encoder.ts';
+import type { NewCapture, RecordEncoder } from './record-encoder.ts';
 
 const BATCH_LEN = 256 * 1024;
 
 export interface WriterOptions {
+  /** Unless told, `pcapng` for a path that ends in .pcapng, else `pcap`. */
+  readonly format?: 'pcap' | 'pcapng';
+  /** pcapng only: what the file calls the interface, 255 characters at most. */
+  readonly interfaceName?: string;
   /** LINKTYPE_ number below 65535; 1 (Ethernet) unless told. */
   readonly linkType?: number;
   /** Bytes of frame check sequence at the end of each frame, even, 0 to 30; 0 says nothing. */
   readonly fcsLength?: number;
   /** Longer packets are cut to this many bytes; 262,144 as tcpdump, 0 for no limit. */
   readonly snapLength?: number;
-  /** Count nanoseconds, not microseconds. */
+  /** Count nanoseconds, not microseconds: pcapng does unless told. */
   readonly nanosecond?: boolean;
   readonly bigEndian?: boolean;
 }
 
 export class CaptureWriter {
   readonly #output: Output;
-  readonly #header: NewHeader;
-  readonly #little: boolean;
+  readonly #encoder: RecordEncoder;
   readonly #snapLength: number;
-  readonly #nanosecond: boolean;
   #buffer: Buffer = Buffer.allocUnsafeSlow(BATCH_LEN);
   #view: DataView = new DataView(this.#buffer.buffer);
   #fill = 0;
   /** Where the first record of the buffer stands. */
-  #firstRecord = FILE_HEADER_LEN;
+  #firstRecord: number;
   #count = 0;
   #batched = 0;
   #ended = false;
@@ -56,22 +53,26 @@ export class CaptureWriter {
    * Throws ERR_FILE where the target cannot be opened.
    */
   constructor(target: string | number | Sink, options: WriterOptions = {}) {
-    this.#header = {
+    const isPcapng = (options.format ?? formatOf(target)) === 'pcapng';
+    const capture: NewCapture = {
       linkType: integer('linkType', options.linkType ?? LINKTYPE_ETHERNET, 0xfffe),
       fcsLength: integer('fcsLength', options.fcsLength ?? 0, 30),
       snapLength: integer('snapLength', options.snapLength ?? MAX_RECORD, MAX_U32),
-      nanosecond: options.nanosecond ?? false,
+      nanosecond: options.nanosecond ?? isPcapng,
       bigEndian: options.bigEndian ?? false,
+      interfaceName: options.interfaceName,
     };
-    if (this.#header.fcsLength % 2 !== 0) {
-      throw usage('fcsLength', 'an even number of bytes', this.#header.fcsLength);
+    if (capture.fcsLength % 2 !== 0) {
+      throw usage('fcsLength', 'an even number of bytes', capture.fcsLength);
     }
-    this.#snapLength = this.#header.snapLength === 0 ? MAX_U32 : this.#header.snapLength;
-    this.#nanosecond = this.#header.nanosecond;
-    this.#little = !this.#header.bigEndian;
+    this.#snapLength = capture.snapLength === 0 ? MAX_U32 : capture.snapLength;
+    this.#encoder = isPcapng ? new PcapngEncoder(capture) : new PcapEncoder(capture);
     this.#output = new Output(target);
-    putFileHeader(this.#buffer, 0, this.#header);
-    this.#fill = FILE_HEADER_LEN;
+    this.#fill = this.#firstRecord = this.#encoder.head.copy(this.#buffer);
+  }
+
+  get format(): 'pcap' | 'pcapng' {
+    return this.#encoder.name;
   }
 
   /** Records taken so far; after a failure, those that the target holds. */
@@ -86,7 +87,8 @@ export class CaptureWriter {
 
   /**
    * Adds the packet `bytes[start..end)`, copying it. A microsecond capture
-   * drops the last three digits of `nanoseconds` (0 to 999,999,999).
+   * drops the last three digits of `nanoseconds` (0 to 999,999,999). A comment
+   * goes into a pcapng only, its first 16,000 characters.
    *
    * Throws ERR_CAPTURE_FORMAT for a time that the format cannot hold, ERR_USAGE
    * for wrong arguments, and ERR_FILE where the target failed: a file was then
@@ -99,10 +101,14 @@ export class CaptureWriter {
     start = 0,
     end: number = bytes.length,
     originalLength: number = end - start,
+    comment = '',
   ): void {
     if (this.#ended) this.#refuse();
     if (this.#output.closedByReader) return;
-    if (seconds >>> 0 !== seconds) throw this.#timeError('seconds', MAX_U32, seconds);
+    const encoder = this.#encoder;
+    if (seconds >>> 0 !== seconds && !isWhole(seconds, encoder.maxSeconds)) {
+      throw this.#timeError('seconds', encoder.maxSeconds, seconds);
+    }
     if (nanoseconds >>> 0 !== nanoseconds || nanoseconds >= 1e9) {
       throw this.#timeError('nanoseconds', 999_999_999, nanoseconds);
     }
@@ -112,18 +118,27 @@ export class CaptureWriter {
     if (originalLength >>> 0 !== originalLength) integer('originalLength', originalLength, MAX_U32);
 
     const captured = Math.min(end - start, this.#snapLength);
-    const length = RECORD_HEADER_LEN + captured;
+    const length = encoder.prepare(captured, comment);
     if (this.#fill + length > this.#buffer.length) this.#makeRoom(length);
     const at = this.#fill;
-    const fraction = this.#nanosecond ? nanoseconds : nanoseconds / 1000;
-    this.#view.setUint32(at + recordField.seconds, seconds, this.#little);
-    this.#view.setUint32(at + recordField.fraction, fraction, this.#little);
-    this.#view.setUint32(at + recordField.capturedLength, captured, this.#little);
-    this.#view.setUint32(at + recordField.originalLength, originalLength, this.#little);
-    bytes.copy(this.#buffer, at + RECORD_HEADER_LEN, start, start + captured);
+    const packet = encoder.put(this.#view, at, seconds, nanoseconds, captured, originalLength);
+    bytes.copy(this.#buffer, packet, start, start + captured);
     this.#fill = at + length;
     this.#count++;
     this.#batched++;
+  }
+
+  /**
+   * Adds what opens the protocols of packets after it: `text` in the format of
+   * Wireshark's wg.keylog. Throws ERR_USAGE in a pcap, which has no place for it.
+   */
+  secrets(text: string): void {
+    if (this.#ended) this.#refuse();
+    if (this.#output.closedByReader) return;
+    const block = this.#encoder.secrets(SECRETS_WIREGUARD, Buffer.from(text));
+    if (block === undefined) throw usage('secrets', 'a pcapng', this.format);
+    if (this.#fill + block.length > this.#buffer.length) this.#makeRoom(block.length);
+    this.#fill += block.copy(this.#buffer, this.#fill);
   }
 
   /** Hands over what has gathered, the file header at least. Throws ERR_FILE as `write`. */
@@ -164,8 +179,8 @@ export class CaptureWriter {
     if (arrived >= this.#firstRecord) {
       at = this.#firstRecord;
       for (let next = this.#after(at); next <= arrived; next = this.#after(at)) {
+        if (this.#encoder.isPacket(this.#view, at)) kept++;
         at = next;
-        kept++;
       }
     }
     this.#count -= this.#batched - kept;
@@ -176,9 +191,7 @@ export class CaptureWriter {
 
   /** The end of the record that begins at `at` in the buffer. */
   #after(at: number): number {
-    return (
-      at + RECORD_HEADER_LEN + this.#view.getUint32(at + recordField.capturedLength, this.#little)
-    );
+    return at < this.#fill ? this.#encoder.after(this.#view, at) : Number.POSITIVE_INFINITY;
   }
 
   #refuse(): never {
@@ -201,6 +214,12 @@ const usage = (where: string, expected: string, value: unknown): PodwireError =>
   new PodwireError('ERR_USAGE', `${where}: expected ${expected}, found ${found(value)}`);
 
 function integer(what: string, value: number, most: number): number {
-  if (Number.isInteger(value) && value >= 0 && value <= most) return value;
+  if (isWhole(value, most)) return value;
   throw usage(what, `an integer from 0 to ${most}`, value);
 }
+
+const isWhole = (value: number, most: number): boolean =>
+  Number.isInteger(value) && value >= 0 && value <= most;
+
+const formatOf = (target: string | number | Sink): 'pcap' | 'pcapng' =>
+  typeof target === 'string' && target.toLowerCase().endsWith('.pcapng') ? 'pcapng' : 'pcap';
