@@ -39,6 +39,12 @@ export {
 export type { CaptureInterface, CaptureSecrets } from './pcap/record-format.ts';
 export { CaptureWriter, type WriterOptions } from './pcap/writer.ts';
 export type * from './plan/plan.ts';
+export {
+  CaptureFolder,
+  type CaptureFolderOptions,
+  linkTypeOf,
+} from './replay/capture-folder.ts';
+export { type KeyLog, Recording } from './replay/recording.ts';
 export { type ReplayInput, type ReplayOutput, type ReplayReport, replay } from './replay/replay.ts';
 export {
   readScenarios,
@@ -56,6 +62,7 @@ export {
 export { formatDiff } from './report/diff-text.ts';
 export { formatDissection } from './report/dissection-text.ts';
 export { type Finding, lintPlan } from './report/lint.ts';
+export { sendRecorded } from './report/trace-captures.ts';
 export { formatSteps, formatTrace, type TraceTextOptions } from './report/trace-text.ts';
 export { Fib, type FibColumns, type FibEntry } from './tables/fib.ts';
 export { type CommandOptions, runCommand } from './text/command.ts';

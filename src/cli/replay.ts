@@ -1,15 +1,14 @@
 /** `podwire replay`: captures into devices, captures out of devices. */
-import { mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import {
   type Capture,
+  CaptureFolder,
   CaptureWriter,
-  type Cluster,
-  type FrameSink,
+  linkTypeOf,
   openCapture,
   PodwireError,
-  type ReplayOutput,
+  Recording,
   replay,
 } from '../index.ts';
 import {
@@ -44,11 +43,11 @@ export function addReplay(program: Command): void {
     )
     .option(
       '--capture <node:dev=file>',
-      'write what a device sees (repeatable; - is stdout)',
+      'write what a device sees, a pcapng where FILE says so (repeatable; - is stdout)',
       portFile,
       [],
     )
-    .option('--capture-all <dir>', 'write NODE.DEVICE.pcap for every device that sees a frame')
+    .option('--capture-all <dir>', 'write NODE.DEVICE.pcapng for every device that sees a frame')
     .option('--lenient', 'a cut input ends quietly')
     .option('--cold', 'nobody has learned a MAC yet: ARP happens')
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
@@ -61,7 +60,8 @@ export function addReplay(program: Command): void {
 
 const NOTES = `
 A frame arrives on its device as from the link. On a pod's or host's own device the
-packets it sent itself leave instead.
+packets it sent itself leave instead. Captures in pcapng say beside a frame why its
+packet was dropped there.
 
 Examples:
   podwire replay fixtures/calico-vxlan --inject k8s-node1:enp1s0=out/calico-vxlan.pcap \\
@@ -78,6 +78,7 @@ function replayFiles(path: string, flags: Flags): void {
 
   const captures: Capture[] = [];
   const writers = new Map<string, CaptureWriter>();
+  let folder: CaptureFolder | undefined;
   try {
     const inputs = flags.inject.map(({ at, file }) => {
       const capture = openCapture(file, { lenient: flags.lenient === true });
@@ -85,62 +86,38 @@ function replayFiles(path: string, flags: Flags): void {
       return { at, capture };
     });
     const nanosecond = captures.some((capture) => capture.nanosecond);
-    const open = (at: string, file: string): CaptureWriter => {
-      const linkType = cluster.names.port(at).device.ethernet ? 1 : 101;
-      const writer = new CaptureWriter(file, { linkType, nanosecond });
-      writers.set(file, writer);
-      return writer;
-    };
-    const outputs: ReplayOutput[] = flags.capture.map(({ at, file }) => ({
-      at,
-      sink: open(at, file),
-    }));
-    if (flags.captureAll !== undefined)
-      outputs.push(...everywhere(cluster, flags.captureAll, open));
-    summarise(replay(cluster, inputs, outputs), writers, flags);
+    const recording = new Recording(cluster);
+    try {
+      for (const { at, file } of flags.capture) {
+        const port = cluster.names.port(at);
+        const isPcapng = file.toLowerCase().endsWith('.pcapng');
+        const writer = new CaptureWriter(file, {
+          linkType: linkTypeOf(port),
+          interfaceName: port.device.name,
+          nanosecond: nanosecond || isPcapng,
+        });
+        writers.set(file, writer);
+        recording.add(port, () => writer, true);
+      }
+      if (flags.captureAll !== undefined) {
+        folder = new CaptureFolder(cluster, flags.captureAll);
+        folder.record(recording);
+      }
+      const report = replay(cluster, inputs);
+      recording.stop();
+      summarise(report, writers, folder, flags);
+    } finally {
+      try {
+        recording.stop();
+      } finally {
+        folder?.close();
+      }
+    }
   } finally {
     for (const capture of captures) capture.close();
     for (const writer of writers.values()) writer.close();
   }
 }
-
-/** A sink per device, which opens its file at the first frame. */
-function everywhere(
-  cluster: Cluster,
-  folder: string,
-  open: (at: string, file: string) => CaptureWriter,
-): ReplayOutput[] {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : 'an error';
-    throw new PodwireError('ERR_FILE', `expected a folder that can be made, found ${why}`, {
-      source: folder,
-    });
-  }
-  return cluster.nodes.flatMap((node) =>
-    node.devices
-      .filter((device) => device.plan.kind !== 'loopback')
-      .map((device) => {
-        const at = `${node.name}:${device.name}`;
-        let writer: FrameSink | undefined;
-        const sink: FrameSink = {
-          write: (...frame) => {
-            writer ??= open(at, join(folder, fileName(node.name, device.name)));
-            writer.write(...frame);
-          },
-        };
-        return { at, sink };
-      }),
-  );
-}
-
-/** Names come from a file: only a safe alphabet reaches the file system. `/` of a pod becomes `_`. */
-const fileName = (node: string, device: string): string =>
-  `${node}.${device}`
-    .replace(/[^-.A-Za-z0-9]/g, '_')
-    .replace(/^\.+/, '_')
-    .concat('.pcap');
 
 /** A capture must not be written over the file it is made from. */
 function refuseOverwriting({ inject, capture }: Flags): void {
@@ -174,9 +151,13 @@ function refuseOverwriting({ inject, capture }: Flags): void {
 function summarise(
   report: ReturnType<typeof replay>,
   writers: ReadonlyMap<string, CaptureWriter>,
+  folder: CaptureFolder | undefined,
   flags: Flags,
 ): void {
-  const files = [...writers].map(([file, writer]) => ({ file, frames: writer.count }));
+  const files = [
+    ...[...writers].map(([file, writer]) => ({ file, frames: writer.count })),
+    ...(folder?.files ?? []),
+  ];
   const piped = flags.capture.some(({ file }) => file === '-');
   const say = piped ? tell : print;
   if (flags.json === true) {

@@ -1,12 +1,16 @@
 /** `podwire trace`: one packet through every namespace. */
 import { type Command, Option } from 'commander';
 import {
+  CaptureFolder,
   type Cluster,
   formatTrace,
   isImported,
   type MissingFact,
   missingFor,
+  type SendOptions,
   type SendProtocol,
+  sendRecorded,
+  type Trace,
 } from '../index.ts';
 import { type ClusterFlags, clusterOf, integer, releaseOption, setOption } from './options.ts';
 import { print, printJson } from './terminal.ts';
@@ -22,6 +26,7 @@ interface Flags extends ClusterFlags {
   readonly ttl?: number;
   readonly reply?: boolean;
   readonly json?: boolean;
+  readonly pcap?: string;
   readonly verbose?: boolean;
 }
 
@@ -55,6 +60,7 @@ export function addTrace(program: Command): void {
     .addOption(setOption())
     .addOption(releaseOption())
     .option('-v, --verbose', 'every step, not only the decisions')
+    .option('--pcap <dir>', 'write NODE.DEVICE.pcapng for every device that sees a frame')
     .option('--json', 'the trace as JSON')
     .addHelpText('after', EXAMPLE)
     .action((cluster: string, flags: Flags) => {
@@ -70,7 +76,7 @@ Example:
 
 function trace(path: string, flags: Flags): number {
   const cluster = clusterOf(path, flags);
-  const result = cluster.send({
+  const result = follow(cluster, flags.pcap, {
     from: flags.from,
     to: flags.to,
     protocol: flags.proto,
@@ -88,6 +94,16 @@ function trace(path: string, flags: Flags): number {
     for (const { text } of missing) print(`${text}\n`);
   }
   return result.outcome === 'delivered' ? 0 : 1;
+}
+
+function follow(cluster: Cluster, folder: string | undefined, options: SendOptions): Trace {
+  if (folder === undefined) return cluster.send(options);
+  const captures = new CaptureFolder(cluster, folder);
+  try {
+    return sendRecorded(cluster, options, captures);
+  } finally {
+    captures.close();
+  }
 }
 
 /** What the dumps of an imported cluster lack for this packet: the drop may be theirs, not the cluster's. */

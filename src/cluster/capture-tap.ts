@@ -10,31 +10,35 @@ export interface FrameSink {
   write(seconds: number, nanoseconds: number, bytes: Buffer, start: number, end: number): void;
 }
 
-class CaptureTap implements Tap {
-  readonly sinks: FrameSink[] = [];
-  private readonly cluster: Cluster;
+class Taps implements Tap {
+  readonly all: Tap[] = [];
 
-  constructor(cluster: Cluster) {
-    this.cluster = cluster;
+  see(node: Node, device: Device, p: Packet, outgoing: boolean): void {
+    for (const tap of this.all) tap.see(node, device, p, outgoing);
   }
+}
 
-  see(_node: Node, _device: Device, p: Packet): void {
-    const { seconds, nanoseconds } = this.cluster.now;
-    for (const sink of this.sinks) sink.write(seconds, nanoseconds, bytes, p.data, p.tail);
-  }
+/** Adds a tap to a device; several may share one. Gives the function that takes it off again. */
+export function tapAt({ device }: Port, tap: Tap): () => void {
+  const taps = device.tap instanceof Taps ? device.tap : new Taps();
+  taps.all.push(tap);
+  device.tap = taps;
+  return () => {
+    const at = taps.all.indexOf(tap);
+    if (at >= 0) taps.all.splice(at, 1);
+    if (taps.all.length === 0 && device.tap === taps) device.tap = null;
+  };
 }
 
 /**
  * Adds a sink to a device; several may share one. The bytes are valid during the
  * call only. Gives the function that takes the sink off again.
  */
-export function captureAt(cluster: Cluster, { device }: Port, sink: FrameSink): () => void {
-  const tap = device.tap instanceof CaptureTap ? device.tap : new CaptureTap(cluster);
-  tap.sinks.push(sink);
-  device.tap = tap;
-  return () => {
-    const at = tap.sinks.indexOf(sink);
-    if (at >= 0) tap.sinks.splice(at, 1);
-    if (tap.sinks.length === 0 && device.tap === tap) device.tap = null;
-  };
+export function captureAt(cluster: Cluster, port: Port, sink: FrameSink): () => void {
+  return tapAt(port, {
+    see: (_node, _device, p) => {
+      const { seconds, nanoseconds } = cluster.now;
+      sink.write(seconds, nanoseconds, bytes, p.data, p.tail);
+    },
+  });
 }

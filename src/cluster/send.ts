@@ -85,7 +85,13 @@ interface Fate {
   end?: { readonly node: Node; readonly drop: Drop };
 }
 
-export function send(cluster: Cluster, options: SendOptions): Trace {
+/**
+ * Told of each frame that a trace will list: of the packet (1) or of what came
+ * back (2), and how many of its steps are behind it.
+ */
+export type FrameWatch = (packet: number, steps: number) => void;
+
+export function send(cluster: Cluster, options: SendOptions, watch?: FrameWatch): Trace {
   const from = cluster.names.find(options.from);
   const to = cluster.names.address(options.to);
   const packet = buildPacket(from, to, options);
@@ -111,7 +117,10 @@ export function send(cluster: Cluster, options: SendOptions): Trace {
   cluster.observer = {
     see: (node: Node, device: Device, p: Packet) => {
       const hex = bytes.toString('hex', p.data, p.tail);
-      fates[p.traced - TRACED]?.frames.push({ node: node.name, device: device.name, hex });
+      const fate = fates[p.traced - TRACED];
+      if (fate === undefined) return;
+      fate.frames.push({ node: node.name, device: device.name, hex });
+      watch?.(p.traced, [...ring].filter(({ packet: of }) => of === p.traced).length);
     },
   };
   try {

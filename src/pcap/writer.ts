@@ -30,14 +30,16 @@ export interface WriterOptions {
   /** Count nanoseconds, not microseconds: pcapng does unless told. */
   readonly nanosecond?: boolean;
   readonly bigEndian?: boolean;
+  /** Bytes gathered before they are written; 262,144, less where many writers live at once. */
+  readonly batchLength?: number;
 }
 
 export class CaptureWriter {
   readonly #output: Output;
   readonly #encoder: RecordEncoder;
   readonly #snapLength: number;
-  #buffer: Buffer = Buffer.allocUnsafeSlow(BATCH_LEN);
-  #view: DataView = new DataView(this.#buffer.buffer);
+  #buffer: Buffer;
+  #view: DataView;
   #fill = 0;
   /** Where the first record of the buffer stands. */
   #firstRecord: number;
@@ -67,6 +69,9 @@ export class CaptureWriter {
     }
     this.#snapLength = capture.snapLength === 0 ? MAX_U32 : capture.snapLength;
     this.#encoder = isPcapng ? new PcapngEncoder(capture) : new PcapEncoder(capture);
+    const batch = integer('batchLength', options.batchLength ?? BATCH_LEN, 2 ** 30);
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(batch, this.#encoder.head.length));
+    this.#view = new DataView(this.#buffer.buffer);
     this.#output = new Output(target);
     this.#fill = this.#firstRecord = this.#encoder.head.copy(this.#buffer);
   }

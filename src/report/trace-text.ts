@@ -15,14 +15,18 @@ const HOOKS = new Set(['prerouting', 'input', 'forward-filter', 'local-out', 'po
 /** Columns for a room's name. */
 const WIDTH = 11;
 
+/** Something was decided or changed there, or the packet ended. */
+export function isTelling({ room, note }: Step): boolean {
+  const ended = note.startsWith('dropped:') || note.includes('ARP asks');
+  return !(ROUTINE.has(room) && !ended) && !(HOOKS.has(room) && note === 'passed');
+}
+
 /** Lines without a final newline. */
 export function formatSteps(steps: readonly Step[], options: TraceTextOptions = {}): string {
   const lines: string[] = [];
   let node = '';
   for (const step of steps) {
-    const ended = step.note.startsWith('dropped:') || step.note.includes('ARP asks');
-    if (!options.verbose && ROUTINE.has(step.room) && !ended) continue;
-    if (!options.verbose && HOOKS.has(step.room) && step.note === 'passed') continue;
+    if (!options.verbose && !isTelling(step)) continue;
     if (step.node !== node) lines.push(step.node);
     node = step.node;
     lines.push(`  ${step.room.padEnd(WIDTH)} ${stepText(step)}`);

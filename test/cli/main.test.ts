@@ -237,9 +237,9 @@ describe('podwire replay', () => {
       const report = JSON.parse(ended.stdout);
       expect(report).toMatchObject({ injected: 10, delivered: 6, drops: { 'other-host': 4 } });
       expect(report.captures[0]).toEqual({ file: at('pod.pcap'), frames: 6 });
-      expect(existsSync(join(dir, 'k8s-node1.vxlan.calico.pcap'))).toBe(true);
-      expect(existsSync(join(dir, 'default_kubia-d278t.eth0.pcap'))).toBe(true);
-      expect(existsSync(join(dir, 'k8s-node2.enp1s0.pcap'))).toBe(false);
+      expect(existsSync(join(dir, 'k8s-node1.vxlan.calico.pcapng'))).toBe(true);
+      expect(existsSync(join(dir, 'default_kubia-d278t.eth0.pcapng'))).toBe(true);
+      expect(existsSync(join(dir, 'k8s-node2.enp1s0.pcapng'))).toBe(false);
     },
   );
 
