@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { buildFrame, CaptureWriter, Fib, loadCluster, openCapture } from '../dist/index.js';
+import { benchPcap } from './pcap.mjs';
 
 const ROUNDS = 9;
 const ROUND_MS = 120;
@@ -140,11 +141,12 @@ One core of ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versio
 interleaved rounds. The machine is shared: compare rows of one run, not runs.
 
 "pod to pod" is the whole way of a packet: veth, both nodes' tables and tunnels, wire, veth, delivered;
-with the rules that Felix programs without any policy, and connection tracking. No peers are measured yet.
+with the rules that Felix programs without any policy, and connection tracking.
 
 | what | median | least to most | unit |
 | --- | --- | --- | --- |
 ${rows.join('\n')}
-`;
+
+${await benchPcap({ rounds })}`;
 if (!quick) writeFileSync(new URL('result.md', import.meta.url), report);
 process.stdout.write(report);
