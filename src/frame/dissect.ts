@@ -19,6 +19,16 @@ export interface DissectOptions {
   readonly wireguardPorts?: readonly number[];
   /** Bytes of the frame on the wire, where the capture kept fewer. */
   readonly originalLength?: number;
+  /** Opens the data messages of WireGuard whose handshakes it has seen. */
+  readonly tunnels?: TunnelKeys;
+}
+
+/** Reads other people's tunnels, message by message, as far as it has keys. */
+export interface TunnelKeys {
+  /** Takes the message `b[at..end)` into account. */
+  learn(b: Buffer, at: number, end: number): void;
+  /** The packet, with its padding, in the data message `b[at..end)`; it may be empty. */
+  plain(b: Buffer, at: number, end: number): Buffer | undefined;
 }
 
 export interface Dissection {
@@ -26,6 +36,8 @@ export interface Dissection {
   readonly layers: readonly DissectedLayer[];
   /** Why the last bytes are a mere payload; absent where everything was understood. */
   readonly stopped?: Stop;
+  /** The packet inside a WireGuard message that a key opened; a keepalive has no layers. */
+  readonly inner?: Dissection;
 }
 
 /** Headers that are read at most; Calico's own nesting needs eight. */
@@ -68,7 +80,27 @@ export function dissect(bytes: Buffer, options: DissectOptions = {}): Dissection
     kind = readers[kind](c);
   }
   addRest(c);
-  return c.stopped === undefined ? { layers: c.layers } : { layers: c.layers, stopped: c.stopped };
+  const inner = options.tunnels === undefined ? undefined : openMessage(c, options.tunnels);
+  return {
+    layers: c.layers,
+    ...(c.stopped === undefined ? {} : { stopped: c.stopped }),
+    ...(inner === undefined ? {} : { inner }),
+  };
+}
+
+/** Only one deep: nobody's tunnel runs in another's here. */
+function openMessage({ layers, b }: Cursor, tunnels: TunnelKeys): Dissection | undefined {
+  const n = layers.findIndex(({ layer, quoted }) => layer === 'wireguard' && quoted !== true);
+  const message = layers[n];
+  const udp = layers[n - 1];
+  if (message === undefined || udp?.layer !== 'udp') return undefined;
+  const at = message.offset;
+  const end = udp.offset + udp.udpLength;
+  if (end > b.length) return undefined;
+  tunnels.learn(b, at, end);
+  const plain = tunnels.plain(b, at, end);
+  if (plain === undefined) return undefined;
+  return plain.length === 0 ? { layers: [] } : dissect(plain, { linkType: RAW_IPV4[2]! });
 }
 
 function addRest(c: Cursor): void {

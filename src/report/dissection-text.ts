@@ -6,7 +6,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 const NAME_WIDTH = 10;
 
 /** Lines without a final newline; inner layers stand below the outer ones. */
-export function formatDissection({ layers, stopped }: Dissection): string {
+export function formatDissection({ layers, stopped, inner }: Dissection): string {
   const lines = layers.map((layer) => {
     const name = layer.quoted === true ? `(${layer.layer})` : layer.layer;
     return `  ${name.padEnd(NAME_WIDTH)} ${layerText(layer)}`;
@@ -16,7 +16,13 @@ export function formatDissection({ layers, stopped }: Dissection): string {
       `  ${'stopped'.padEnd(NAME_WIDTH)} at byte ${stopped.at}: ${stopped.drop}: ${stopped.meaning}`,
     );
   }
+  if (inner !== undefined) lines.push(`  ${'inside'.padEnd(NAME_WIDTH)} ${innerText(inner)}`);
   return lines.join('\n');
+}
+
+function innerText(inner: Dissection): string {
+  if (inner.layers.length === 0) return 'nothing: a keepalive';
+  return `a packet that the key opened\n${formatDissection(inner).replace(/^/gm, '  ')}`;
 }
 
 const hex16 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
