@@ -21,7 +21,7 @@ export {
   conversationPackets,
   type TcpConversation,
 } from './frame/conversation.ts';
-export { type Dissection, type DissectOptions, dissect } from './frame/dissect.ts';
+export { type Dissection, type DissectOptions, dissect, type TunnelKeys } from './frame/dissect.ts';
 export type { ChecksumState, DissectedLayer, Layer } from './frame/layer.ts';
 export { type DumpFile, readDumps } from './import/dump-file.ts';
 export { type Import, type ImportedPlan, importDumps, isImported } from './import/import-dumps.ts';
@@ -36,6 +36,7 @@ export {
   openCapture,
   readCapture,
 } from './pcap/capture.ts';
+export { SECRETS_WIREGUARD } from './pcap/pcapng.ts';
 export type { CaptureInterface, CaptureSecrets } from './pcap/record-format.ts';
 export { CaptureWriter, type WriterOptions } from './pcap/writer.ts';
 export type * from './plan/plan.ts';
@@ -91,3 +92,5 @@ export {
   parseMac,
   parsePrefix,
 } from './wire/address.ts';
+export { parseKeyLog } from './wireguard/key-log.ts';
+export { Transcript } from './wireguard/transcript.ts';

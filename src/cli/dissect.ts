@@ -1,4 +1,5 @@
 /** `podwire dissect`: every layer of every frame of a capture. */
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import {
   type Capture,
@@ -6,7 +7,11 @@ import {
   dissect,
   formatDissection,
   openCapture,
+  PodwireError,
+  parseKeyLog,
   printable,
+  SECRETS_WIREGUARD,
+  Transcript,
 } from '../index.ts';
 import { integer } from './options.ts';
 import { print } from './terminal.ts';
@@ -15,6 +20,7 @@ interface Flags {
   readonly json?: boolean;
   readonly lenient?: boolean;
   readonly vxlanPort?: number;
+  readonly keylog?: string;
 }
 
 export function addDissect(program: Command): void {
@@ -23,6 +29,7 @@ export function addDissect(program: Command): void {
     .description('every layer of every frame, with each checksum valid, partial or wrong')
     .argument('<file>', 'a pcap or pcapng file, or - for standard input')
     .option('--vxlan-port <port>', 'UDP port that carries VXLAN', integer(1, 65535))
+    .option('--keylog <file>', 'keys of WireGuard tunnels, as Wireshark’s wg.keylog_file has them')
     .option('--lenient', 'a cut file ends quietly')
     .option('--json', 'a JSON array with one object per frame')
     .addHelpText('after', NOTES)
@@ -36,6 +43,9 @@ export function addDissect(program: Command): void {
 const NOTES = `
 A checksum is "partial" where the field holds only the pseudo-header sum: the sender
 left the rest to its hardware, and the capture was taken before that.
+
+Messages of WireGuard are opened with the keys of --keylog, or with those that the
+pcapng itself holds; the packets inside stand below them.
 
 Example:
   podwire dissect out/calico-bgp.pcap`;
@@ -51,11 +61,18 @@ interface Frame extends Dissection {
   readonly comments?: readonly string[];
 }
 
-function* frames(capture: Capture, { vxlanPort }: Flags): Generator<Frame> {
-  const options = vxlanPort === undefined ? {} : { vxlanPorts: [vxlanPort] };
+function* frames(capture: Capture, { vxlanPort, keylog }: Flags): Generator<Frame> {
+  const tunnels = new Transcript(keylog === undefined ? [] : readKeyLog(keylog));
+  const options = { tunnels, ...(vxlanPort === undefined ? {} : { vxlanPorts: [vxlanPort] }) };
+  let known = 0;
   let frame = 0;
   for (const { bytes, seconds, nanoseconds, originalLength, linkType, comments } of capture) {
     const { name } = capture.interface;
+    for (; known < capture.secrets.length; known++) {
+      const { type, data } = capture.secrets[known]!;
+      if (type !== SECRETS_WIREGUARD) continue;
+      for (const secrets of parseKeyLog(data.toString('latin1'))) tunnels.trust(secrets);
+    }
     const digits = capture.nanosecond ? 9 : 6;
     const fraction = String(nanoseconds).padStart(9, '0').slice(0, digits);
     yield {
@@ -67,6 +84,15 @@ function* frames(capture: Capture, { vxlanPort }: Flags): Generator<Frame> {
       ...(comments.length === 0 ? {} : { comments }),
       ...dissect(bytes, { ...options, linkType, originalLength }),
     };
+  }
+}
+
+function readKeyLog(file: string): ReturnType<typeof parseKeyLog> {
+  try {
+    return parseKeyLog(readFileSync(file === '-' ? 0 : file, 'latin1'));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : 'an error';
+    throw new PodwireError('ERR_FILE', `expected a key log, found ${why}`, { source: file });
   }
 }
 
