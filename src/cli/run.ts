@@ -12,7 +12,7 @@ import {
   type Scenario,
   type ScenarioResult,
 } from '../index.ts';
-import { print, printJson } from './terminal.ts';
+import { print, printBytes, tell } from './terminal.ts';
 
 interface Flags {
   readonly out: string;
@@ -31,7 +31,7 @@ export function addRun(program: Command): void {
     .command('run')
     .description('send the exchanges of scenarios through their clusters and write the captures')
     .argument('<folder...>', 'folders with a cluster and a Scenario')
-    .option('--out <dir>', 'where the captures go', 'out')
+    .option('-o, --out <dir>', 'where the captures go; - for one capture on standard output', 'out')
     .option('--json', 'the outcome as JSON')
     .option('-q, --quiet', 'only the summary')
     .addHelpText('after', NOTES)
@@ -43,11 +43,17 @@ export function addRun(program: Command): void {
 const NOTES = `
 Exit code: 0 every capture equals the real one where its digest is known, 1 one does not.
 
-Example:
-  podwire run fixtures/calico-ipip fixtures/calico-vxlan --out out`;
+A scenario whose file is called .pcapng gives a pcapng.
+
+Examples:
+  podwire run fixtures/calico-ipip fixtures/calico-vxlan --out out
+  podwire run fixtures/calico-vxlan -q -o - | tcpdump -nr -`;
 
 function run(folders: readonly string[], flags: Flags): number {
-  mkdirSync(flags.out, { recursive: true });
+  const piped = flags.out === '-';
+  const say = piped ? tell : print;
+  let left = piped ? 1 : Number.POSITIVE_INFINITY;
+  if (!piped) mkdirSync(flags.out, { recursive: true });
   const outcomes = folders.flatMap((folder) => {
     const files = readManifests(folder);
     const scenarios = readScenarios(files);
@@ -57,20 +63,29 @@ function run(folders: readonly string[], flags: Flags): number {
       });
     }
     return scenarios.map((scenario) => {
+      if (left-- === 0) {
+        throw new PodwireError('ERR_USAGE', '--out -: expected one Scenario, found more');
+      }
       const outcome = regenerate(folder, scenario, flags.out);
-      if (flags.json !== true && flags.quiet !== true) explainFirst(outcome);
+      if (flags.json !== true && flags.quiet !== true) explainFirst(outcome, say);
       return outcome;
     });
   });
   if (flags.json === true) {
-    printJson(
-      outcomes.map(({ scenario, file, result }) => ({ name: scenario.name, file, ...result })),
-    );
-  } else print(outcomes.map(summary).join(''));
+    const answer = outcomes.map(({ scenario, file, result }) => ({
+      name: scenario.name,
+      file,
+      ...result,
+    }));
+    say(`${JSON.stringify(answer, null, 2)}\n`);
+  } else say(outcomes.map(summary).join(''));
   return outcomes.some(({ result }) => result.equal === false) ? 1 : 0;
 }
 
 function regenerate(folder: string, scenario: Scenario, out: string): Outcome {
+  if (out === '-') {
+    return { scenario, file: out, result: runScenario(loadCluster(folder), scenario, printBytes) };
+  }
   const file = join(out, scenario.capture.file);
   const partial = `${file}.partial`;
   const fd = openSync(partial, 'w');
@@ -85,8 +100,8 @@ function regenerate(folder: string, scenario: Scenario, out: string): Outcome {
   }
 }
 
-function explainFirst({ scenario, result }: Outcome): void {
-  print(`${scenario.name}: the first packet, hop by hop\n\n${formatSteps(result.steps)}\n\n`);
+function explainFirst({ scenario, result }: Outcome, say: (text: string) => void): void {
+  say(`${scenario.name}: the first packet, hop by hop\n\n${formatSteps(result.steps)}\n\n`);
 }
 
 function summary({ scenario, file, result }: Outcome): string {

@@ -4,8 +4,7 @@ import { writeSync } from 'node:fs';
 /** The reader of our output went away: there is nobody left to tell. */
 export class ReaderGone extends Error {}
 
-function writeAll(fd: number, text: string): void {
-  const bytes = Buffer.from(text, 'utf8');
+function writeAll(fd: number, bytes: Buffer): void {
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(fd, bytes, at);
@@ -20,12 +19,15 @@ function writeAll(fd: number, text: string): void {
 }
 
 /** What was asked for: data, tables, traces. */
-export const print = (text: string): void => writeAll(1, text);
+export const print = (text: string): void => writeAll(1, Buffer.from(text));
+
+/** The same in bytes: a capture on its way into a pipe. */
+export const printBytes = (bytes: Buffer): void => writeAll(1, bytes);
 
 /** What else there is to say: summaries beside data, warnings, errors. */
 export function tell(text: string): void {
   try {
-    writeAll(2, text);
+    writeAll(2, Buffer.from(text));
   } catch {
     // Nothing is left to say it with.
   }

@@ -226,5 +226,6 @@ function integer(what: string, value: number, most: number): number {
 const isWhole = (value: number, most: number): boolean =>
   Number.isInteger(value) && value >= 0 && value <= most;
 
-const formatOf = (target: string | number | Sink): 'pcap' | 'pcapng' =>
+/** `pcapng` for a path that ends in .pcapng, else `pcap`. */
+export const formatOf = (target: string | number | Sink): 'pcap' | 'pcapng' =>
   typeof target === 'string' && target.toLowerCase().endsWith('.pcapng') ? 'pcapng' : 'pcap';

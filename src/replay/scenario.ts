@@ -16,9 +16,10 @@ import {
   conversationPackets,
   type Side,
 } from '../frame/conversation.ts';
-import { CaptureWriter } from '../pcap/writer.ts';
+import { CaptureWriter, formatOf } from '../pcap/writer.ts';
 import { TraceRing } from '../trace/ring.ts';
 import { formatIp4 } from '../wire/address.ts';
+import { linkTypeOf } from './capture-folder.ts';
 
 export interface ScenarioSide {
   /** As `Cluster.names` takes it. */
@@ -150,7 +151,10 @@ export interface ScenarioResult {
 
 const TRACED = 1;
 
-/** Sends the exchange through the cluster and hands the capture file to `write`, in chunks. */
+/**
+ * Sends the exchange through the cluster and hands the capture file to `write`, in
+ * chunks: a pcapng where the scenario's file is called so, else a pcap.
+ */
 export function runScenario(
   cluster: Cluster,
   scenario: Scenario,
@@ -158,12 +162,20 @@ export function runScenario(
 ): ScenarioResult {
   const hash = createHash('sha256');
   let bytes = 0;
-  const writer = new CaptureWriter((chunk) => {
-    hash.update(chunk);
-    bytes += chunk.length;
-    write(chunk);
-  });
-  const stop = captureAt(cluster, cluster.names.port(scenario.capture.at), writer);
+  const port = cluster.names.port(scenario.capture.at);
+  const writer = new CaptureWriter(
+    (chunk) => {
+      hash.update(chunk);
+      bytes += chunk.length;
+      write(chunk);
+    },
+    {
+      format: formatOf(scenario.capture.file),
+      linkType: linkTypeOf(port),
+      interfaceName: port.device.name,
+    },
+  );
+  const stop = captureAt(cluster, port, writer);
   const nodes = {
     client: cluster.names.find(scenario.client.pod),
     server: cluster.names.find(scenario.server.pod),

@@ -52,6 +52,28 @@ describe('podwire run', () => {
     });
     expect(statSync(at('other/calico-vxlan.pcap')).size).toBe(1581);
   });
+
+  it('writes one capture into a pipe, and a pcapng where the scenario says so', () => {
+    const { stdout, stderr, status } = bash(`podwire run ${VXLAN} -q -o - | sha256sum`);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^795fb301f9e7d4fc/);
+    expect(stderr).toContain('equal to the real capture, byte for byte');
+    expect(podwire(['run', VXLAN, 'fixtures/calico-bgp', '--out', '-']).stderr).toContain(
+      '--out -: expected one Scenario, found more',
+    );
+    const changed = at('blocks');
+    bash(`cp -r ${VXLAN} ${changed}`);
+    const scenario = join(changed, 'scenario.yaml');
+    const text = readFileSync(scenario, 'utf8');
+    writeFileSync(scenario, text.replace('calico-vxlan.pcap', 'calico-vxlan.pcapng'));
+    podwire(['run', changed, '--out', at('ng'), '-q']);
+    const frames = (file: string) => JSON.parse(podwire(['dissect', file, '--json']).stdout);
+    podwire(['run', VXLAN, '--out', at('plain'), '-q']);
+    const hex = (list: { layers: unknown[] }[]) => list.map(({ layers }) => JSON.stringify(layers));
+    const ng = frames(at('ng/calico-vxlan.pcapng'));
+    expect(ng[0].interface).toBe('enp1s0');
+    expect(hex(ng)).toEqual(hex(frames(at('plain/calico-vxlan.pcap'))));
+  });
 });
 
 describe('podwire trace', () => {

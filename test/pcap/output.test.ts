@@ -18,6 +18,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PodwireError } from '../../src/errors.ts';
 import { openCapture } from '../../src/pcap/capture.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
+import { slowBlocks } from './blocks.ts';
 import { compileForChildren } from './child.ts';
 import { drain, scratch } from './samples.ts';
 
@@ -267,6 +268,43 @@ describe('a failing disk', () => {
         else expect(countIn(`${path}.partial`)).toBe(whole);
         writer.close();
       }
+    }
+  });
+
+  it('leaves whole blocks of a pcapng, and counts packets only', () => {
+    const dir = fresh();
+    const write = (writer: CaptureWriter): void => {
+      for (const size of [0, 30, 1, 17]) {
+        writer.secrets('a key');
+        writer.write(1, 0, Buffer.alloc(size, 9), 0, size, size, 'why');
+      }
+    };
+    const pieces: Buffer[] = [];
+    const plain = new CaptureWriter((chunk) => pieces.push(Buffer.from(chunk)), {
+      format: 'pcapng',
+    });
+    write(plain);
+    plain.close();
+    const file = Buffer.concat(pieces);
+    const section = file.readUInt32LE(4);
+    const head = section + file.readUInt32LE(section + 4);
+    for (let room = 0; room < file.length; room += 3) {
+      const path = join(dir, `${room}.pcapng`);
+      Object.assign(disk, { room, code: 'ENOSPC', most: 1 + (room % 9) });
+      const writer = new CaptureWriter(path);
+      const fault = faultOf(() => {
+        write(writer);
+        writer.close();
+      });
+      expect(fault).toMatchObject({ code: 'ERR_FILE', source: path });
+      expect(existsSync(path)).toBe(false);
+      if (room < head) {
+        expect(existsSync(`${path}.partial`)).toBe(false);
+        continue;
+      }
+      const { records } = slowBlocks(file.subarray(0, room));
+      expect(writer.count).toBe(records.length);
+      expect(countIn(`${path}.partial`)).toBe(records.length);
     }
   });
 
