@@ -45,7 +45,7 @@ export {
   type CaptureFolderOptions,
   linkTypeOf,
 } from './replay/capture-folder.ts';
-export { type KeyLog, Recording } from './replay/recording.ts';
+export { type KeyLog, keyLogOf, Recording } from './replay/recording.ts';
 export { type ReplayInput, type ReplayOutput, type ReplayReport, replay } from './replay/replay.ts';
 export {
   readScenarios,

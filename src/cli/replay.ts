@@ -5,6 +5,7 @@ import {
   type Capture,
   CaptureFolder,
   CaptureWriter,
+  keyLogOf,
   linkTypeOf,
   openCapture,
   PodwireError,
@@ -86,7 +87,7 @@ function replayFiles(path: string, flags: Flags): void {
       return { at, capture };
     });
     const nanosecond = captures.some((capture) => capture.nanosecond);
-    const recording = new Recording(cluster);
+    const recording = new Recording(cluster, keyLogOf(cluster));
     try {
       for (const { at, file } of flags.capture) {
         const port = cluster.names.port(at);

@@ -5,6 +5,7 @@ import {
   type Cluster,
   formatTrace,
   isImported,
+  keyLogOf,
   type MissingFact,
   missingFor,
   type SendOptions,
@@ -100,7 +101,7 @@ function follow(cluster: Cluster, folder: string | undefined, options: SendOptio
   if (folder === undefined) return cluster.send(options);
   const captures = new CaptureFolder(cluster, folder);
   try {
-    return sendRecorded(cluster, options, captures);
+    return sendRecorded(cluster, options, captures, keyLogOf(cluster));
   } finally {
     captures.close();
   }
