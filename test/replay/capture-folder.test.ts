@@ -18,7 +18,8 @@ import { dissect } from '../../src/frame/dissect.ts';
 import { openCapture } from '../../src/pcap/capture.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
 import { CaptureFolder } from '../../src/replay/capture-folder.ts';
-import { Recording } from '../../src/replay/recording.ts';
+import { keyLogOf, Recording } from '../../src/replay/recording.ts';
+import { formatKeyLog } from '../../src/wireguard/key-log.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'podwire-folder-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -181,6 +182,25 @@ describe('a folder of captures', () => {
     expect(() => new CaptureFolder(cluster, join(root, 'precious'))).toThrow(
       /expected a folder that can be made/,
     );
+  });
+});
+
+describe('a key log', () => {
+  it('grows with the handshakes of the cluster, each text made once', () => {
+    const cluster = loadCluster('fixtures/calico-vxlan');
+    const key = Buffer.alloc(32, 1);
+    const secrets = {
+      localStaticPrivate: key,
+      remoteStaticPublic: key,
+      localEphemeralPrivate: key,
+      presharedKey: key,
+    };
+    const handshakes = [secrets];
+    const log = keyLogOf(Object.assign(cluster, { keys: { handshakes } }));
+    expect(log()).toEqual([formatKeyLog(secrets)]);
+    handshakes.push(secrets);
+    expect(log()).toHaveLength(2);
+    expect(log()).toBe(log());
   });
 });
 
