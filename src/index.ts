@@ -6,7 +6,8 @@ export type { ManifestFile } from './calico/manifest.ts';
 export type { Release } from './calico/release.ts';
 export type { Counts } from './cluster/account.ts';
 export { captureAt, type FrameSink } from './cluster/capture-tap.ts';
-export { Cluster, type ClusterOptions, type Port } from './cluster/cluster.ts';
+export { Cluster, type Port } from './cluster/cluster.ts';
+export type { ClusterOptions } from './cluster/cluster-options.ts';
 
 export type { Step } from './cluster/explain.ts';
 export { loadCluster, readManifests } from './cluster/load.ts';

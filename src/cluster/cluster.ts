@@ -2,7 +2,6 @@
  * A living cluster: namespaces, links, a virtual clock. What happens in it is a
  * pure function of the plan, the frames that are sent, and the seed.
  */
-import type { PlanOptions } from '../calico/cluster-plan.ts';
 import { DROP_COUNT, Drop, dropInfo } from '../drop.ts';
 import { PodwireError } from '../errors.ts';
 import { planFiles } from '../import/plan-files.ts';
@@ -11,7 +10,8 @@ import { neighbourTimer } from '../node/neighbour.ts';
 import type { Node, World } from '../node/node.ts';
 import { End, Room } from '../node/room.ts';
 import { noteSegments, recognise } from '../node/segment.ts';
-import { walk, walkTraced } from '../node/walk.ts';
+import { TapeRecorder } from '../node/tape-recorder.ts';
+import { type RoomWatch, walk, walkTraced, walkWatched } from '../node/walk.ts';
 import { isBefore, later, type Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import { enter, give, MAX_FRAME, take } from '../packet/slab.ts';
@@ -22,18 +22,13 @@ import { DROPPED, type TraceRing } from '../trace/ring.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import type { Counts, Witness } from './account.ts';
 import { buildLinks, buildNodes, warm } from './build.ts';
+import type { ClusterOptions } from './cluster-options.ts';
 import { dump } from './dump.ts';
 import { Fifo, Timers } from './events.ts';
+import { Flow, FlowCache } from './flow-cache.ts';
 import type { Link } from './links.ts';
 import { Names } from './names.ts';
 import { type SendOptions, send, type Trace } from './send.ts';
-
-export interface ClusterOptions extends PlanOptions {
-  /** Decides every byte that a kernel draws at random and that is not declared. Default 1. */
-  readonly seed?: number;
-  /** `warm` (default): ARP has learned what a cluster in use knows. `cold`: nothing yet. */
-  readonly neighbours?: 'warm' | 'cold';
-}
 
 /** A device of a namespace. */
 export interface Port {
@@ -55,6 +50,7 @@ export class Cluster implements World {
   private readonly ready = new Fifo();
   private readonly timers = new Timers();
   private carrier: Node | null = null;
+  private readonly flows: FlowCache;
 
   constructor(plan: ClusterPlan, options: ClusterOptions = {}) {
     this.plan = plan;
@@ -62,6 +58,7 @@ export class Cluster implements World {
     this.links = buildLinks(plan, this.nodes);
     if (options.neighbours !== 'cold') warm(plan, this.nodes);
     this.names = new Names(this.nodes, plan.services);
+    this.flows = new FlowCache(this, options.flowCache ?? true);
   }
 
   /**
@@ -116,8 +113,7 @@ export class Cluster implements World {
     if (p === null) return;
     p.input = device.position;
     recognise(p, device, device.mtu);
-    this.ready.push(node, p, Room.Ingress);
-    this.settle();
+    this.start(node, device, p, Room.Ingress);
   }
 
   /**
@@ -135,8 +131,7 @@ export class Cluster implements World {
     if (p === null) return;
     p.output = device.position;
     recognise(p, device, longest);
-    this.ready.push(node, p, Room.Transmit);
-    this.settle();
+    this.start(node, device, p, Room.Transmit);
   }
 
   /**
@@ -223,22 +218,7 @@ export class Cluster implements World {
 
   discard(node: Node, p: Packet): void {
     node.drops[p.drop]!++;
-    if (p.traced !== 0 && this.ring !== null) {
-      const told = DROPPED - p.drop;
-      const { input, output, noteA, noteB } = p;
-      this.ring.mark(
-        p.traced,
-        node.position,
-        Room.Neighbour,
-        input,
-        output,
-        told,
-        noteA,
-        noteB,
-        p.answer,
-        p.answerTo,
-      );
-    }
+    this.tell(node, p, Room.Neighbour, p.input);
     this.end(node, p);
   }
 
@@ -255,6 +235,32 @@ export class Cluster implements World {
     return null;
   }
 
+  /** A packet of a flow that is known goes its whole way at once; others walk. */
+  private start(node: Node, device: Device, p: Packet, room: Room): void {
+    const { flows } = this;
+    const plain = this.observer === null && this.witness === null && this.ready.length === 0;
+    const told = plain ? flows.look(node, device, p, room) : Flow.Walk;
+    if (told === Flow.Played) {
+      this.counts.delivered++;
+      give(p);
+      return;
+    }
+    if (told === Flow.Astray) this.ready.push(flows.stray!, p, Room.Prerouting);
+    else this.ready.push(node, p, room);
+    if (told === Flow.Record) this.record();
+    else this.settle();
+  }
+
+  /** Walks one packet with the recorder looking on; its tape counts if nothing else went on. */
+  private record(): void {
+    const { born } = this.counts;
+    const { armed } = this.timers;
+    const recorder = new TapeRecorder();
+    this.settle(recorder);
+    const quiet = this.counts.born === born && this.timers.armed === armed;
+    this.flows.keep(quiet ? recorder : null);
+  }
+
   private fireNext(): void {
     const timer = this.timers.shift()!;
     if (isBefore(this.now, timer.when)) this.now = timer.when;
@@ -263,16 +269,18 @@ export class Cluster implements World {
   }
 
   /** Walks every packet that may go on, until none is left. */
-  private settle(): void {
+  private settle(watch: RoomWatch | null = null): void {
     const { ready } = this;
     while (ready.shift()) {
-      const { node, packet, room } = ready;
-      const ring = packet.traced === 0 ? null : this.ring;
-      const end = ring === null ? walk(node, packet, room) : walkTraced(node, packet, room, ring);
-      if (end === End.Sent) this.carry(node, packet);
-      else if (end === End.Delivered) this.deliver(node, packet);
-      else if (end === End.Dropped) this.end(node, packet);
-      else if (end === End.Consumed) this.consume(packet);
+      const { node, packet: p, room } = ready;
+      const ring = p.traced === 0 ? null : this.ring;
+      let end: End;
+      if (ring !== null) end = walkTraced(node, p, room, ring);
+      else end = watch === null ? walk(node, p, room) : walkWatched(node, p, room, watch);
+      if (end === End.Sent) this.carry(node, p);
+      else if (end === End.Delivered) this.deliver(node, p);
+      else if (end === End.Dropped) this.end(node, p);
+      else if (end === End.Consumed) this.consume(p);
     }
   }
 
@@ -288,22 +296,18 @@ export class Cluster implements World {
     const node = this.carrier!;
     p.drop = why;
     node.drops[why]!++;
-    if (p.traced !== 0 && this.ring !== null) {
-      this.ring.mark(
-        p.traced,
-        node.position,
-        Room.Transmit,
-        -1,
-        p.output,
-        DROPPED - why,
-        0,
-        0,
-        0,
-        0,
-      );
-    }
+    this.tell(node, p, Room.Transmit, -1);
     this.end(node, p);
   };
+
+  /** A drop outside of any walk, for the trace. */
+  private tell(node: Node, p: Packet, room: Room, input: number): void {
+    if (p.traced === 0 || this.ring === null) return;
+    const { output, noteA, noteB, answer, answerTo } = p;
+    const told = DROPPED - p.drop;
+    const at = node.position;
+    this.ring.mark(p.traced, at, room, input, output, told, noteA, noteB, answer, answerTo);
+  }
 
   private deliver(node: Node, p: Packet): void {
     this.counts.delivered++;

@@ -71,7 +71,8 @@ export interface Timer {
 /** A binary heap, earliest timer on top. */
 export class Timers {
   private readonly heap: Timer[] = [];
-  private armed = 0;
+  /** How many were ever armed. */
+  armed = 0;
 
   add(when: Moment, fire: () => void): void {
     const heap = this.heap;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { ManifestFile } from '../calico/manifest.ts';
 import { PodwireError, printable } from '../errors.ts';
 import { planFiles } from '../import/plan-files.ts';
-import { Cluster, type ClusterOptions } from './cluster.ts';
+import { Cluster } from './cluster.ts';
+import type { ClusterOptions } from './cluster-options.ts';
 
 const YAML = /\.(ya?ml|json)$/i;
 

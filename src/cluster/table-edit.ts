@@ -9,6 +9,7 @@ import { hopsOf, nudOf } from './build.ts';
 
 /** `ip route add`; false where a route of that prefix and metric is there. */
 export function addRoute(node: Node, route: RoutePlan): boolean {
+  node.version++;
   const { address, length } = route.destination;
   const id = node.routes.addHops(
     hopsOf(route, (device) => position(node, device)),
@@ -19,6 +20,7 @@ export function addRoute(node: Node, route: RoutePlan): boolean {
 
 /** `ip route del`; false where it was not there. */
 export function removeRoute(node: Node, route: RoutePlan): boolean {
+  node.version++;
   const { address, length } = route.destination;
   return tableOf(node, route)?.remove(address, length, route.metric ?? 0) ?? false;
 }
@@ -30,6 +32,7 @@ function tableOf(node: Node, { table }: RoutePlan): Fib | undefined {
 
 /** `bridge fdb replace` */
 export function setFdb(node: Node, { device, mac, destination }: FdbPlan): void {
+  node.version++;
   const at = position(node, device);
   if (at >= 0 && destination !== undefined) {
     node.fdb.set(at, macHigh(mac), macLow(mac), destination);
@@ -38,11 +41,13 @@ export function setFdb(node: Node, { device, mac, destination }: FdbPlan): void 
 
 /** `bridge fdb del` */
 export function deleteFdb(node: Node, { device, mac }: FdbPlan): void {
+  node.version++;
   node.fdb.delete(position(node, device), macHigh(mac), macLow(mac));
 }
 
 /** `ip neigh replace` */
 export function setNeighbour(node: Node, { device, address, mac, state }: NeighbourPlan): void {
+  node.version++;
   const at = position(node, device);
   if (at >= 0 && mac !== undefined) {
     node.neighbours.set(at, address, macHigh(mac), macLow(mac), nudOf[state]);
@@ -51,6 +56,7 @@ export function setNeighbour(node: Node, { device, address, mac, state }: Neighb
 
 /** `ip neigh del` */
 export function deleteNeighbour(node: Node, { device, address }: NeighbourPlan): void {
+  node.version++;
   node.neighbours.delete(position(node, device), address);
 }
 

@@ -13,7 +13,7 @@ import { contains } from '../wire/address.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { type Chain, type CompiledRule, compileRule } from './compiled-rule.ts';
-import { CtState } from './conntrack.ts';
+import { CtState } from './connection.ts';
 import { mix } from './flow-hash.ts';
 import { HOOK_CHAINS, type Hook } from './hook.ts';
 import { sendError } from './icmp-error.ts';
@@ -55,6 +55,8 @@ export class Chains {
   natTarget: Target | null = null;
   /** The last run met more rules, or deeper jumps, than a packet may: it said drop. */
   exhausted = false;
+  /** How often a rule said yes or no by chance, by counting or by memory: that holds for one packet. */
+  drawn = 0;
   private left = 0;
   /** By hook: the built-in chains, where they have anything to say. */
   private readonly hooks = new Array<Chain | null>(HOOK_CHAINS.length).fill(null);
@@ -213,9 +215,11 @@ export class Chains {
       const fails = device !== undefined && !passesReversePath(node, p, from, m.rpfilter.loose);
       if (fails !== m.rpfilter.invert) return false;
     }
-    if (m.statistic !== undefined && !this.drawn(rule)) return false;
+    if (m.statistic !== undefined && !this.draw(rule)) return false;
     // The last to be asked, as asking leaves a trace.
-    return m.recent === undefined || seenBefore(m.recent, rule.list!, p, node.world.ticks());
+    if (m.recent === undefined) return true;
+    this.drawn++;
+    return seenBefore(m.recent, rule.list!, p, node.world.ticks());
   }
 
   private list(name: string): RecentTable {
@@ -229,7 +233,8 @@ export class Chains {
     return set !== undefined && set.lookup(address) >= 0;
   }
 
-  private drawn(rule: CompiledRule): boolean {
+  private draw(rule: CompiledRule): boolean {
+    this.drawn++;
     const { statistic } = rule.matches;
     if (statistic?.mode === 'nth') {
       const now = rule.counter;

@@ -1,6 +1,6 @@
 /** A netfilter rule made ready for packets: what repeats is looked up once, here. */
 import type { ConnectionState, Matches, NetfilterRule, Target } from '../plan/netfilter.ts';
-import { CtState, DESTINATION_CHANGED, SOURCE_CHANGED } from './conntrack.ts';
+import { CtState, DESTINATION_CHANGED, SOURCE_CHANGED } from './connection.ts';
 import type { RecentTable } from './recent-table.ts';
 
 const STATE_BIT: { readonly [S in ConnectionState]: number } = {

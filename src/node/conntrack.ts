@@ -11,25 +11,10 @@ import type { Packet } from '../packet/packet.ts';
 import { TupleIndex } from '../tables/tuple-index.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import { type Connection, CtState, ORIGINAL, REPLY } from './connection.ts';
 import { isL4Sound } from './l4-sound.ts';
 import { Heed, TcpFlow, UNACKNOWLEDGED_MS } from './tcp-tracking.ts';
 import { asks, invert, invertInPlace, readTuple, type Tuple } from './tuple.ts';
-
-export const CtState = {
-  None: 0,
-  New: 1,
-  Established: 2,
-  Related: 4,
-  Invalid: 8,
-  Untracked: 16,
-} as const;
-
-/** Beside the state of a packet, what became of its connection's ends (XT_CONNTRACK_STATE_SNAT, …_DNAT). */
-export const SOURCE_CHANGED = 32;
-export const DESTINATION_CHANGED = 64;
-
-export const ORIGINAL = 0;
-export const REPLY = 1;
 
 /** net.netfilter.nf_conntrack_max on an ordinary machine. */
 const MAX_CONNECTIONS = 262_144;
@@ -47,30 +32,6 @@ const EVICTION_RANGE = 8;
 
 /** Connections that have ended, kept while an ICMP error about them may still be on its way. */
 const LIMBO = 64;
-
-export interface Connection {
-  readonly tuples: readonly [Tuple, Tuple];
-  /** Its number among all there ever were: an id is used again. */
-  readonly serial: number;
-  confirmed: boolean;
-  /** Nobody finds it any more. */
-  gone: boolean;
-  replied: boolean;
-  /** Bits of NAT: what was set up, and what changes anything. */
-  natDone: number;
-  nat: number;
-  /** Ticks of the packet that kept it last, and how long it lasts after that, ms. */
-  last: number;
-  timeout: number;
-  /** Ticks of its first packet. */
-  readonly began: number;
-  /** UDP: it has been a stream. TCP has its own (TcpFlow). */
-  assured: boolean;
-  readonly tcp: TcpFlow | null;
-  /** The next and the one before among those of one original source; -1 none. */
-  nextOfSource: number;
-  previousOfSource: number;
-}
 
 export class Conntrack {
   private readonly index = new TupleIndex();
@@ -105,6 +66,31 @@ export class Conntrack {
 
   connection(id: number): Connection {
     return this.connections[id]!;
+  }
+
+  /** Whether this number still stands for this connection, confirmed and not expired. */
+  isAlive(id: number, connection: Connection, now: number): boolean {
+    const idle = (now - connection.last) | 0;
+    return (
+      this.connections[id] === connection &&
+      connection.confirmed &&
+      !connection.gone &&
+      idle >= 0 &&
+      idle <= connection.timeout
+    );
+  }
+
+  /**
+   * `track` for the next packet, sound in itself, of a connection that is alive. Like
+   * `track` it sets `ct` and its kin, -1 for a packet that does not fit (tcp_in_window);
+   * such a one has changed nothing.
+   */
+  resume(p: Packet, now: number, id: number, direction: number): void {
+    this.now = now;
+    p.ct = -1;
+    p.ctDirection = ORIGINAL;
+    p.ctState = CtState.Invalid;
+    this.follow(p, p.l3 + ipv4.headerLength(bytes, p.l3), id * 2 + direction);
   }
 
   /**

@@ -8,13 +8,13 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import {
   type Connection,
-  type Conntrack,
   CtState,
   DESTINATION_CHANGED,
   ORIGINAL,
   REPLY,
   SOURCE_CHANGED,
-} from './conntrack.ts';
+} from './connection.ts';
+import type { Conntrack } from './conntrack.ts';
 import { mix } from './flow-hash.ts';
 import { Manip, rewrite } from './l4-rewrite.ts';
 import { invert, type Tuple } from './tuple.ts';

@@ -58,13 +58,17 @@ export function neighbour(node: Node, p: Packet): Next {
   return End.Parked;
 }
 
+/** Whether an entry answers, and needs no verifying at this time. */
+export function isFresh(node: Node, id: number, milliseconds: number): boolean {
+  const state = node.neighbours.state(id);
+  if (!isValid(state) || state === Nud.Stale) return false;
+  return state !== Nud.Reachable || milliseconds - node.neighbours.confirmedAt(id) <= REACHABLE_MS;
+}
+
 /** An old entry is used at once, and verified later: neigh_event_send, neigh_timer_handler. */
 function use(node: Node, id: number): void {
-  const { neighbours } = node;
-  const state = neighbours.state(id);
-  const aged = node.world.milliseconds() - neighbours.confirmedAt(id) > REACHABLE_MS;
-  if (state !== Nud.Stale && !(state === Nud.Reachable && aged)) return;
-  neighbours.setState(id, Nud.Delay);
+  if (isFresh(node, id, node.world.milliseconds())) return;
+  node.neighbours.setState(id, Nud.Delay);
   node.world.armNeighbour(node, id, DELAY_PROBE_MS);
 }
 

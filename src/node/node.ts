@@ -73,6 +73,8 @@ export class Node {
   readonly answersEcho: boolean;
   /** Only watched: frames that come in end there. */
   readonly silent: boolean;
+  /** Goes up with every change of a table from outside; what was learned from packets has its own guards. */
+  version = 0;
   private readonly make: (node: Node) => NodeState;
   private held: NodeState | null = null;
   private counted: Uint32Array | null = null;

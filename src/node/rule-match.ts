@@ -8,7 +8,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import type { CompiledRule } from './compiled-rule.ts';
-import { DESTINATION_CHANGED, SOURCE_CHANGED } from './conntrack.ts';
+import { DESTINATION_CHANGED, SOURCE_CHANGED } from './connection.ts';
 import { statusOf } from './nat.ts';
 import type { Node } from './node.ts';
 import type { RecentTable } from './recent-table.ts';

@@ -40,6 +40,16 @@ export function ipipOut(node: Node, p: Packet): Next {
 
   const from = kind === RouteKind.Local ? outer : routeSource(node, way, outer);
   p.noteA = from;
+  p.l3 = wrap(node, p, from, outer);
+  p.tunnel = p.output;
+  p.wraps++;
+  p.forgetFlow();
+  p.input = -1;
+  return Room.Route;
+}
+
+/** Writes the outer header in front of the packet at `l3`; where it stands. */
+export function wrap(node: Node, p: Packet, from: number, outer: number): number {
   const inner = p.l3;
   const length = p.length + ipv4.HEADER_LEN;
   const at = p.push(ipv4.HEADER_LEN);
@@ -55,12 +65,7 @@ export function ipipOut(node: Node, p: Packet): Next {
     from,
     outer,
   );
-  p.l3 = at;
-  p.tunnel = p.output;
-  p.wraps++;
-  p.forgetFlow();
-  p.input = -1;
-  return Room.Route;
+  return at;
 }
 
 /** Notes: A the outer source. */

@@ -14,6 +14,7 @@ import { outerTos } from '../wire/ipip.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
+import type { Device } from './device.ts';
 import { dropped } from './drop-packet.ts';
 import { hasPorts } from './flow-hash.ts';
 import { leaveOuterChecksum } from './l4-checksum.ts';
@@ -46,6 +47,23 @@ export function vxlanOut(node: Node, p: Packet): Next {
     : node.sourcePorts.port(0, 0, 0, 0, 0);
   p.noteB = port;
 
+  p.l3 = wrap(node, p, device, remote, tos, port);
+  p.tunnel = p.output;
+  p.wraps++;
+  p.forgetFlow();
+  p.input = -1;
+  return Room.Route;
+}
+
+/** Writes the outer headers in front of the frame; where the IPv4 header stands. */
+export function wrap(
+  node: Node,
+  p: Packet,
+  device: Device,
+  remote: number,
+  tos: number,
+  port: number,
+): number {
   const length = p.length + OUTER_LEN;
   const at = p.push(OUTER_LEN);
   const udpAt = at + ipv4.HEADER_LEN;
@@ -54,12 +72,7 @@ export function vxlanOut(node: Node, p: Packet): Next {
   udp.emit(bytes, udpAt, port, device.port, length - ipv4.HEADER_LEN);
   vxlan.emit(bytes, udpAt + udp.HEADER_LEN, device.vni);
   leaveOuterChecksum(p, at, udpAt);
-  p.l3 = at;
-  p.tunnel = p.output;
-  p.wraps++;
-  p.forgetFlow();
-  p.input = -1;
-  return Room.Route;
+  return at;
 }
 
 function sourcePort(node: Node, l3: number): number {

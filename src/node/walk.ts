@@ -126,3 +126,22 @@ export function walkTraced(node: Node, p: Packet, from: Room, ring: TraceRing): 
   if (next === End.Dropped) lose(node, p);
   return next as End;
 }
+
+/** Sees a packet before and after each room. */
+export interface RoomWatch {
+  enter(node: Node, p: Packet, room: Room): void;
+  leave(node: Node, p: Packet, room: Room, next: Next): void;
+}
+
+/** The same as `walk`, with somebody watching. */
+export function walkWatched(node: Node, p: Packet, from: Room, watch: RoomWatch): End {
+  let next: Next = from;
+  while (next > 0) {
+    const room = next as Room;
+    watch.enter(node, p, room);
+    next = step(node, p, room);
+    watch.leave(node, p, room, next);
+  }
+  if (next === End.Dropped) lose(node, p);
+  return next as End;
+}

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { buildFrame } from '../../src/frame/build.ts';
-import { CtState } from '../../src/node/conntrack.ts';
+import { CtState } from '../../src/node/connection.ts';
 import { TcpState } from '../../src/node/tcp-tracking.ts';
 import { parseIp4 } from '../../src/wire/address.ts';
 import * as tcp from '../../src/wire/tcp.ts';

@@ -1,0 +1,229 @@
+/**
+ * Watches one packet through all its rooms and makes a tape of what they did. A
+ * packet for which something happened that the next one may not meet alike (a
+ * connection begun, an address asked for, an ICMP error, a draw) leaves none.
+ */
+import { bytes } from '../packet/arena.ts';
+import type { Packet } from '../packet/packet.ts';
+import { i32 } from '../wire/bytes.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import { outerTos } from '../wire/ipip.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as udp from '../wire/udp.ts';
+import * as vxlan from '../wire/vxlan.ts';
+import { CtState } from './connection.ts';
+import { Manip } from './l4-rewrite.ts';
+import { isFresh } from './neighbour.ts';
+import type { Node } from './node.ts';
+import { End, type Next, Room } from './room.ts';
+import { Act, type NeighbourGuard, Step, Tape, type Tracked } from './tape.ts';
+import type { RoomWatch } from './walk.ts';
+
+export class TapeRecorder implements RoomWatch {
+  private steps: Step[] = [];
+  private readonly nodes = new Set<Node>();
+  private connections: Tracked[] = [];
+  private neighbours: NeighbourGuard[] = [];
+  /** Something happened that a tape cannot repeat. */
+  private spoilt = false;
+  private last: Node | null = null;
+  private packet: Packet | null = null;
+  /** As the packet entered the room. */
+  private data = 0;
+  private source = 0;
+  private destination = 0;
+  private ports = 0;
+  private partial = false;
+  private localOut = false;
+  private drawn = 0;
+  private mark = 0;
+  private tos = 0;
+  private fresh = false;
+
+  enter(node: Node, p: Packet, room: Room): void {
+    this.packet ??= p;
+    // A copy, a fragment, an answer: the packet was not alone.
+    if (p !== this.packet) this.spoilt = true;
+    this.nodes.add(node);
+    this.data = p.data;
+    this.partial = p.partial;
+    this.localOut = p.localOut;
+    this.mark = p.mark;
+    this.drawn = node.netfilter?.chains.drawn ?? 0;
+    if (p.l3 >= 0) {
+      this.source = ipv4.source(bytes, p.l3);
+      this.destination = ipv4.destination(bytes, p.l3);
+      this.ports = portsOf(p.l3);
+    }
+    if (room === Room.VxlanOut) this.tos = ipv4.tos(bytes, p.data + ethernet.HEADER_LEN);
+    else if (room === Room.VxlanIn || room === Room.IpipIn) this.tos = innerTos(p, room);
+    else if (room === Room.Neighbour) this.fresh = isKnown(node, p);
+  }
+
+  leave(node: Node, p: Packet, room: Room, next: Next): void {
+    if (next === End.Delivered) this.last = node;
+    else if (next < 0 && next !== End.Sent) this.spoilt = true;
+    if ((node.netfilter?.chains.drawn ?? 0) !== this.drawn) this.spoilt = true;
+    if (!this.spoilt) this.note(node, p, room);
+  }
+
+  /** The tape of a packet that was delivered, or null. `longest`: its length in bytes, as IPv4. */
+  finish(key: Int32Array, longest: number): Tape | null {
+    const { steps, connections, neighbours, last } = this;
+    if (this.spoilt || last === null) return null;
+    return new Tape({
+      key,
+      steps,
+      longest,
+      last,
+      nodes: [...this.nodes],
+      connections,
+      neighbours,
+    });
+  }
+
+  private note(node: Node, p: Packet, room: Room): void {
+    switch (room) {
+      case Room.Ingress:
+        this.add(Act.Enter, node, p.input, p.data - this.data);
+        break;
+      case Room.IpInput:
+        this.add(Act.Header, node, p.input);
+        break;
+      case Room.Prerouting:
+        this.track(node, p);
+        this.rewritten(node, p);
+        break;
+      case Room.LocalOut:
+        if (!this.localOut) this.track(node, p);
+        this.rewritten(node, p);
+        break;
+      case Room.Input:
+      case Room.Postrouting:
+        this.rewritten(node, p);
+        break;
+      case Room.Forward:
+        this.add(Act.Hop, node, p.input);
+        // An ICMP redirect may have gone out.
+        this.spoilt ||= p.redirect;
+        break;
+      case Room.Finish:
+        this.spoilt ||= p.partial !== this.partial;
+        break;
+      case Room.Neighbour:
+        this.resolved(node, p);
+        break;
+      case Room.Transmit:
+        // Only the outer header of VXLAN is ever unfinished here: nothing enters unfinished.
+        this.add(Act.Leave, node, p.output, this.partial && !p.partial ? VXLAN_INNER : 0);
+        break;
+      case Room.VxlanOut:
+        this.add(
+          Act.VxlanOut,
+          node,
+          p.tunnel,
+          node.fdb.destination(p.noteA),
+          outerTos(this.tos),
+          p.noteB,
+        );
+        break;
+      case Room.IpipOut:
+        this.add(Act.IpipOut, node, p.tunnel, p.noteA, p.noteB);
+        break;
+      case Room.VxlanIn:
+        this.add(Act.VxlanIn, node, p.input, p.data - this.data);
+        this.spoilt ||= ipv4.tos(bytes, p.data + ethernet.HEADER_LEN) !== this.tos;
+        break;
+      case Room.IpipIn:
+        this.add(Act.IpipIn, node, p.input, p.data - this.data);
+        this.spoilt ||= ipv4.tos(bytes, p.data) !== this.tos;
+        break;
+      case Room.Route:
+      case Room.ForwardFilter:
+      case Room.Output:
+      case Room.Local:
+        break;
+      default:
+        // ARP, segments put together: what happens there hangs on other packets.
+        this.spoilt = true;
+    }
+  }
+
+  private add(act: Act, node: Node, device: number, a = 0, b = 0, c = 0): void {
+    this.steps.push(new Step(act, node, node.devices[device] ?? node.devices[0]!, a, b, c));
+  }
+
+  private track(node: Node, p: Packet): void {
+    if (p.ct < 0) {
+      // Untracked by a rule, or nobody tracks here.
+      this.spoilt ||= p.ctState !== CtState.None && p.ctState !== CtState.Untracked;
+      return;
+    }
+    const { conntrack } = node.netfilter!;
+    const connection = conntrack.connection(p.ct);
+    // Not begun by this packet, and one to walk on from if the next does not fit (Tape.play).
+    this.spoilt ||= !connection.confirmed || p.ctState === CtState.Related || p.wraps > 0;
+    const tracked: Tracked = {
+      conntrack,
+      connection,
+      id: p.ct,
+      direction: p.ctDirection,
+      replied: connection.replied,
+    };
+    const device = node.devices[p.input] ?? node.devices[0]!;
+    this.steps.push(new Step(Act.Track, node, device, this.mark, 0, 0, tracked));
+    this.connections.push(tracked);
+  }
+
+  private rewritten(node: Node, p: Packet): void {
+    const ports = portsOf(p.l3);
+    const source = ipv4.source(bytes, p.l3);
+    const destination = ipv4.destination(bytes, p.l3);
+    if (source !== this.source || ports >>> 16 !== this.ports >>> 16) {
+      this.add(Act.Rewrite, node, p.output, Manip.Source, source, ports >>> 16);
+    }
+    if (destination !== this.destination || (ports & 0xffff) !== (this.ports & 0xffff)) {
+      this.add(Act.Rewrite, node, p.output, Manip.Destination, destination, ports & 0xffff);
+    }
+  }
+
+  private resolved(node: Node, p: Packet): void {
+    const high = ethernet.destinationHigh(bytes, p.data);
+    const low = ethernet.destinationLow(bytes, p.data);
+    this.add(Act.Frame, node, p.output, high, low);
+    // A broadcast is copied on its link, and an entry that was just made or verified is none to trust.
+    this.spoilt ||= p.noteB === 1 || !this.fresh;
+    if (this.spoilt) return;
+    const { neighbours } = node;
+    const id = p.noteA;
+    this.neighbours.push({
+      node,
+      id,
+      device: neighbours.device(id),
+      address: neighbours.address(id),
+      state: neighbours.state(id),
+      macHigh: high,
+      macLow: low,
+    });
+  }
+}
+
+/** From the outer IPv4 header to the inner one. */
+const VXLAN_INNER = ipv4.HEADER_LEN + udp.HEADER_LEN + vxlan.HEADER_LEN + ethernet.HEADER_LEN;
+
+const portsOf = (l3: number): number => {
+  const protocol = ipv4.protocol(bytes, l3);
+  if (protocol !== ipv4.PROTO_TCP && protocol !== ipv4.PROTO_UDP) return 0;
+  return i32(bytes, l3 + ipv4.headerLength(bytes, l3));
+};
+
+/** TOS of the packet inside the tunnel whose end this room is. */
+function innerTos(p: Packet, room: Room): number {
+  const link = room === Room.VxlanIn ? VXLAN_INNER - ipv4.HEADER_LEN : 0;
+  return ipv4.tos(bytes, p.l3 + ipv4.headerLength(bytes, p.l3) + link);
+}
+
+function isKnown(node: Node, p: Packet): boolean {
+  const id = node.neighbours.find(p.output, p.nextHop);
+  return id >= 0 && isFresh(node, id, node.world.milliseconds());
+}

@@ -1,0 +1,328 @@
+/** Flows that are remembered: nothing of what comes out may tell whether they were. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { captureAt } from '../../src/cluster/capture-tap.ts';
+import { Cluster, type Port } from '../../src/cluster/cluster.ts';
+import type { ClusterOptions } from '../../src/cluster/cluster-options.ts';
+import { addRoute, removeRoute } from '../../src/cluster/table-edit.ts';
+import { buildFrame } from '../../src/frame/build.ts';
+import type { Layer } from '../../src/frame/layer.ts';
+import { formatIp4 } from '../../src/wire/address.ts';
+
+const pod = (name: string, node: string, ip: string): string => `---
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, namespace: default, labels: {app: ${name}}}
+spec: {nodeName: ${node}}
+status: {phase: Running, podIP: ${ip}}
+`;
+
+const node = (name: string, address: string): string => `---
+apiVersion: projectcalico.org/v3
+kind: Node
+metadata: {name: ${name}}
+spec: {bgp: {ipv4Address: ${address}/24}}
+`;
+
+const POD_IPS = ['10.9.0.10', '10.9.1.10', '10.9.1.11'] as const;
+const SERVICE = '10.96.0.10';
+const OUTSIDE = '203.0.113.9';
+
+/** Two nodes in two subnets and one more, a service with two endpoints, a policy on pod c. */
+const yaml = (mode: string, nat: boolean): string => `
+apiVersion: projectcalico.org/v3
+kind: IPPool
+metadata: {name: pods}
+spec: {cidr: 10.9.0.0/16, blockSize: 24, natOutgoing: ${nat}, ${mode}}
+${node('n1', '172.20.0.11')}${node('n2', '172.20.0.12')}${node('n3', '172.20.7.13')}
+${pod('a', 'n1', POD_IPS[0])}${pod('b', 'n2', POD_IPS[1])}${pod('c', 'n2', POD_IPS[2])}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default}
+spec: {clusterIP: ${SERVICE}, ports: [{name: w, protocol: UDP, port: 53}, {name: t, protocol: TCP, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: default, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{name: w, protocol: UDP, port: 5353}, {name: t, protocol: TCP, port: 8080}]
+endpoints: [{addresses: [${POD_IPS[1]}]}, {addresses: [${POD_IPS[2]}]}]
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: p, namespace: default}
+spec:
+  selector: app == 'c'
+  ingress:
+  - {action: Deny, protocol: UDP, destination: {ports: [7]}}
+  - {action: Allow}
+`;
+
+const MODES = [
+  'ipipMode: Always',
+  'vxlanMode: Always',
+  'vxlanMode: CrossSubnet',
+  'ipipMode: Never',
+];
+
+interface Flow {
+  readonly from: number;
+  readonly to: string;
+  readonly tcp: boolean;
+  readonly port: number;
+}
+
+interface Packet extends Flow {
+  readonly kind: 'packet';
+  /** From the endpoint back, where the other end is a pod. */
+  readonly back: boolean;
+  readonly size: number;
+  readonly ttl: number;
+  readonly tos: number;
+  readonly df: boolean;
+  readonly flags: string;
+  /** TCP sequence number: as it should be, or far out of the window. */
+  readonly seq: number;
+  readonly broken: boolean;
+  /** Bytes behind the IPv4 packet. */
+  readonly padding: number;
+  readonly repeat: number;
+}
+type Event = Packet | { readonly kind: 'wait'; readonly ms: number } | { readonly kind: 'route' };
+
+const flow: fc.Arbitrary<Flow> = fc.record({
+  from: fc.nat(2),
+  to: fc.constantFrom(...POD_IPS, SERVICE, '172.20.0.12', '172.20.7.13', OUTSIDE),
+  tcp: fc.boolean(),
+  port: fc.constantFrom(7, 53, 80),
+});
+
+/** Mostly the first, now and then another: flows must repeat to be remembered. */
+const mostly = <T>(usual: T, ...others: T[]): fc.Arbitrary<T> =>
+  fc.oneof(
+    { weight: 8, arbitrary: fc.constant(usual) },
+    { weight: 2, arbitrary: fc.constantFrom(...others) },
+  );
+
+const packetOf = (flows: readonly Flow[]): fc.Arbitrary<Event> =>
+  fc
+    .record({
+      flow: fc.constantFrom(...flows),
+      back: mostly(false, true),
+      size: fc.constantFrom(22, 22, 0, 1, 700, 1372, 1422, 1423, 1452),
+      ttl: mostly(64, 2, 1),
+      tos: mostly(0, 3, 0xb8),
+      df: mostly(false, true),
+      flags: mostly('.', 'P.', 'S', 'S.', 'F.', 'R'),
+      seq: mostly(1000, 9_000_000, 4_000_000_000),
+      broken: mostly(false, true),
+      padding: mostly(0, 6),
+      repeat: fc.integer({ min: 1, max: 4 }),
+    })
+    .map(({ flow: f, ...more }) => ({ kind: 'packet' as const, ...f, ...more }));
+
+const wait: fc.Arbitrary<Event> = fc.record({
+  kind: fc.constant('wait' as const),
+  ms: fc.constantFrom(1, 900, 5_100, 29_000, 31_000, 119_000, 125_000, 433_000_000),
+});
+
+const events: fc.Arbitrary<Event[]> = fc
+  .array(flow, { minLength: 1, maxLength: 3 })
+  .chain((flows) =>
+    fc.array(
+      fc.oneof(
+        { weight: 12, arbitrary: packetOf(flows) },
+        { weight: 3, arbitrary: wait },
+        { weight: 1, arbitrary: fc.constant({ kind: 'route' as const }) },
+      ),
+      { minLength: 4, maxLength: 40 },
+    ),
+  );
+
+function frameOf(p: Packet): Buffer {
+  const here = POD_IPS[p.from]!;
+  const ip: Layer = {
+    ...{ layer: 'ipv4', ttl: p.ttl, tos: p.tos, df: p.df },
+    ...(p.back ? { src: p.to, dst: here } : { src: here, dst: p.to }),
+  };
+  const near = 40_000 + p.from;
+  const ports = p.back ? { srcPort: p.port, dstPort: near } : { srcPort: near, dstPort: p.port };
+  const l4: Layer = p.tcp
+    ? { layer: 'tcp', ...ports, flags: p.flags, seq: p.seq, ack: 1000 }
+    : { layer: 'udp', ...ports };
+  const frame = buildFrame([
+    { layer: 'ethernet', src: '02:00:00:00:00:01', dst: 'ee:ee:ee:ee:ee:ee' },
+    ip,
+    l4,
+    { layer: 'payload', bytes: new Uint8Array(p.size).fill(p.size) },
+  ]);
+  if (p.broken) frame[frame.length - 1]! ^= 0x55;
+  return Buffer.concat([frame, Buffer.alloc(p.padding, 0xaa)]);
+}
+
+/** A cluster with every device captured, and what came of the events as text. */
+class Stage {
+  readonly cluster: Cluster;
+  readonly seen: string[] = [];
+  /** Frames that left a node's NIC for another node, to be sent again from outside. */
+  readonly wire: { readonly at: string; readonly frame: Buffer }[] = [];
+  private gone = false;
+
+  constructor(text: string, options: ClusterOptions) {
+    this.cluster = Cluster.fromYaml(text, 'test', options);
+    for (const node of this.cluster.nodes) {
+      for (const device of node.devices) {
+        const at = `${node.name}:${device.name}`;
+        captureAt(
+          this.cluster,
+          { node, device },
+          {
+            write: (s, ns, b, from, to) => {
+              this.seen.push(`${s}.${ns} ${at} ${b.toString('hex', from, to)}`);
+              if (device.kind === 1)
+                this.wire.push({ at, frame: Buffer.from(b.subarray(from, to)) });
+            },
+          },
+        );
+      }
+    }
+  }
+
+  play(event: Event): void {
+    const { cluster } = this;
+    if (event.kind === 'wait') {
+      const ns = cluster.now.nanoseconds + (event.ms % 1000) * 1e6;
+      cluster.advance({
+        seconds: cluster.now.seconds + Math.floor(event.ms / 1000) + Math.floor(ns / 1e9),
+        nanoseconds: ns % 1e9,
+      });
+    } else if (event.kind === 'route') this.turnRoute();
+    else {
+      const other = POD_IPS.indexOf(event.to as (typeof POD_IPS)[number]);
+      const back = event.back && other >= 0;
+      const frame = frameOf({ ...event, back });
+      const port = this.portOf(back ? other : event.from);
+      for (let i = 0; i < event.repeat; i++) cluster.arrive(port, frame);
+    }
+  }
+
+  /** The node's end of a pod's veth. */
+  portOf(at: number): Port {
+    const name = ['n1', 'n2', 'n2'][at]!;
+    const address = POD_IPS[at]!;
+    const found = this.cluster.nodes.find((n) => n.name === name)!;
+    const route = found.plan.routes.find(
+      (r) => formatIp4(r.destination.address) === address && r.destination.length === 32,
+    )!;
+    return this.cluster.names.port(`${name}:${route.device}`);
+  }
+
+  /** Takes the route to n2's block away on n1, or puts it back. */
+  private turnRoute(): void {
+    const n1 = this.cluster.nodes.find((n) => n.name === 'n1')!;
+    const route = n1.plan.routes.find((r) => formatIp4(r.destination.address) === '10.9.1.0')!;
+    this.gone = !this.gone;
+    (this.gone ? removeRoute : addRoute)(n1, route);
+  }
+
+  get outcome(): unknown {
+    const { cluster, seen } = this;
+    const connections = cluster.nodes.map(({ netfilter }) => {
+      const known = Array.from({ length: netfilter?.conntrack.size ?? 0 }, (_, id) =>
+        netfilter!.conntrack.connection(id),
+      );
+      return known.map((c) => [c?.last, c?.timeout, c?.replied, c?.tcp?.state, c?.tcp?.timeout]);
+    });
+    return { seen, counts: cluster.counts, drops: [...cluster.drops()], connections };
+  }
+}
+
+const pairOf = (text: string, neighbours: 'warm' | 'cold'): [Stage, Stage] => [
+  new Stage(text, { neighbours, flowCache: true }),
+  new Stage(text, { neighbours, flowCache: false }),
+];
+
+describe('a cluster that remembers flows', () => {
+  it('does what one does that walks every packet, on every device', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...MODES),
+        fc.boolean(),
+        fc.constantFrom('warm' as const, 'cold' as const),
+        events,
+        (mode, nat, neighbours, drawn) => {
+          const [quick, slow] = pairOf(yaml(mode, nat), neighbours);
+          for (const e of drawn) {
+            quick.play(e);
+            slow.play(e);
+          }
+          expect(quick.outcome).toEqual(slow.outcome);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it.each(MODES)('%s: treats what comes in from the wire alike, tunnels included', (mode) => {
+    const source = new Stage(yaml(mode, false), { flowCache: false });
+    for (const size of [22, 700, 1300]) {
+      for (const tcp of [true, false]) {
+        const base = { kind: 'packet', ttl: 64, tos: 0, df: false, flags: '.', seq: 1000 } as const;
+        const more = { ...base, broken: false, back: false, padding: 0, repeat: 1 };
+        source.play({ ...more, from: 0, port: 80, tcp, size, to: POD_IPS[1] });
+      }
+    }
+    const sent = source.wire.filter(({ at }) => at.startsWith('n2:'));
+    expect(sent.length).toBeGreaterThan(5);
+    const [quick, slow] = pairOf(yaml(mode, false), 'warm');
+    for (const stage of [quick, slow]) {
+      for (let round = 0; round < 6; round++) {
+        for (const { at, frame } of sent) {
+          const copy = Buffer.from(frame);
+          // Now and then a bit is turned: in the tunnel's headers or in the packet inside.
+          if (round === 4) copy[20 + (frame.length % 60)]! ^= 1 << (frame.length % 8);
+          stage.cluster.arrive(stage.cluster.names.port(at), copy);
+        }
+      }
+    }
+    expect(quick.outcome).toEqual(slow.outcome);
+  });
+
+  it('plays a flow from its third packet on, and walks again when a table changes', () => {
+    const stage = new Stage(yaml('vxlanMode: Always', false), {});
+    const walked: string[] = [];
+    const n1 = stage.cluster.nodes.find(({ name }) => name === 'n1')!;
+    const { chains } = n1.netfilter!;
+    const run = chains.run.bind(chains);
+    chains.run = (...args) => {
+      walked.push('hook');
+      return run(...args);
+    };
+    const one: Event = {
+      ...{ kind: 'packet', from: 0, to: POD_IPS[1], tcp: false, port: 53, size: 22, ttl: 64 },
+      ...{
+        tos: 0,
+        df: false,
+        flags: '.',
+        seq: 1000,
+        broken: false,
+        repeat: 1,
+        back: false,
+        padding: 0,
+      },
+    };
+    const hooks = (): number => {
+      walked.length = 0;
+      stage.play(one);
+      return walked.length;
+    };
+    expect(hooks()).toBeGreaterThan(3);
+    expect(hooks()).toBeGreaterThan(3);
+    expect([hooks(), hooks()]).toEqual([0, 0]);
+    stage.play({ kind: 'route' });
+    stage.play({ kind: 'route' });
+    expect(hooks()).toBeGreaterThan(3);
+    expect(hooks()).toBe(0);
+  });
+});
