@@ -198,7 +198,10 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
   ),
   [Drop.DeviceDown]: info('device-down', 'the device is not up', 'DEV_READY'),
   [Drop.LinkNowhere]: info('link-nowhere', 'nobody on the link has the destination MAC'),
-  [Drop.LinkMtu]: info('link-mtu', 'the frame is longer than the link carries'),
+  [Drop.LinkMtu]: info(
+    'link-mtu',
+    'the frame is longer than the link carries, or than its receiver takes',
+  ),
   [Drop.SrcDstCheck]: info(
     'underlay-src-dst-check',
     'the fabric drops frames whose IP source or destination is not the NIC’s own',

@@ -14,6 +14,9 @@ import * as ipv4 from '../wire/ipv4.ts';
 /** Links one packet may cross: more than any TTL allows on any path of this model. */
 const MAX_HOPS = 1024;
 
+/** VLAN_HLEN */
+const VLAN_TAG = 4;
+
 export interface End {
   readonly node: Node;
   readonly device: Device;
@@ -28,6 +31,11 @@ export interface Link {
 function arrive(end: End, p: Packet, lose: (p: Packet, why: Drop) => void): void {
   if (++p.hops > MAX_HOPS) {
     lose(p, Drop.HopBudget);
+    return;
+  }
+  // is_skb_forwardable: a device takes frames up to its MTU, with room for one VLAN tag.
+  if (p.segment === 0 && p.length > end.device.mtu + ethernet.HEADER_LEN + VLAN_TAG) {
+    lose(p, Drop.LinkMtu);
     return;
   }
   p.input = end.device.position;

@@ -10,9 +10,11 @@ import { RouteKind } from '../tables/routes.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
+import { echoLength, emitEcho } from './echoed-options.ts';
 import type { Node } from './node.ts';
 import { type End, Room } from './room.ts';
 import { routeSource } from './source.ts';
+import { LIMITED_BROADCAST } from './source-check.ts';
 
 /** RFC 1812 section 4.3.2.3. */
 const MAX_LEN = 576;
@@ -54,17 +56,26 @@ export function sendError(
   rest: number,
 ): boolean {
   // The node's own packets come back as an errno to the socket, not as a packet.
-  if (p.input < 0 || p.frameType !== FrameType.Host || !deserves(p)) return false;
+  if (p.input < 0 || p.frameType !== FrameType.Host || !deserves(node, p)) return false;
   const to = ipv4.source(bytes, p.l3);
   const back = node.lookup(to);
   if (back < 0 || node.routes.kind(back) !== RouteKind.Unicast) return false;
   if (!node.icmpLimit.allow(to, type, code, node.world.milliseconds())) return false;
 
-  const quoted = Math.min(p.tail - p.l3, MAX_LEN - ipv4.HEADER_LEN - icmp.HEADER_LEN);
-  const length = ipv4.HEADER_LEN + icmp.HEADER_LEN + quoted;
+  // A fault in the options: those before it are given back.
+  const stop = type === icmp.PARAMETER_PROBLEM ? rest >>> 24 : ipv4.headerLength(bytes, p.l3);
+  const options = echoLength(p, stop);
+  if (options < 0) return false;
+  const head = ipv4.HEADER_LEN + options + icmp.HEADER_LEN;
+  const most = Math.min(
+    MAX_LEN,
+    node.routes.mtu(back) || node.devices[node.routes.device(back)]!.mtu,
+  );
+  const quoted = Math.min(p.tail - p.l3, most - head);
+  const length = head + quoted;
   const e = node.world.create(length);
   if (e === null) return false;
-  const l4 = e.data + ipv4.HEADER_LEN;
+  const l4 = e.data + ipv4.HEADER_LEN + options;
   bytes.copyWithin(l4 + icmp.HEADER_LEN, p.l3, p.l3 + quoted);
   icmp.emit(bytes, l4, type, code, rest, icmp.HEADER_LEN + quoted);
   const local = p.route >= 0 && node.routes.kind(p.route) === RouteKind.Local;
@@ -72,6 +83,10 @@ export function sendError(
   const tos = (ipv4.tos(bytes, p.l3) & TOS_KEPT) | TOS_CONTROL;
   const id = node.identifications.next(from, to, ipv4.PROTO_ICMP);
   ipv4.emit(bytes, e.data, tos, length, id, 0, TTL, ipv4.PROTO_ICMP, from, to);
+  if (options > 0) {
+    emitEcho(node, p, stop, e.data + ipv4.HEADER_LEN, from);
+    ipv4.setHeaderLength(bytes, e.data, ipv4.HEADER_LEN + options);
+  }
   e.l3 = e.data;
   // What waited for a neighbour may have outlived its connection.
   if (node.netfilter?.conntrack.remembers(p)) {
@@ -86,12 +101,15 @@ export function sendError(
   return true;
 }
 
-/** No error about fragments but the first, about ICMP errors, or to nobody in particular. */
-function deserves(p: Packet): boolean {
+/** No error about fragments but the first, about ICMP errors, about broadcasts, or to nobody in particular. */
+function deserves(node: Node, p: Packet): boolean {
   const { l3 } = p;
+  const to = ipv4.destination(bytes, l3);
+  if (to >>> 28 === 14 || to === LIMITED_BROADCAST) return false;
+  if (p.route >= 0 && node.routes.kind(p.route) === RouteKind.Broadcast) return false;
   if (ipv4.fragmentOffset(bytes, l3) !== 0) return false;
   const from = ipv4.source(bytes, l3);
-  if (from >>> 28 >= 14 || from >>> 24 === 127 || from >>> 24 === 0) return false;
+  if (from >>> 28 >= 14 || from >>> 24 === 127 || from === 0) return false;
   if (ipv4.protocol(bytes, l3) !== ipv4.PROTO_ICMP) return true;
   const l4 = l3 + ipv4.headerLength(bytes, l3);
   if (l4 >= p.tail) return false;

@@ -6,6 +6,7 @@ import { RouteKind } from '../tables/routes.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
+import { echoLength, emitEcho } from './echoed-options.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
 
@@ -29,17 +30,26 @@ export function icmpInput(node: Node, p: Packet): Next {
 
 function reply(node: Node, p: Packet, l4: number): void {
   const data = p.tail - l4;
-  const e = node.world.create(ipv4.HEADER_LEN + data);
+  const stop = ipv4.headerLength(bytes, p.l3);
+  const options = echoLength(p, stop);
+  if (options < 0) return;
+  const head = ipv4.HEADER_LEN + options;
+  const e = node.world.create(head + data);
   if (e === null) return;
   const to = ipv4.source(bytes, p.l3);
   const from = ipv4.destination(bytes, p.l3);
-  const at = e.data + ipv4.HEADER_LEN;
+  const at = e.data + head;
   bytes.copyWithin(at, l4, p.tail);
   const rest = (icmp.identifier(bytes, at) << 16) | icmp.sequence(bytes, at);
-  icmp.emit(bytes, at, icmp.ECHO_REPLY, 0, rest, data);
+  // icmp_echo takes the header as it came, its code too.
+  icmp.emit(bytes, at, icmp.ECHO_REPLY, icmp.code(bytes, at), rest, data);
   const id = node.identifications.next(from, to, ipv4.PROTO_ICMP);
   const tos = ipv4.tos(bytes, p.l3);
-  ipv4.emit(bytes, e.data, tos, ipv4.HEADER_LEN + data, id, 0, TTL, ipv4.PROTO_ICMP, from, to);
+  ipv4.emit(bytes, e.data, tos, head + data, id, 0, TTL, ipv4.PROTO_ICMP, from, to);
+  if (options > 0) {
+    emitEcho(node, p, stop, e.data + ipv4.HEADER_LEN, from);
+    ipv4.setHeaderLength(bytes, e.data, ipv4.HEADER_LEN + options);
+  }
   e.l3 = e.data;
   if (p.traced !== 0) e.traced = p.traced + 1;
   p.answer = (icmp.ECHO_REPLY << 8) + 1;

@@ -6,40 +6,46 @@
  */
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
+import { RouteKind } from '../tables/routes.ts';
 import { putI32 } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import type { Node } from './node.ts';
 import { routeSource, selectSource } from './source.ts';
 
-const END = 0;
-const NOP = 1;
-const RECORD_ROUTE = 7;
-const TIMESTAMP = 68;
+export const END = 0;
+export const NOP = 1;
+export const RECORD_ROUTE = 7;
+export const TIMESTAMP = 68;
 const LOOSE_ROUTE = 131;
 const STRICT_ROUTE = 137;
 const ROUTER_ALERT = 148;
+/** CIPSO: no node knows a domain of interpretation (cipso_v4_validate). */
+export const SECURITY_LABEL = 134;
 /** Timestamp flags, lower four bits of its fourth byte. */
 const TIME_ONLY = 0;
-const TIME_AND_ADDRESS = 1;
+export const TIME_AND_ADDRESS = 1;
+
+export const MILLISECONDS_A_DAY = 86_400_000;
 
 /** What `compileOptions` answers besides the offset of a fault. */
 export const Options = { Sound: 0, SourceRoute: -1 } as const;
 
 /**
  * Checks the options of the header at `l3` and takes the slots this node will
- * fill. 0 sound, -1 a source route, else the offset of the faulty byte in the
+ * fill. The header's checksum stays as it came until the packet goes on, so that an
+ * ICMP error in between quotes a wrong one, as Linux does. 0 sound, -1 a source route, else the offset of the faulty byte in the
  * header, for the ICMP parameter problem.
  */
 export function compileOptions(node: Node, p: Packet, millisecondsOfDay: number): number {
   const { l3 } = p;
   const end = l3 + ipv4.headerLength(bytes, l3);
-  let changed = false;
   p.recordRoute = 0;
   p.recordTime = false;
+  p.optionsChanged = false;
   for (let at = l3 + ipv4.HEADER_LEN; at < end; ) {
     const kind = bytes[at]!;
     if (kind === END) {
-      changed = clearRest(at + 1, end) || changed;
+      if (clearRest(at + 1, end)) p.optionsChanged = true;
       break;
     }
     if (kind === NOP) {
@@ -51,13 +57,13 @@ export function compileOptions(node: Node, p: Packet, millisecondsOfDay: number)
     if (length < 2 || length > left) return at - l3;
     if (kind === LOOSE_ROUTE || kind === STRICT_ROUTE) return Options.SourceRoute;
     let fault = -1;
-    if (kind === RECORD_ROUTE) fault = recordRoute(p, at, length);
+    if (kind === RECORD_ROUTE) fault = recordRoute(node, p, at, length);
     else if (kind === TIMESTAMP) fault = recordTime(node, p, at, length, millisecondsOfDay);
     else if (kind === ROUTER_ALERT && length < 4) fault = at + 1;
+    else if (kind === SECURITY_LABEL) fault = length < 8 ? at + 1 : at + 2;
     if (fault >= 0) return fault - l3;
     at += length;
   }
-  if (changed || p.recordRoute !== 0 || p.recordTime) ipv4.fillChecksum(bytes, l3);
   return Options.Sound;
 }
 
@@ -72,15 +78,18 @@ function clearRest(from: number, end: number): boolean {
 }
 
 /** Where the fault is, or -1. The pointer counts from 1 and starts at 4. */
-function recordRoute(p: Packet, at: number, length: number): number {
+function recordRoute(node: Node, p: Packet, at: number, length: number): number {
   if (p.recordRoute !== 0) return at;
   if (length < 3) return at + 1;
   const pointer = bytes[at + 2]!;
   if (pointer < 4) return at + 2;
   if (pointer > length) return -1;
   if (pointer + 3 > length) return at + 2;
+  // A router writes the address of the way out over it.
+  putI32(bytes, at + pointer - 1, specificAddress(node, p));
   p.recordRoute = at + pointer - 1 - p.l3;
   bytes[at + 2] = pointer + 4;
+  p.optionsChanged = true;
   return -1;
 }
 
@@ -89,6 +98,7 @@ function recordTime(node: Node, p: Packet, at: number, length: number, now: numb
   if (length < 4) return at + 1;
   const pointer = bytes[at + 2]!;
   if (pointer < 5) return at + 2;
+  p.optionsChanged = true;
   if (pointer > length) {
     const overflow = bytes[at + 3]! >>> 4;
     if (overflow === 15) return at + 3;
@@ -115,16 +125,21 @@ function recordTime(node: Node, p: Packet, at: number, length: number, now: numb
 
 /** The address this node is known by to the sender: fib_compute_spec_dst. */
 function specificAddress(node: Node, p: Packet): number {
+  if (p.route >= 0 && node.routes.kind(p.route) === RouteKind.Local) {
+    return ipv4.destination(bytes, p.l3);
+  }
   const from = ipv4.source(bytes, p.l3);
   const back = node.lookup(from);
   if (back >= 0 && node.routes.device(back) >= 0) return routeSource(node, back, from);
   return selectSource(node, p.input, from);
 }
 
-/** Writes the address of the way out into the slot for record route. */
+/** Writes the address of the way out into the slot for record route, and the checksum: ip_forward_options. */
 export function fillOptions(node: Node, p: Packet): void {
-  if (p.recordRoute === 0) return;
-  const address = routeSource(node, p.route, ipv4.destination(bytes, p.l3));
-  putI32(bytes, p.l3 + p.recordRoute, address);
+  if (!p.optionsChanged) return;
+  if (p.recordRoute !== 0) {
+    const address = routeSource(node, p.route, ipv4.destination(bytes, p.l3));
+    putI32(bytes, p.l3 + p.recordRoute, address);
+  }
   ipv4.fillChecksum(bytes, p.l3);
 }

@@ -2,9 +2,11 @@
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
+import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { dropped } from './drop-packet.ts';
+import { refuse } from './icmp-error.ts';
 import { icmpInput } from './icmp-input.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
@@ -16,7 +18,11 @@ export function local(node: Node, p: Packet): Next {
   p.noteA = protocol;
   p.noteB = 0;
   if (protocol === ipv4.PROTO_IPIP) {
-    if (node.ipip < 0 || !node.devices[node.ipip]!.up) return dropped(p, Drop.TunnelOff);
+    if (node.ipip < 0) return unhandled(node, p);
+    // tunnel4_rcv: the protocol is known, its device is not up.
+    if (!node.devices[node.ipip]!.up) {
+      return refuse(node, p, Drop.TunnelOff, icmp.UNREACHABLE, icmp.CODE_PORT);
+    }
     return Room.IpipIn;
   }
   if (protocol === ipv4.PROTO_UDP) {
@@ -26,9 +32,22 @@ export function local(node: Node, p: Packet): Next {
     p.noteB = udp.destinationPort(bytes, l4);
     return isVxlan(node, p.noteB) ? Room.VxlanIn : End.Delivered;
   }
+  if (!HANDLED.includes(protocol)) return unhandled(node, p);
   if (protocol === ipv4.PROTO_ICMP) return icmpInput(node, p);
   return protocol === ipv4.PROTO_TCP ? End.Delivered : dropped(p, Drop.ProtocolUnknown);
 }
+
+/** Protocols of the kernel itself. Nobody listens for the last two here, and no error says so. */
+const HANDLED: readonly number[] = [
+  ipv4.PROTO_TCP,
+  ipv4.PROTO_ICMP,
+  ipv4.PROTO_IGMP,
+  ipv4.PROTO_UDPLITE,
+];
+
+/** ip_protocol_deliver_rcu: the sender is told. */
+const unhandled = (node: Node, p: Packet): Next =>
+  refuse(node, p, Drop.ProtocolUnknown, icmp.UNREACHABLE, icmp.CODE_PROTOCOL);
 
 const isVxlan = (node: Node, port: number): boolean =>
   node.vxlan >= 0 && node.devices[node.vxlan]!.up && node.devices[node.vxlan]!.port === port;

@@ -183,12 +183,11 @@ function join(node: Node, pieces: readonly Packet[], total: number): Packet | nu
   }
   whole.l3 = whole.data;
   putU16(bytes, whole.l3 + ipv4.field.totalLength, header + total);
-  // ip_frag_reasm: DF counts where the longest piece had it.
-  const longest = pieces.reduce((a, b) => (b.length > a.length ? b : a));
-  const df = ipv4.dontFragment(bytes, longest.l3) ? ipv4.FLAG_DF : 0;
-  putU16(bytes, whole.l3 + ipv4.field.flagsOffset, df);
-  ipv4.fillChecksum(bytes, whole.l3);
   whole.fragMax = Math.max(...pieces.map((piece) => piece.length));
+  // ip_frag_reasm: DF counts where one of the longest pieces had it.
+  const df = pieces.some((p) => p.length === whole.fragMax && ipv4.dontFragment(bytes, p.l3));
+  putU16(bytes, whole.l3 + ipv4.field.flagsOffset, df ? ipv4.FLAG_DF : 0);
+  ipv4.fillChecksum(bytes, whole.l3);
   whole.fragSizes = pieces.map(dataOf);
   whole.input = first.input;
   whole.output = first.output;

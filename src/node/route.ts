@@ -8,7 +8,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
 import { mix } from './flow-hash.ts';
 import { refuse, refuseRoute } from './icmp-error.ts';
-import { compileOptions, Options } from './ip-options.ts';
+import { compileOptions, MILLISECONDS_A_DAY, Options } from './ip-options.ts';
 import type { Node } from './node.ts';
 import { type Next, Room } from './room.ts';
 import {
@@ -18,8 +18,6 @@ import {
   LIMITED_BROADCAST,
   Source,
 } from './source-check.ts';
-
-const MILLISECONDS_A_DAY = 86_400_000;
 
 /** Notes: A the route that won, or -1. */
 export function route(node: Node, p: Packet): Next {
@@ -46,23 +44,27 @@ function routeReceived(node: Node, p: Packet, to: number): Next {
   const device = node.devices[p.input]!;
   const martian = checkAddresses(device, from, to);
   if (martian !== Drop.None) return dropped(p, martian);
-  if (to === LIMITED_BROADCAST) return Room.Input;
+  if (to === LIMITED_BROADCAST) return checkOptions(node, p, Room.Input);
 
   const id = find(node, p, to);
   const kind = id < 0 ? -1 : node.routes.kind(id);
   const isLocal = kind === RouteKind.Local || kind === RouteKind.Broadcast;
-  if (!isLocal && kind !== RouteKind.Unicast) return unroutable(node, p, kind);
+  if (!isLocal && kind !== RouteKind.Unicast) {
+    // ip_error, the end of such a route, comes after the options.
+    const next = checkOptions(node, p, Room.Forward);
+    return next === Room.Forward ? unroutable(node, p, kind) : next;
+  }
   if (!isLocal && !node.forwarding) return dropped(p, Drop.ForwardingOff);
   const source = checkSource(node, device, from);
   if (source === Source.Refused) return dropped(p, Drop.MartianSource);
   if (!isLocal) choose(node, p, to);
   p.redirect = !isLocal && p.output === p.input && source === Source.OnLink;
-  const next = isLocal ? Room.Input : Room.Forward;
-  return ipv4.headerLength(bytes, p.l3) > ipv4.HEADER_LEN ? options(node, p, next) : next;
+  return checkOptions(node, p, isLocal ? Room.Input : Room.Forward);
 }
 
 /** ip_rcv_options, which runs once the route is known. A malformed list is told to the sender. */
-function options(node: Node, p: Packet, next: Room): Next {
+function checkOptions(node: Node, p: Packet, next: Room): Next {
+  if (ipv4.headerLength(bytes, p.l3) === ipv4.HEADER_LEN) return next;
   const fault = compileOptions(node, p, node.world.milliseconds() % MILLISECONDS_A_DAY);
   if (fault === Options.Sound) return next;
   if (fault === Options.SourceRoute) return dropped(p, Drop.SourceRoute);

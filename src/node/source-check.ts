@@ -38,8 +38,9 @@ export function checkAddresses(device: Device, from: number, to: number): Drop {
   if (isMulticast(to)) return Drop.GroupDestination;
   if (isMulticast(from) || from === LIMITED_BROADCAST) return Drop.MartianSource;
   if (to === LIMITED_BROADCAST) return Drop.None;
-  if (from >>> 24 === 0) return Drop.MartianSource;
-  if (to >>> 24 === 0) return Drop.MartianDestination;
+  // ipv4_is_zeronet: the rest of 0.0.0.0/8 is like any other address.
+  if (from === 0) return Drop.MartianSource;
+  if (to === 0) return Drop.MartianDestination;
   if (device.routeLocalnet) return Drop.None;
   if (to >>> 24 === 127) return Drop.MartianDestination;
   return from >>> 24 === 127 ? Drop.MartianSource : Drop.None;

@@ -71,6 +71,8 @@ export class Packet {
   recordRoute = 0;
   /** A timestamp option was met. */
   recordTime = false;
+  /** Options were written into, and the header checksum not yet. */
+  optionsChanged = false;
   /** The router's way out is the way in, and the sender could go directly. */
   redirect = false;
   /** ICMP that was sent about this packet: type * 256 + code + 1; 0 for none. */
@@ -111,6 +113,7 @@ export class Packet {
     this.forgetFlow();
     this.recordRoute = 0;
     this.recordTime = false;
+    this.optionsChanged = false;
     this.redirect = false;
     this.answer = 0;
     this.answerTo = 0;

@@ -23,6 +23,7 @@ export const PARAMETER_PROBLEM = 12;
 /** Codes of UNREACHABLE (RFC 792, RFC 1812 section 5.2.7.1). */
 export const CODE_NET = 0;
 export const CODE_HOST = 1;
+export const CODE_PROTOCOL = 2;
 export const CODE_PORT = 3;
 export const CODE_FRAG_NEEDED = 4;
 export const CODE_FILTERED = 13;

@@ -30,10 +30,12 @@ export const field = layout({
 export const HEADER_LEN: number = field.size;
 
 export const PROTO_ICMP = 1;
+export const PROTO_IGMP = 2;
 /** IP in IP: `ipencap` in /etc/protocols. */
 export const PROTO_IPIP = 4;
 export const PROTO_TCP = 6;
 export const PROTO_UDP = 17;
+export const PROTO_UDPLITE = 136;
 
 export const FLAG_DF = 0x4000;
 export const FLAG_MF = 0x2000;
@@ -92,6 +94,12 @@ export function decrementTtl(b: Bytes, at: number): void {
   b[at + field.ttl] = b[at + field.ttl]! - 1;
   const sum = checksum(b, at) + 0x0100;
   putU16(b, at + field.checksum, (sum + (sum >= 0xffff ? 1 : 0)) & 0xffff);
+}
+
+/** For a header with options behind it: its length in bytes, a multiple of 4, and the checksum anew. */
+export function setHeaderLength(b: Bytes, at: number, length: number): void {
+  b[at + field.versionIhl] = 0x40 | (length >>> 2);
+  fillChecksum(b, at);
 }
 
 /** Sets the two ECN bits, and corrects the checksum. */

@@ -258,3 +258,19 @@ describe('fragments taken in', () => {
     expect(net.drops['fragment-timeout']).toBeUndefined();
   });
 });
+
+it('DF of a datagram is that of any of its longest pieces, as recorded with 100, 100 and 89 bytes', () => {
+  const answered = (...df: boolean[]): boolean => {
+    const net = new SmallNetwork({ mtu: 500, rules: TRACKED });
+    const lengths = [600, 600, 96];
+    const seen = lengths.flatMap((length, i) =>
+      net.send('in', raw(content(length, i), { df: df[i], mf: i < 2, fragmentOffset: i * 75 })),
+    );
+    const errors = at(seen, 'in', 'eth0').filter((packet) => packet[9] === 1);
+    if (errors.length === 0) expect(at(seen, 'out', 'eth0').length).toBeGreaterThan(2);
+    return errors.length > 0;
+  };
+  expect(answered(false, true, false)).toBe(true);
+  expect(answered(true, false, false)).toBe(true);
+  expect(answered(false, false, true)).toBe(false);
+});
