@@ -189,6 +189,8 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
       return devices.flatMap((device) => {
         const file = lab.file(node.name, device.name);
         if (file === undefined) return [];
+        // Of a datagram in fragments the first one tells whose it is.
+        const firsts = new Map<string, boolean>();
         const mac = macText(device);
         const mayTunnel = isNic(device) && (node.vxlan >= 0 || node.ipip >= 0);
         return [...openCapture(file)].flatMap(({ bytes, seconds, nanoseconds }) => {
@@ -197,11 +199,11 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
           const print = fingerprint(bytes, at);
           const key = `${print} ${ipv4.source(bytes, at)}`;
           if (forwarded.has(print) || (seen.has(key) && isNic(device))) return [];
-          if (
-            idents.has(ipv4.identification(bytes, at)) ||
-            !isSocket(bytes, at, mayTunnel, tunnels)
-          )
-            return [];
+          const ident = ipv4.identification(bytes, at);
+          const datagram = `${ident} ${bytes.toString('hex', at + ipv4.field.source, at + ipv4.HEADER_LEN)}`;
+          const alone = isSocket(bytes, at, mayTunnel, tunnels);
+          if (ipv4.fragmentOffset(bytes, at) === 0) firsts.set(datagram, alone);
+          if (idents.has(ident) || !(firsts.get(datagram) ?? alone)) return [];
           seen.add(key);
           const packet = Buffer.from(bytes.subarray(at));
           const longest = trainLength(packet, device, mss);

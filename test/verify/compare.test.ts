@@ -159,3 +159,16 @@ it('free bytes of VXLAN are those of the network’s own port', () => {
   expect(compare(recorded, made, [8472])).toMatchObject({ equalOutsideFree: 1, different: 0 });
   expect(compare(recorded, made)).toMatchObject({ equalOutsideFree: 0 });
 });
+
+it('times that nodes wrote into an option are free, the addresses beside them are not', () => {
+  const stamped = (address: string, time: string): Buffer =>
+    buildFrame([
+      ethernet,
+      { ...inner[0]!, options: `440c0d01${address}${time}` } as Layer,
+      ...inner.slice(1),
+    ]);
+  const at = (address: string, time: string) =>
+    compare([stamped('c0a82137', '02fafa20')], [stamped(address, time)]);
+  expect(at('c0a82137', '02fafa21')).toMatchObject({ equalOutsideFree: 1, different: 0 });
+  expect(at('c0a82138', '02fafa20')).toMatchObject({ equalOutsideFree: 0, different: 1 });
+});
