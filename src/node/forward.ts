@@ -7,6 +7,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
 import { refuse, sendError } from './icmp-error.ts';
 import { fillOptions } from './ip-options.ts';
+import { letsRedirect } from './netfilter.ts';
 import type { Node } from './node.ts';
 import { routeMtu } from './output.ts';
 import { type Next, Room } from './room.ts';
@@ -34,5 +35,6 @@ export function forward(node: Node, p: Packet): Next {
 function redirect(node: Node, p: Packet): void {
   const to = ipv4.source(bytes, p.l3);
   if (!node.icmpLimit.allowRedirect(to, node.world.milliseconds())) return;
+  if (!letsRedirect(node, p)) return;
   sendError(node, p, icmp.REDIRECT, icmp.CODE_REDIRECT_HOST, p.nextHop);
 }

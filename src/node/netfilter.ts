@@ -105,6 +105,17 @@ export function postrouting(node: Node, p: Packet): Next {
   return confirm(node, p, Room.Finish);
 }
 
+/**
+ * Whether a redirect about `p` gets out. Before its connection's source is settled it
+ * does not: nf_nat_icmp_reply_translation, "if NAT isn't finished, assume it and drop".
+ */
+export function letsRedirect(node: Node, p: Packet): boolean {
+  const nf = node.netfilter;
+  if (nf === null || p.ct < 0) return true;
+  if (nf.nat.isDone(nf.conntrack.connection(p.ct), Manip.Source)) return true;
+  return !(node.plan.netfilter?.chains.some(({ table }) => table === 'nat') ?? false);
+}
+
 /** nf_nat_inet_fn: the nat chain sees only the first packet of a connection. */
 function translate(node: Node, p: Packet, hook: Hook, manip: Manip): boolean {
   const nf = node.netfilter!;

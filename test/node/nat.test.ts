@@ -1,6 +1,8 @@
 /** Connections and their translation, on a small network; the kernel's words are nf_nat_core.c. */
 import { describe, expect, it } from 'vitest';
+import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
+import { bytes } from '../../src/packet/arena.ts';
 import { flowOf, IN, IN2, LAN, OUT, SmallNetwork, WAN } from './small-network.ts';
 
 const table = (name: string, chains: string[], rules: string[]): string =>
@@ -268,5 +270,36 @@ describe('time', () => {
     expect(flowOf(net.arrives('out', 'in2', udp(OUT, 53, WAN, 40000)))).toBe(
       `${OUT}:53 > ${IN2}:40000`,
     );
+  });
+});
+
+describe('a redirect', () => {
+  /** Types of the ICMP messages that `in` gets for two packets, ten seconds apart, which it could have sent directly. */
+  const told = (rules?: string): number[] => {
+    const net = new SmallNetwork(rules === undefined ? {} : { rules });
+    const port = net.cluster.names.port('in:eth0');
+    const types: number[] = [];
+    net.cluster.observer = {
+      see: (node, _device, p) => {
+        const frame = Buffer.from(bytes.subarray(p.data, p.tail));
+        const isIcmp = frame.readUInt16BE(12) === 0x0800 && frame[23] === 1;
+        if (node.name === 'in' && isIcmp) types.push(frame[34]!);
+      },
+    };
+    for (const wait of [10, 10]) {
+      const frame: Layer[] = [
+        { layer: 'ethernet', src: '02:00:00:00:00:02', dst: '02:00:00:00:00:01' },
+        ...udp(IN, 40000, IN2, 53),
+      ];
+      net.cluster.depart(port, buildFrame(frame));
+      net.wait(wait);
+    }
+    return types;
+  };
+
+  it('is dropped while the source of its connection may still be translated, as recorded', () => {
+    expect(told()).toEqual([5, 5]);
+    expect(told('*filter\n:FORWARD ACCEPT\n-A FORWARD -j ACCEPT\nCOMMIT\n')).toEqual([5, 5]);
+    expect(told(nat(MASQUERADE))).toEqual([5]);
   });
 });
