@@ -103,7 +103,9 @@ function placeUnlisted(lab: Lab, options: VerifyOptions, start: Placement): Plac
       if (--runs < 0) break;
       const result = run([...made, proposal]);
       const trial = { proposal, result, next: firstAfter(result, floor) };
-      const explains = trial.next > time && breaksNothing(result, compared, floor);
+      // Of several at one moment, each on its own may leave the others.
+      const fewer = trial.next === time && disagreements(result) < disagreements(compared);
+      const explains = (trial.next > time || fewer) && breaksNothing(result, compared, floor);
       if (explains && (best === undefined || isBetter(trial, best))) best = trial;
       if (disagreements(result) === 0) break;
     }

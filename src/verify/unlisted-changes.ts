@@ -148,35 +148,52 @@ function atPhase(living: readonly NamespacePlan[], phase: LabEvent): Proposal[] 
 }
 
 /**
- * A neighbour that was asked by unicast: its entry had grown old and was in use. When a
- * kernel thinks so is drawn at random (neigh_rand_reach_time), so the recorded request
- * tells; the emulation then asks at that time.
+ * A neighbour that was asked by unicast, or was not: its entry had grown old and was in
+ * use. When a kernel thinks so is drawn at random (neigh_rand_reach_time), and TCP's
+ * progress through a node confirms its neighbours too (sock_confirm_neigh). No table
+ * tells, the recorded requests do: the emulation then asks at that time, or not.
  */
 function verified(lab: Lab, compared: readonly InterfaceComparison[], time: number): Proposal[] {
   return compared.flatMap((one) =>
-    one.differences.flatMap(({ frame, at, field, got }) => {
-      const file = lab.file(one.namespace, one.interface);
-      if (at !== time || field !== 'frame' || got !== 'nothing' || file === undefined) return [];
-      const bytes = [...openCapture(file)][frame - 1]?.bytes;
-      return bytes === undefined ? [] : probeOf(lab, one, bytes, at);
+    one.differences.flatMap(({ frame, at, field, got }, i) => {
+      if (at !== time || field !== 'frame') return [];
+      // The made frames stand last.
+      const hex = one.unexpected[i - (one.differences.length - one.unexpected.length)];
+      if (hex !== undefined) {
+        return probeOf(
+          lab,
+          one,
+          Buffer.from(hex, 'hex'),
+          just(at - SLACK),
+          'confirmed',
+          Nud.Reachable,
+        );
+      }
+      const file = got === 'nothing' ? lab.file(one.namespace, one.interface) : undefined;
+      const bytes = file === undefined ? undefined : [...openCapture(file)][frame - 1]?.bytes;
+      return bytes === undefined ? [] : probeOf(lab, one, bytes, at, 'verified', Nud.Delay);
     }),
   );
 }
+
+/** To the microsecond, as captures have it. */
+const just = (seconds: number): number => Math.round(seconds * 1e6) / 1e6;
 
 function probeOf(
   lab: Lab,
   { namespace, interface: name }: InterfaceComparison,
   frame: Buffer,
   at: number,
+  how: string,
+  state: typeof Nud.Delay | typeof Nud.Reachable,
 ): Proposal[] {
   const device = lab.plan.namespaces
     .find((n) => n.name === namespace && n.silent !== true)
     ?.devices.find((d) => d.name === name);
   if (device?.mac === undefined || frame.length < ethernet.HEADER_LEN + arp.LEN) return [];
   if (ethernet.type(frame, 0) !== ethernet.TYPE_ARP) return [];
-  const from = frame.readUIntBE(6, 6);
   const isProbe =
-    from === device.mac &&
+    frame.readUIntBE(6, 6) === device.mac &&
     (frame[0]! & 1) === 0 &&
     arp.operation(frame, ethernet.HEADER_LEN) === arp.REQUEST;
   if (!isProbe) return [];
@@ -186,16 +203,16 @@ function probeOf(
     const { position } = cluster.names.port(`${namespace}:${name}`).device;
     const id = node.neighbours.find(position, target);
     if (id < 0) return;
-    node.neighbours.setState(id, Nud.Delay);
-    cluster.armNeighbour(node, id, 0);
+    node.neighbours.setState(id, state);
+    if (state === Nud.Delay) cluster.armNeighbour(node, id, 0);
+    else node.neighbours.confirm(id, node.world.milliseconds());
   };
-  const entry = `${formatIp4(target)} dev ${name} verified`;
   const change: TableChange = {
     namespace,
     table: 'neighbours',
     sign: '=',
     entries: 1,
-    entry,
+    entry: `${formatIp4(target)} dev ${name} ${how}`,
     apply,
   };
   return [{ change, event: 'request', at }];
