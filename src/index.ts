@@ -1,5 +1,6 @@
 /** podwire: everything a program may use. Named exports only. */
 
+export { type Applied, applyManifests, patchManifests } from './calico/apply.ts';
 export type { PlanOptions } from './calico/cluster-plan.ts';
 export { editManifests } from './calico/edit.ts';
 export type { ManifestFile } from './calico/manifest.ts';
@@ -15,6 +16,11 @@ export type { SeenFrame, SendOptions, SendProtocol, Trace } from './cluster/send
 export { Drop, type DropInfo, dropInfo } from './drop.ts';
 export { type ErrorCode, type Place, PodwireError, printable } from './errors.ts';
 export { buildFrame } from './frame/build.ts';
+export {
+  type CaptureFilter,
+  type CaptureFilterOptions,
+  captureFilter,
+} from './frame/capture-filter.ts';
 export {
   type ConversationPacket,
   type ConversationSegment,

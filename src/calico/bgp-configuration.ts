@@ -28,7 +28,11 @@ export const DEFAULT_BGP: BgpConfiguration = {
   unmodelled: [],
 };
 
-const UNMODELLED = ['localWorkloadPeeringIPV4', 'ignoredInterfaces', 'bindMode'];
+const UNMODELLED = ['localWorkloadPeeringIPV4', 'ignoredInterfaces', 'bindMode'].concat([
+  'communities',
+  'prefixAdvertisements',
+  'serviceLoadBalancerAggregation',
+]);
 
 export function readBgpConfiguration(resource: Field): BgpConfiguration {
   const spec = resource.entry('spec');

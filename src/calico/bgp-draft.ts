@@ -12,6 +12,8 @@ export interface BgpResources {
   /** False where the backend is VXLAN alone. */
   readonly runs: boolean;
   readonly configuration: BgpConfiguration;
+  /** As they were read, by name. */
+  readonly configurations: ReadonlyMap<string, { readonly at: Field }>;
   /** In name order. */
   readonly peers: readonly BgpPeer[];
   readonly filters: ReadonlyMap<string, BgpFilter>;
@@ -54,6 +56,7 @@ export class BgpDraft {
       runs,
       configuration:
         configuration === undefined ? DEFAULT_BGP : readBgpConfiguration(configuration.at),
+      configurations: this.configurations,
       peers: [...this.peers.values()].sort((a, b) => compareNames(a.name, b.name)),
       filters: this.filters,
       services: this.services,

@@ -125,6 +125,7 @@ export function planCluster(
     inventory: inventoryOf({
       release: flavour.release,
       setup,
+      resources: manifest,
       asNumber: manifest.bgp.configuration.asNumber,
       pools: manifest.pools,
       nodes,

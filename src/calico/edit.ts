@@ -7,17 +7,15 @@ import { isMap, isScalar, isSeq } from 'yaml';
 import { found, PodwireError } from '../errors.ts';
 import { knownFields, singletons } from './edit-fields.ts';
 import type { ManifestFile } from './manifest.ts';
-import { parseYaml, type YamlDocument, type YamlNode } from './yaml-document.ts';
-
-/** A resource somewhere in the files. */
-interface Resource {
-  readonly file: number;
-  readonly document: YamlDocument;
-  readonly root: YamlNode;
-  readonly kind: string;
-  /** Bare, and with its namespace where it is in one. */
-  readonly names: readonly string[];
-}
+import {
+  canonical,
+  singletonFile,
+  stepInto,
+  textAt,
+  type WrittenResource,
+  writtenResources,
+} from './written-resource.ts';
+import { parseYaml, type YamlNode } from './yaml-document.ts';
 
 /** Where characters of a file give way to others. */
 interface Splice {
@@ -50,9 +48,7 @@ function apply(files: ManifestFile[], edit: string): ManifestFile[] {
       `--set: expected KIND/NAME.field=value, found ${found(edit)}`,
     );
   }
-  const all = files.flatMap(({ text, source }, file) =>
-    parseYaml(text, source).flatMap((document) => resources(file, document, document.root)),
-  );
+  const all = writtenResources(files);
   const singleton = singletons.get(canonical(kind));
   const candidates = all.filter((r) => canonical(r.kind) === canonical(kind));
   const hits = candidates.flatMap((resource) => {
@@ -63,7 +59,7 @@ function apply(files: ManifestFile[], edit: string): ManifestFile[] {
   const longest = Math.max(...hits.map(({ name }) => name.length));
   const chosen = hits.filter(({ name }) => name.length === longest);
   if (chosen.length === 0 && singleton !== undefined && rest.startsWith('default.')) {
-    return apply([...files, singletonFile(singleton)], edit);
+    return apply([...files, singletonFile(singleton, '--set')], edit);
   }
   if (chosen.length === 0) throw unknownResource(kind, rest, all, candidates);
   const path = readPath(edit, rest.slice(longest + 1));
@@ -73,70 +69,11 @@ function apply(files: ManifestFile[], edit: string): ManifestFile[] {
   );
 }
 
-/** Calico takes these two without anybody having made them; YAML's own form of an empty one. */
-const singletonFile = (kind: string): ManifestFile => ({
-  text: `apiVersion: projectcalico.org/v3\nkind: ${kind}\nmetadata: {name: default}\nspec: {}\n`,
-  source: '--set',
-});
-
-const ALIASES: ReadonlyMap<string, string> = new Map([
-  ['po', 'pod'],
-  ['no', 'node'],
-  ['ns', 'namespace'],
-  ['svc', 'service'],
-  ['wep', 'workloadendpoint'],
-  ['pool', 'ippool'],
-  ['felixconfig', 'felixconfiguration'],
-  ['bgpconfig', 'bgpconfiguration'],
-]);
-
-/** `IPPools`, `ippool` and `pool` are one kind. */
-function canonical(kind: string): string {
-  const lower = kind.toLowerCase();
-  const one = lower.length > 2 && /[^su]s$/.test(lower) ? lower.slice(0, -1) : lower;
-  return ALIASES.get(lower) ?? ALIASES.get(one) ?? one;
-}
-
-/** A document's resources: itself, or the items of a List. */
-function resources(
-  file: number,
-  document: YamlDocument,
-  node: YamlNode,
-  listed?: string,
-): Resource[] {
-  const root = document.resolve(node);
-  const kind = textAt(document, root, ['kind']) ?? listed ?? '';
-  const items = child(document, root, 'items');
-  if (kind.endsWith('List') && items !== undefined && isSeq<YamlNode>(items)) {
-    const itemKind = kind === 'List' ? undefined : kind.slice(0, -'List'.length);
-    return items.items.flatMap((item) => resources(file, document, item, itemKind));
-  }
-  const name = textAt(document, root, ['metadata', 'name']);
-  if (kind === '' || name === undefined) return [];
-  const namespace = textAt(document, root, ['metadata', 'namespace']) ?? 'default';
-  return [{ file, document, root, kind, names: [`${namespace}/${name}`, name] }];
-}
-
-function child(document: YamlDocument, node: YamlNode, key: string): YamlNode | undefined {
-  const written = stepInto(node, key);
-  return written === undefined ? undefined : document.resolve(written);
-}
-
-function textAt(
-  document: YamlDocument,
-  root: YamlNode,
-  path: readonly string[],
-): string | undefined {
-  let at: YamlNode | undefined = root;
-  for (const key of path) at = at === undefined ? undefined : child(document, at, key);
-  return at !== undefined && isScalar(at) && typeof at.value === 'string' ? at.value : undefined;
-}
-
 function unknownResource(
   kind: string,
   rest: string,
-  all: readonly Resource[],
-  ofKind: readonly Resource[],
+  all: readonly WrittenResource[],
+  ofKind: readonly WrittenResource[],
 ): PodwireError {
   const list = (words: readonly string[]): string => {
     const known = [...new Set(words)].sort();
@@ -166,7 +103,10 @@ function readPath(edit: string, text: string): string[] {
 }
 
 /** A node may be told by both calicoctl and kubectl: the one that has the field, else Calico's. */
-function preferred(chosen: readonly { readonly resource: Resource }[], path: string[]): Resource {
+function preferred(
+  chosen: readonly { readonly resource: WrittenResource }[],
+  path: string[],
+): WrittenResource {
   const list = chosen.map(({ resource }) => resource);
   const having = list.find((r) => {
     let at: YamlNode | undefined = r.root;
@@ -181,16 +121,8 @@ function preferred(chosen: readonly { readonly resource: Resource }[], path: str
   return having ?? calico ?? list[0]!;
 }
 
-/** What is written at a key of a mapping or an index of a list. */
-function stepInto(node: YamlNode, step: string): YamlNode | undefined {
-  if (isSeq<YamlNode>(node)) return /^\d+$/.test(step) ? node.items[Number(step)] : undefined;
-  if (!isMap<YamlNode, YamlNode | null>(node)) return undefined;
-  const pair = node.items.find((p) => isScalar(p.key) && String(p.key.value) === step);
-  return pair?.value ?? undefined;
-}
-
 /** Walks as far as the path exists, then either replaces what stands there or adds the rest. */
-function change(resource: Resource, path: readonly string[], value: string): Splice {
+function change(resource: WrittenResource, path: readonly string[], value: string): Splice {
   const { document } = resource;
   let node = resource.root;
   let key: YamlNode | undefined;
@@ -220,12 +152,12 @@ const keyOf = (holder: YamlNode, step: string): YamlNode | undefined =>
     ? holder.items.find(({ key }) => isScalar(key) && String(key.value) === step)?.key
     : undefined;
 
-const label = ({ kind, names }: Resource, path: readonly string[]): string =>
+const label = ({ kind, names }: WrittenResource, path: readonly string[]): string =>
   `${kind}/${names.at(-1)} ${path.join('.')}`;
 
 /** A field that nobody reads would change nothing and say nothing. */
 function refuseUnknown(
-  resource: Resource,
+  resource: WrittenResource,
   path: readonly string[],
   at: number,
   node: YamlNode,
@@ -253,7 +185,7 @@ function literal(value: string): string {
 
 /** One more key in a mapping: in the same line of a flow mapping, else on a line above the first key. */
 function insertion(
-  resource: Resource,
+  resource: WrittenResource,
   node: YamlNode,
   steps: readonly string[],
   value: string,

@@ -1,11 +1,15 @@
 /** What calicoctl knows beyond the tables; big lists are made when somebody asks. */
-import type { BgpSession, Inventory, NodeFacts, PoolFacts } from '../plan/plan.ts';
+import type { BgpSession, Inventory, NodeFacts, PoolFacts, ResourceFacts } from '../plan/plan.ts';
 import { formatIp4, type Ip4 } from '../wire/address.ts';
 import type { BgpNetwork } from './bgp-network.ts';
 import type { Session, Speaker } from './bgp-session.ts';
 import type { Addressing } from './blocks.ts';
 import type { CalicoNode } from './calico-node.ts';
+import type { Field } from './field.ts';
 import type { IpPool } from './ip-pool.ts';
+import type { IpamConfig } from './ipam-config.ts';
+import type { Manifest } from './manifest.ts';
+import { compareNames } from './names.ts';
 import type { Release } from './release.ts';
 import type { Setup } from './setup-draft.ts';
 import type { Fabric } from './underlay.ts';
@@ -13,6 +17,7 @@ import type { Fabric } from './underlay.ts';
 export interface InventoryInput {
   readonly release: Release;
   readonly setup: Setup;
+  readonly resources: Resources;
   readonly asNumber: number;
   readonly pools: readonly IpPool[];
   readonly nodes: readonly CalicoNode[];
@@ -32,6 +37,10 @@ export function inventoryOf(input: InventoryInput): Inventory {
     ...given({ version: input.setup.version, clusterType: input.setup.clusterType }),
     pools: input.pools.map(poolFacts),
     nodes: input.nodes.map((node) => nodeFacts(node, input)),
+    get resources() {
+      return resourceFacts(input.resources);
+    },
+    ipam: storedIpam(input.resources.ipam),
     get blocks() {
       return input.addressing.facts;
     },
@@ -41,6 +50,41 @@ export function inventoryOf(input: InventoryInput): Inventory {
       return sessions;
     },
   };
+}
+
+/** What `calicoctl get` and `ipam show` print as it was read. */
+type Resources = Pick<Manifest, 'felix' | 'ipam'> & {
+  readonly bgp: Pick<Manifest['bgp'], 'configurations' | 'peers'>;
+};
+
+export const storedIpam = ({ strictAffinity, autoAllocateBlocks, storedLimit }: IpamConfig) => ({
+  strictAffinity,
+  autoAllocateBlocks,
+  maxBlocksPerHost: storedLimit,
+});
+
+export function resourceFacts({ felix, bgp }: Resources): ResourceFacts[] {
+  const of = (
+    kind: ResourceFacts['kind'],
+    all: Iterable<readonly [string, { readonly at: Field }]>,
+  ): ResourceFacts[] =>
+    [...all]
+      .sort(([a], [b]) => compareNames(a, b))
+      .map(([name, { at }]) => ({
+        kind,
+        name,
+        get manifest() {
+          return at.plain();
+        },
+      }));
+  return [
+    ...of('FelixConfiguration', felix),
+    ...of('BGPConfiguration', bgp.configurations),
+    ...of(
+      'BGPPeer',
+      bgp.peers.map((peer) => [peer.name, peer] as const),
+    ),
+  ];
 }
 
 /** A pool as the inventory has it. */

@@ -7,6 +7,8 @@ export interface IpamConfig {
   /** May nodes claim blocks on their own? */
   readonly autoAllocateBlocks: boolean;
   readonly maxBlocksPerHost: number;
+  /** The same as it is stored, 0 where nobody set it. */
+  readonly storedLimit: number;
 }
 
 /** A safeguard of Calico's where nothing is set (ipam.go autoAssign). */
@@ -16,6 +18,7 @@ export const defaultIpamConfig: IpamConfig = {
   strictAffinity: false,
   autoAllocateBlocks: true,
   maxBlocksPerHost: DEFAULT_BLOCKS,
+  storedLimit: 0,
 };
 
 /** Refuses a limit on blocks without strict affinity, as the API does. */
@@ -31,5 +34,6 @@ export function readIpamConfig(resource: Field): IpamConfig {
     strictAffinity,
     autoAllocateBlocks: spec.entry('autoAllocateBlocks').optional((f) => f.boolean()) ?? true,
     maxBlocksPerHost: blocks === 0 ? DEFAULT_BLOCKS : blocks,
+    storedLimit: blocks,
   };
 }

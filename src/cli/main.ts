@@ -4,9 +4,11 @@ import manifest from '../../package.json' with { type: 'json' };
 import { PodwireError } from '../index.ts';
 import { addDiff } from './diff.ts';
 import { addDissect } from './dissect.ts';
+import { addFilter } from './filter.ts';
 import { addImport } from './import.ts';
 import { addLint } from './lint.ts';
 import { addReplay } from './replay.ts';
+import { addResources } from './resources.ts';
 import { addRun } from './run.ts';
 import { addTables } from './tables.ts';
 import { ReaderGone, tell } from './terminal.ts';
@@ -25,6 +27,8 @@ const commands = [
   addReplay,
   addTables,
   addDiff,
+  addResources,
+  addFilter,
   addLint,
   addImport,
   addVerify,

@@ -23,9 +23,10 @@ import { Fdb } from '../tables/fdb.ts';
 import { Fib } from '../tables/fib.ts';
 import { Neighbours, Nud } from '../tables/neighbours.ts';
 import { RouteKind, Routes } from '../tables/routes.ts';
+import { ANY_INPUT } from '../tables/rules.ts';
 import { localRoutes } from '../text/ip-route.ts';
 import { rulesOf } from '../text/ip-rule.ts';
-import { type Ip4, macHigh, macLow } from '../wire/address.ts';
+import { type Ip4, macHigh, macLow, netmask } from '../wire/address.ts';
 import { type Link, Segment, Veth } from './links.ts';
 
 const kindOf: { readonly [T in RouteType]: RouteKind } = {
@@ -124,6 +125,8 @@ export const hopsOf = (route: RoutePlan, positionOf: (device: string) => number)
     weight: 'weight' in hop ? hop.weight : 1,
   }));
 
+const NO_INPUT = -3;
+
 function stateOf({ plan, devices }: Node, seed: number): NodeState {
   const positions = new Map(devices.map((device) => [device.name, device.position]));
   const positionOf = (name: string): number => positions.get(name) ?? unknownDevice(plan, name);
@@ -135,12 +138,21 @@ function stateOf({ plan, devices }: Node, seed: number): NodeState {
   };
   const state: NodeState = {
     local: tableOf('local'),
-    rules: rulesOf(plan).map(({ not, fwmark, table }) => ({
-      not,
-      value: fwmark?.value ?? 0,
-      mask: fwmark?.mask ?? 0,
-      table: tableOf(table),
-    })),
+    rules: rulesOf(plan)
+      // What it asks of packets is not known here.
+      .filter(({ other }) => other === undefined)
+      .map(({ not, from, to, fwmark, iif, table }) => ({
+        not,
+        value: fwmark?.value ?? 0,
+        mask: fwmark?.mask ?? 0,
+        from: from?.address ?? 0,
+        fromMask: from === undefined ? 0 : netmask(from.length),
+        to: to?.address ?? 0,
+        toMask: to === undefined ? 0 : netmask(to.length),
+        // A device that is gone matches nothing (`[detached]`).
+        input: iif === undefined ? ANY_INPUT : iif === 'lo' ? -1 : (positions.get(iif) ?? NO_INPUT),
+        table: tableOf(table),
+      })),
     routes: new Routes(),
     neighbours: new Neighbours(),
     fdb: new Fdb(),

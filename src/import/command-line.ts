@@ -5,6 +5,7 @@ import { type RouteTable, tryTable } from '../text/route-name.ts';
 /** The shape of a command's output. */
 export type Format =
   | 'link'
+  | 'brief'
   | 'route'
   | 'route-n'
   | 'neigh'
@@ -16,6 +17,7 @@ export type Format =
   | 'iptables'
   | 'ipset'
   | 'calicoctl'
+  | 'kubectl'
   | 'status'
   | 'setup'
   | 'yaml';
@@ -31,6 +33,8 @@ export interface Listing {
   readonly device?: string;
   /** Every line is of this table. */
   readonly table?: RouteTable | 'all';
+  /** Printed as a list in JSON. */
+  readonly json?: boolean;
   /** Names addresses: `ip addr`, not `ip link`. */
   readonly addresses?: boolean;
   /** Where it was run, if the words say so: ssh, kubectl exec, ip netns exec. */
@@ -136,10 +140,11 @@ function listingOf(words: readonly string[]): Found | undefined {
     case 'ip6tables-nft-save':
       return rest.length === 0 || rest.every((word) => /^-/.test(word)) ? OTHER : undefined;
     case 'calicoctl':
+      return resourceListing(rest, 'calicoctl');
     case 'kubectl':
     case 'k':
     case 'kc':
-      return resourceListing(rest);
+      return resourceListing(rest, 'kubectl');
     default:
       return undefined;
   }
@@ -150,24 +155,30 @@ const OBJECTS = ['address', 'route', 'rule', 'neighbor', 'neighbour', 'link'];
 function ipListing(words: string[]): Found | undefined {
   let node: string | undefined;
   let six = false;
+  let json = false;
+  let brief = false;
+  let oneline = false;
   while (words[0]?.startsWith('-')) {
     const flag = words.shift() as string;
     if (flag === '-n' || flag === '-netns') node = words.shift();
     else if (flag === '-6') six = true;
-    // JSON, brief and one-line output have other shapes.
-    else if (/^-(j|br|o|json|brief|oneline)/.test(flag)) return OTHER;
+    else if (/^-(j|json|jp|pj)$/.test(flag)) json = true;
+    else if (/^-bri?e?f?$/.test(flag)) brief = true;
+    else if (/^-o(n(e(l(i(ne?)?)?)?)?)?$/.test(flag)) oneline = true;
   }
   const word = words.shift() ?? '';
   const object = word === '' ? undefined : OBJECTS.find((name) => name.startsWith(word));
   if (object === undefined) return undefined;
   if (['show', 'sh', 's', 'list', 'ls', 'l'].includes(words[0] ?? '')) words.shift();
   if (six) return OTHER;
-  const at = node === undefined ? {} : { node };
+  const at = { ...(node === undefined ? {} : { node }), ...(json ? { json } : {}) };
   const whole = words.length === 0;
   if (object === 'link' || object === 'address') {
     if (words.length > 2) return undefined;
+    if (brief || (oneline && object === 'address')) return { format: 'brief', whole, ...at };
     return { format: 'link', whole, addresses: object === 'address', ...at };
   }
+  if (brief) return OTHER;
   if (object === 'rule') return whole ? { format: 'rule', whole, ...at } : undefined;
   if (object === 'route') return routeListing(words, at);
   const device = deviceOf(words);
@@ -175,7 +186,10 @@ function ipListing(words: string[]): Found | undefined {
   return { format: 'neigh', whole, ...(device === undefined ? {} : { device }), ...at };
 }
 
-function routeListing(words: string[], at: { readonly node?: string }): Found | undefined {
+function routeListing(
+  words: string[],
+  at: { readonly node?: string; readonly json?: boolean },
+): Found | undefined {
   if (words[0] === 'get') return OTHER;
   const device = deviceOf(words);
   const index = words.indexOf('table');
@@ -200,26 +214,39 @@ function deviceOf(words: readonly string[]): string | undefined {
 }
 
 function bridgeListing(words: string[]): Found | undefined {
-  while (words[0]?.startsWith('-')) words.shift();
+  let json = false;
+  while (words[0]?.startsWith('-'))
+    json = /^-(j|json|jp|pj)$/.test(words.shift() as string) || json;
   if (words.shift() !== 'fdb') return undefined;
   if (['show', 'list'].includes(words[0] ?? '')) words.shift();
   const device = deviceOf(words);
   if (words.length > (device === undefined ? 0 : 2)) return undefined;
   const whole = words.length === 0;
-  return { format: 'fdb', whole, ...(device === undefined ? {} : { device }) };
+  return {
+    format: 'fdb',
+    whole,
+    ...(json ? { json } : {}),
+    ...(device === undefined ? {} : { device }),
+  };
 }
 
 /** What tells how the cluster was set up, among much else. */
 const SETUP = /^(version\b|cluster-info dump\b|describe (ds|daemonsets?)\b|set env .*--list\b)/;
 
-function resourceListing(words: readonly string[]): Found | undefined {
+function resourceListing(
+  words: readonly string[],
+  tool: 'calicoctl' | 'kubectl',
+): Found | undefined {
   if (words[0] === 'node' && words[1] === 'status') return { format: 'status', whole: true };
   const text = words.join(' ');
+  if (/ -o[ =]?json\b/.test(text) || / --output[ =]json\b/.test(text)) {
+    return { format: 'yaml', whole: true };
+  }
   if (SETUP.test(text.replace(/^(-n|--namespace)[ =]\S+ /, '')))
     return { format: 'setup', whole: false };
   if (words[0] !== 'get') return undefined;
   if (/ -o[ =]?yaml\b/.test(text) || / --output[ =]yaml\b/.test(text)) {
     return { format: 'yaml', whole: true };
   }
-  return { format: 'calicoctl', whole: true };
+  return { format: tool, whole: true };
 }

@@ -76,6 +76,7 @@ export function importSections(
     free: listed.free,
     assumptions: notes.assumed,
     ignored: [...listed.ignored, ...left],
+    ...(listed.services.length === 0 ? {} : { services: listed.services }),
     inventory: {
       release: releaseOf(listed.setup.version, []),
       ...listed.setup,

@@ -1,7 +1,8 @@
 /** Pools, nodes, pods and sessions as calicoctl and kubectl list them beside the tables. */
 import type { ClusterRanges } from '../calico/cluster-ranges.ts';
-import { poolFacts, writtenFacts } from '../calico/inventory.ts';
+import { poolFacts, resourceFacts, storedIpam, writtenFacts } from '../calico/inventory.ts';
 import { loadManifests, type Manifest } from '../calico/manifest.ts';
+import { compareNames } from '../calico/names.ts';
 import type {
   BgpSession,
   FreeInputs,
@@ -9,8 +10,11 @@ import type {
   NodeFacts,
   PoolFacts,
   PoolPlan,
+  ServicePlan,
 } from '../plan/plan.ts';
 import { type PoolRow, parseCalicoctl, parseNodeStatus } from '../text/calicoctl-reader.ts';
+import { type KubectlTables, parseKubectl } from '../text/kubectl-reader.ts';
+import { formatPrefix } from '../wire/address.ts';
 import type { Notes } from './notes.ts';
 import type { KnownPods } from './pod.ts';
 import type { Section } from './section.ts';
@@ -22,17 +26,26 @@ export interface Listed {
   readonly poolFacts: readonly PoolFacts[];
   readonly nodes: readonly NodeFacts[];
   readonly sessions: readonly BgpSession[];
+  readonly services: readonly ServicePlan[];
   readonly pods: KnownPods;
   readonly free: FreeInputs;
   readonly ignored: readonly string[];
-  readonly setup: Pick<Inventory, 'version' | 'clusterType' | 'gitCommit' | 'ranges' | 'asNumber'>;
+  readonly setup: Pick<
+    Inventory,
+    'resources' | 'ipam' | 'version' | 'clusterType' | 'gitCommit' | 'ranges' | 'asNumber'
+  >;
 }
 
-function setupOf({ setup, bgp }: Manifest, told: readonly SetupPieces[]): Listed['setup'] {
+function setupOf(
+  { setup, bgp, felix, ipam }: Manifest,
+  told: readonly SetupPieces[],
+): Listed['setup'] {
   const { version, clusterType } = setup;
   const gitCommit = told.find((pieces) => pieces.gitCommit !== undefined)?.gitCommit;
   const flags = told.map(({ ranges }) => ranges);
   return {
+    resources: resourceFacts({ felix, bgp, ipam }),
+    ipam: storedIpam(ipam),
     asNumber: bgp.configuration.asNumber,
     ranges: Object.assign({}, ...flags.reverse(), setup.ranges) as ClusterRanges,
     ...(version === undefined ? {} : { version }),
@@ -53,6 +66,12 @@ export function readInventory(sections: readonly Section[], notes: Notes): Liste
       }),
     ...told.flatMap(({ manifests }) => manifests),
   ]);
+  for (const pool of manifest.setup.pools) {
+    if (!manifest.pools.includes(pool)) continue;
+    const { name, cidr } = pool;
+    const range = formatPrefix(cidr);
+    notes.assume(`pool ${name}, ${range}, is the one that the installation makes: none is listed`);
+  }
   const pools = new Map<string, PoolPlan>(manifest.pools.map((pool) => [pool.name, planOf(pool)]));
   const nodes = new Map<string, NodeFacts>(
     manifest.nodes.map((node) => [node.name, writtenFacts(node)]),
@@ -75,17 +94,33 @@ export function readInventory(sections: readonly Section[], notes: Notes): Liste
       byDevice.set(`${node} ${device}`, workload.includes('/') ? workload : `default/${workload}`);
     }
   }
+  const kubectl = sections
+    .filter(({ format }) => format === 'kubectl')
+    .map((section) => parseKubectl(section.text, section));
+  for (const { name, address } of kubectl.flatMap((tables) => tables.nodes)) {
+    if (!nodes.has(name)) nodes.set(name, { name, address: { address, length: 32 } });
+  }
+  const services = new Map<string, ServicePlan>(
+    kubectl.flatMap((tables) => tables.services).map((service) => [service.name, service]),
+  );
   return {
+    services: [...services.values()].sort((a, b) => compareNames(a.name, b.name)),
     pools: [...pools.values()],
     poolFacts: [...facts.values()],
     nodes: [...nodes.values()],
     sessions: sections.filter(({ format }) => format === 'status').flatMap(sessionsOf),
-    pods: { byDevice, names: manifest.workloads.map(({ key }) => key) },
+    pods: { byDevice, names: podNames(manifest, kubectl) },
     free: manifest.freedoms.inputs,
     ignored: manifest.ignored,
     setup: setupOf(manifest, told),
   };
 }
+
+/** Each may be the other end of a cali device, whose name follows from the pod's. */
+const podNames = (manifest: Manifest, kubectl: readonly KubectlTables[]): string[] => [
+  ...manifest.workloads.map(({ key }) => key),
+  ...kubectl.flatMap(({ pods }) => pods.map(({ name }) => name)),
+];
 
 const planOf = ({ name, cidr, natOutgoing, disabled }: Manifest['pools'][number]): PoolPlan => ({
   name,

@@ -3,7 +3,9 @@
  * read strictly; what looks like none is text around the dumps.
  */
 
+import { isBriefLine, isOnelineAddress } from '../text/brief-reader.ts';
 import { isCalicoctlTitle, isNodeStatus } from '../text/calicoctl-reader.ts';
+import { isKubectlTitle } from '../text/kubectl-reader.ts';
 import { wordsOf } from '../text/line-reader.ts';
 import { isLinkHead } from '../text/link-reader.ts';
 import { isArpTitle, isNeighbourState } from '../text/neighbour-reader.ts';
@@ -29,7 +31,7 @@ const WG_FACTS =
   /^(interface|peer|public key|private key|listening port|fwmark|preshared key|endpoint|allowed ips|latest handshake|transfer|persistent keepalive): /;
 /** Words that an indented line of `ip -d -s link` starts with. */
 const LINK_MORE =
-  /^(link\/|inet6? |valid_lft |altname |alias |vxlan |veth\b|ipip |wireguard\b|bridge\b|bond |dummy\b|vlan |tun |RX:|TX:|\d)/;
+  /^(link\/|inet6? |valid_lft |altname |alias |vxlan |veth\b|ipip |wireguard\b|bridge\b|bond |dummy\b|vlan |tun |[RT]X[: ]|\d)/;
 
 const SYSCTL = /^(abi|crypto|debug|dev|fs|kernel|net|sunrpc|user|vm)\.\S{1,120} = /;
 /** Words of `iptables-save`: a table, a chain, a rule, the end of a table. */
@@ -48,7 +50,7 @@ export function remarkOf(text: string): { readonly six: boolean } | undefined {
 /** A line tells what it is within so many characters. */
 const LOOK = 512;
 /** Lines that a resource goes on with: indented, a key, an element, a separator or a bracket. */
-const YAML_MORE = /^(\s|[-_A-Za-z0-9."']{1,100}:( |$)|- |---|\.\.\.|#|[}\]])/;
+const YAML_MORE = /^(\s|[{[]|[-_A-Za-z0-9."']{1,100}:( |$)|- |---|\.\.\.|#|[}\]])/;
 
 /**
  * `open` is the format of the lines just before, if any, and `next` the line after.
@@ -69,6 +71,7 @@ export function formatOf(
   if (text.startsWith('apiVersion:')) return 'yaml';
   if (isSetupLine(head, open === 'setup')) return 'setup';
   if (isLinkHead(trimmed)) return 'link';
+  if (isOnelineAddress(head) || isBriefLine(head)) return 'brief';
   if (/^\d{1,10}:\s{0,4}(not |from )/.test(trimmed)) return 'rule';
   if (/^interface: \S{1,15}$/.test(trimmed)) return 'wg';
   if (open === 'wg' && WG_FACTS.test(`${trimmed} `)) return 'wg';
@@ -78,6 +81,7 @@ export function formatOf(
   if (SET_HEAD.test(trimmed) || (open === 'ipset' && /^add \S/.test(trimmed))) return 'ipset';
   if (isNodeStatus(trimmed)) return 'status';
   if (isCalicoctlTitle(trimmed)) return 'calicoctl';
+  if (isKubectlTitle(trimmed) || (open === 'kubectl' && isRow(trimmed))) return 'kubectl';
   if (isArpTitle(trimmed)) return 'arp';
   if (isRouteTitle(trimmed)) return 'route-n';
   return (

@@ -6,6 +6,7 @@ import { found, PodwireError } from '../errors.ts';
 import { type PastedLine, pastedLines, wordsOf } from '../text/line-reader.ts';
 import { commandOf, type Format, type Listing } from './command-line.ts';
 import type { DumpFile } from './dump-file.ts';
+import { isJsonStart, pastedJson } from './json-section.ts';
 import { formatOf, remarkOf } from './line-format.ts';
 import { isNamespaceName, type Mark, markOf } from './prompt.ts';
 
@@ -73,7 +74,8 @@ function cutFile(file: DumpFile, cut: Cutting): void {
 
   const lines = pastedLines(file.text, file);
   let six = false;
-  for (const [i, line] of lines.entries()) {
+  for (let i = 0; i < lines.length; i++) {
+    const line = lines[i]!;
     const remark = remarkOf(line.text);
     if (remark !== undefined) {
       six = remark.six;
@@ -97,6 +99,15 @@ function cutFile(file: DumpFile, cut: Cutting): void {
       continue;
     }
     const current: Draft | undefined = draft;
+    const json = jsonFrom(lines, i, current);
+    if (json !== undefined) {
+      if (current?.format !== json.kind || !current.sure) {
+        open({ format: json.kind, command: COMMANDS[json.kind], whole: true }, false);
+      }
+      draft?.lines.push(...json.lines);
+      i = json.next - 1;
+      continue;
+    }
     const format = formatOf(line.text, current?.format, lines[i + 1]?.text);
     if (current?.format === 'setup' && current.sure && format !== 'setup') {
       // A dump of everything, logs too, of which some lines are of use.
@@ -112,14 +123,35 @@ function cutFile(file: DumpFile, cut: Cutting): void {
       else cut.around++;
       close();
     } else if (current?.format === format) {
-      current.lines.push(line);
+      current.lines.push(...unfolded(line, format));
     } else {
       open({ format, command: COMMANDS[format], whole: false }, false);
-      draft?.lines.push(line);
+      draft?.lines.push(...unfolded(line, format));
     }
   }
   close();
 }
+
+/** A list in JSON, where one begins here; never inside a manifest. */
+function jsonFrom(lines: readonly PastedLine[], at: number, draft: Draft | undefined) {
+  if (draft?.format === 'yaml' || draft?.format === 'setup' || !isJsonStart(lines[at]!.text)) {
+    return undefined;
+  }
+  const told = draft?.sure && draft.listing.json === true ? draft.format : undefined;
+  return pastedJson(
+    lines,
+    at,
+    JSON_LISTINGS.find((kind) => kind === told),
+  );
+}
+
+const JSON_LISTINGS = ['link', 'route', 'neigh', 'fdb', 'rule'] as const;
+
+/** `ip -o` puts a backslash where the lines of one entry meet. */
+const unfolded = (line: PastedLine, format: Format): PastedLine[] =>
+  format === 'link' || format === 'route'
+    ? line.text.split('\\').map((text) => ({ ...line, text: text.trimEnd() }))
+    : [line];
 
 /** A file of manifests as a whole. */
 const resources = {
@@ -132,6 +164,7 @@ const resources = {
 /** What a listing without its command is taken to be. */
 const COMMANDS: { readonly [F in Format]: string } = {
   link: 'ip addr',
+  brief: 'ip -br addr',
   route: 'ip route',
   'route-n': 'route -n',
   neigh: 'ip neigh',
@@ -143,13 +176,19 @@ const COMMANDS: { readonly [F in Format]: string } = {
   iptables: 'iptables-save',
   ipset: 'ipset save',
   calicoctl: 'calicoctl get',
+  kubectl: 'kubectl get pods -A -o wide',
   status: 'calicoctl node status',
   setup: 'kubectl cluster-info dump',
   yaml: 'calicoctl get -o yaml',
 };
 
 /** Facts about the cluster, not about one namespace. */
-export const CLUSTER_WIDE: ReadonlySet<Format> = new Set<Format>(['calicoctl', 'setup', 'yaml']);
+export const CLUSTER_WIDE: ReadonlySet<Format> = new Set<Format>([
+  'calicoctl',
+  'kubectl',
+  'setup',
+  'yaml',
+]);
 
 function keep({ node, format, listing, sure, lines }: Draft, sections: Section[]): void {
   const first = lines.find(({ text }) => text !== '');
@@ -178,11 +217,18 @@ function keep({ node, format, listing, sure, lines }: Draft, sections: Section[]
   sections.push({
     node: node ?? '',
     format,
-    listing: links ? { ...listing, command: 'ip link' } : listing,
+    listing: plainly(links ? { ...listing, command: 'ip link' } : listing),
     text,
     source: place?.source ?? '',
     firstLine: lines[0]?.line ?? 1,
   });
+}
+
+/** What is kept is the listing without JSON and backslashes, and so is its command. */
+function plainly({ json: _, ...listing }: Listing): Listing {
+  if (listing.format === 'brief') return listing;
+  const command = listing.command.replace(/ -(j|json|p|pretty|jp|pj|o|oneline)(?= )/g, '');
+  return { ...listing, command };
 }
 
 /**

@@ -15,6 +15,8 @@ export interface SetupPieces {
   readonly gitCommit?: string;
 }
 
+const POOL = /^(CALICO_IPV4POOL_|NO_DEFAULT_POOLS$)/;
+
 /** `section`: of the format `setup`. */
 export function readSetup(section: Section): SetupPieces {
   const { variables, subnets, flags, version } = parseSetup(section.text, section);
@@ -29,7 +31,10 @@ export function readSetup(section: Section): SetupPieces {
   };
   add(
     '{"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "calico-node"}, "spec": {"template": {"spec": {"containers": [{"name": "calico-node", "env": [',
-    variables.map(({ name, value, line }) => [line.line, JSON.stringify({ name, value })]),
+    // Without any about the pool it may be another program's environment.
+    (variables.some(({ name }) => POOL.test(name)) ? variables : []).map(
+      ({ name, value, line }) => [line.line, JSON.stringify({ name, value })] as const,
+    ),
     ']}]}}}}',
   );
   add(

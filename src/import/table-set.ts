@@ -9,11 +9,13 @@ import type {
   WireguardSettings,
 } from '../plan/plan.ts';
 import { parseBridgeFdb } from '../text/fdb-reader.ts';
+import { ruleEntry } from '../text/ip-rule.ts';
 import { type LinkListed, parseIpLink } from '../text/link-reader.ts';
 import { parseArp, parseIpNeigh } from '../text/neighbour-reader.ts';
 import { parseRouteN } from '../text/route-n-reader.ts';
 import { parseIpRule } from '../text/rule-reader.ts';
 import { parseWgShow } from '../text/wg-reader.ts';
+import { addBrief } from './brief-section.ts';
 import type { Format } from './command-line.ts';
 import { readNetfilter } from './netfilter-section.ts';
 import type { Notes } from './notes.ts';
@@ -51,14 +53,16 @@ export function readTables(name: string, sections: readonly Section[], notes: No
   );
   const arp = settle(of('arp'), (s) => parseArp(s.text, place(s)), neighbourKey, notes);
   const rules = of('rule').at(-1);
+  const links = mergeLinks(of('link'), addressed);
+  addBrief(name, of('brief'), links, addressed, notes);
   return {
     name,
-    links: mergeLinks(of('link'), addressed),
+    links,
     addressed,
     routes: withRest(routes, main(routes) ? [] : roughRoutes(name, rough, notes), routeKey),
     neighbours: withRest(neighbours, arp, neighbourKey),
     fdb: settle(of('fdb'), (s) => parseBridgeFdb(s.text, place(s), s.listing.device), keyOf, notes),
-    rules: rules && parseIpRule(rules.text, place(rules)),
+    rules: rules && readRules(rules, name, notes),
     wireguard: new Map(
       of('wg').flatMap((s) =>
         parseWgShow(s.text, place(s)).map(({ device, settings }) => [device, settings] as const),
@@ -67,6 +71,17 @@ export function readTables(name: string, sections: readonly Section[], notes: No
     sysctls: new Sysctls(of('sysctl')),
     netfilter: readNetfilter(name, of('iptables'), of('ipset'), notes),
   };
+}
+
+function readRules(section: Section, name: string, notes: Notes): RulePlan[] {
+  const { text, source, firstLine } = section;
+  const rules = parseIpRule(text, { source, firstLine });
+  for (const rule of rules) {
+    if (rule.other === undefined) continue;
+    const words = ruleEntry(rule).replace('\t', ' ');
+    notes.assume(`${name}: packets pass by the rule ${words}: its conditions are not modelled`);
+  }
+  return rules;
 }
 
 /** Routes that follow from a device's addresses. */

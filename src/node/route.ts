@@ -55,7 +55,7 @@ function routeReceived(node: Node, p: Packet, to: number): Next {
     return next === Room.Forward ? unroutable(node, p, kind) : next;
   }
   if (!isLocal && !node.forwarding) return dropped(p, Drop.ForwardingOff);
-  const source = checkSource(node, device, from);
+  const source = checkSource(node, device, from, to);
   if (source === Source.Refused) return dropped(p, Drop.MartianSource);
   if (!isLocal) choose(node, p, to);
   p.redirect = !isLocal && p.output === p.input && source === Source.OnLink;
@@ -72,7 +72,7 @@ function checkOptions(node: Node, p: Packet, next: Room): Next {
 }
 
 function find(node: Node, p: Packet, to: number): number {
-  const id = node.lookup(to, p.mark);
+  const id = node.lookup(to, p.mark, ipv4.source(bytes, p.l3), p.input);
   p.route = id;
   p.noteA = id;
   return id;

@@ -7,7 +7,10 @@
  * prints them, MTUs are bytes of an IP packet.
  */
 import type { InterfaceAddress, Ip4, Mac, Prefix } from '../wire/address.ts';
+import type { Inventory } from './inventory.ts';
 import type { NetfilterPlan } from './netfilter.ts';
+
+export type * from './inventory.ts';
 
 export type Role = 'node' | 'pod' | 'router' | 'host';
 
@@ -56,6 +59,10 @@ export interface DevicePlan {
   readonly mtu: number;
   readonly up: boolean;
   readonly addresses: readonly DeviceAddress[];
+  /** Of a nic: IFF_NOARP, as a dummy device has it; what it sends goes nowhere. */
+  readonly noArp?: boolean;
+  /** Further names, as `ip link` lists them. */
+  readonly altNames?: readonly string[];
   /** net.ipv4.conf.DEV.proxy_arp */
   readonly proxyArp: boolean;
   /** net.ipv4.conf.DEV.rp_filter: 0 off (also when absent), 1 strict, 2 loose. */
@@ -149,8 +156,18 @@ export interface FdbPlan {
 /** A line of `ip rule`. */
 export interface RulePlan {
   readonly priority: number;
-  /** `not from all fwmark …` */
+  /** `not from all fwmark …`: where what follows does not hold. */
   readonly not: boolean;
+  /** Absent: all. */
+  readonly from?: Prefix;
+  readonly to?: Prefix;
+  /** Device a packet came in by; `lo`: it was made here. */
+  readonly iif?: string;
+  /**
+   * Conditions that packets here are not asked for, as `ip rule` prints them: `oif`,
+   * `uidrange`, `ipproto`, `sport`, `dport`, `tos`. Such a rule is passed by.
+   */
+  readonly other?: readonly string[];
   readonly fwmark?: { readonly value: number; readonly mask: number };
   readonly table: 'local' | 'main' | 'default' | number;
 }
@@ -207,84 +224,6 @@ export interface PoolPlan {
   readonly cidr: Prefix;
   readonly natOutgoing: boolean;
   readonly disabled: boolean;
-}
-
-/** What calicoctl knows beyond the tables: pools, nodes, blocks, BGP sessions. */
-export interface Inventory {
-  /** Release whose behaviour and formats are modelled: `v3.28`. */
-  readonly release: string;
-  /** Full version of the cluster's Calico, `v3.28.1`; absent where nobody said. */
-  readonly version?: string;
-  /** Of ClusterInformation: `k8s,bgp,kubeadm,kdd`. */
-  readonly clusterType?: string;
-  /** Of the calicoctl on the nodes. */
-  readonly gitCommit?: string;
-  /** Of nodes without a number of their own; absent means 64512. */
-  readonly asNumber?: number;
-  /** What Kubernetes was started with. */
-  readonly ranges?: { readonly pods?: Prefix; readonly services?: Prefix };
-  readonly pools: readonly PoolFacts[];
-  readonly nodes: readonly NodeFacts[];
-  readonly blocks: readonly BlockFacts[];
-  readonly sessions: readonly BgpSession[];
-}
-
-export interface PoolFacts {
-  readonly name: string;
-  readonly cidr: Prefix;
-  readonly blockSize: number;
-  readonly ipipMode: 'Always' | 'CrossSubnet' | 'Never';
-  readonly vxlanMode: 'Always' | 'CrossSubnet' | 'Never';
-  readonly natOutgoing: boolean;
-  readonly disabled: boolean;
-  readonly disableBgpExport: boolean;
-  readonly nodeSelector: string;
-  readonly assignmentMode: 'Automatic' | 'Manual';
-  /** The resource as it was read, for printing it back. */
-  readonly manifest?: unknown;
-}
-
-export interface NodeFacts {
-  readonly name: string;
-  /** Absent where the cluster's number is inherited. */
-  readonly asNumber?: number;
-  /** `spec.bgp.ipv4Address`, with its mask. */
-  readonly address?: InterfaceAddress;
-  readonly ipipTunnel?: Ip4;
-  readonly vxlanTunnel?: Ip4;
-  readonly wireguardTunnel?: Ip4;
-  /** Base64 of 32 bytes. */
-  readonly wireguardPublicKey?: string;
-  /** The resource as it was read, for printing it back. */
-  readonly manifest?: unknown;
-}
-
-export interface BlockFacts {
-  readonly cidr: Prefix;
-  /** Pool it lies in; absent outside every pool. */
-  readonly pool?: string;
-  /** Node it is affine to. */
-  readonly node?: string;
-  readonly allocations: readonly BlockAllocation[];
-}
-
-export interface BlockAllocation {
-  readonly address: Ip4;
-  /** Node that uses it. */
-  readonly node: string;
-  /** `namespace/pod`, or ipipTunnelAddress, vxlanTunnelAddress, wireguardTunnelAddress. */
-  readonly use: string;
-}
-
-/** One end of a BGP session, as `calicoctl node status` lists it. */
-export interface BgpSession {
-  /** Whose list it stands in. */
-  readonly node: string;
-  readonly peer: Ip4;
-  readonly kind: 'node-to-node mesh' | 'global' | 'node specific';
-  readonly state: 'up' | 'start' | 'down';
-  /** `Established`, `Active` … */
-  readonly info: string;
 }
 
 export interface ClusterPlan {

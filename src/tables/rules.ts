@@ -1,4 +1,4 @@
-/** The rules of a namespace, `ip rule`: which table answers, by the packet's mark. */
+/** The rules of a namespace, `ip rule`: which table answers which packet. */
 import type { Fib } from './fib.ts';
 import { RouteKind, type Routes } from './routes.ts';
 
@@ -8,8 +8,18 @@ export interface Rule {
   /** A mask of 0 matches every packet. */
   readonly value: number;
   readonly mask: number;
+  /** Of the source and the destination; a mask of 0 takes every address. */
+  readonly from: number;
+  readonly fromMask: number;
+  readonly to: number;
+  readonly toMask: number;
+  /** Position of the device a packet came in by, -1 for one made here; ANY_INPUT. */
+  readonly input: number;
   readonly table: Fib;
 }
+
+/** A rule without `iif`. */
+export const ANY_INPUT = -2;
 
 /**
  * The route for an address, or -1: fib_rules_lookup over the rules in their order.
@@ -20,11 +30,18 @@ export function lookupRules(
   routes: Routes<unknown>,
   address: number,
   mark: number,
+  source = 0,
+  input = -1,
 ): number {
   for (let i = 0; i < rules.length; i++) {
-    const { not, value, mask, table } = rules[i]!;
-    if ((((mark ^ value) & mask) === 0) === not) continue;
-    const route = table.lookup(address);
+    const rule = rules[i]!;
+    const hit =
+      ((mark ^ rule.value) & rule.mask) === 0 &&
+      ((source ^ rule.from) & rule.fromMask) === 0 &&
+      ((address ^ rule.to) & rule.toMask) === 0 &&
+      (rule.input === ANY_INPUT || rule.input === input);
+    if (hit === rule.not) continue;
+    const route = rule.table.lookup(address);
     if (route >= 0 && routes.kind(route) !== RouteKind.Throw) return route;
   }
   return -1;

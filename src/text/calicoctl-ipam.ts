@@ -18,13 +18,29 @@ export function printIpam(inventory: Inventory, argv: readonly string[]): string
   if (word === undefined) return usage(inventory, false);
   if (word === '--show-blocks') return usage(inventory, true);
   if (word === '--show-borrowed') return borrowed(inventory);
+  if (word === '--show-configuration') return configuration(inventory);
   if (word === '--ip' || word.startsWith('--ip=')) {
     const text = word === '--ip' ? more : word.slice('--ip='.length);
     const address = tryIp4(text ?? '');
     if (address === undefined) return refuse('calicoctl ipam show', 'an IPv4 address', text);
     return owner(inventory, address);
   }
-  return refuse('calicoctl ipam show', '--show-blocks, --show-borrowed or --ip=ADDRESS', word);
+  return refuse('calicoctl ipam show', CHOICES, word);
+}
+
+const CHOICES = '--show-blocks, --show-borrowed, --show-configuration or --ip=ADDRESS';
+
+/** The fields of libcalico-go's IPAMConfig in their order. */
+function configuration({ ipam }: Inventory): string {
+  const { strictAffinity = false, autoAllocateBlocks = true, maxBlocksPerHost = 0 } = ipam ?? {};
+  return printBox(
+    ['Property', 'Value'],
+    [
+      ['StrictAffinity', String(strictAffinity)],
+      ['AutoAllocateBlocks', String(autoAllocateBlocks)],
+      ['MaxBlocksPerHost', String(maxBlocksPerHost)],
+    ],
+  );
 }
 
 const HEADINGS = ['Grouping', 'CIDR', 'IPs total', 'IPs in use', 'IPs free'];

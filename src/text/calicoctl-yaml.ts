@@ -23,6 +23,27 @@ export function printYaml(value: unknown): string {
   return document.toString({ lineWidth: 0, indentSeq: false, singleQuote: true });
 }
 
+/** As Go prints it: what kind it is first, two blanks a level. */
+export function printResourceJson(value: unknown): string {
+  const ordered = (one: unknown): unknown => {
+    if (Array.isArray(one)) return one.map(ordered);
+    const { kind, apiVersion, metadata, items, ...rest } = asObject(one) as ResourceMembers;
+    return {
+      kind,
+      apiVersion,
+      metadata,
+      ...(Array.isArray(items) ? { items: items.map(ordered) } : {}),
+      ...rest,
+    };
+  };
+  return `${JSON.stringify(ordered(value), null, 2)}\n`;
+}
+
+interface ResourceMembers {
+  readonly [key: string]: unknown;
+  readonly items?: unknown;
+}
+
 const API = 'projectcalico.org/v3';
 
 /** One resource alone is itself, a listing is a list even of one. */

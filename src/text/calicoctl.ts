@@ -3,6 +3,7 @@ import { found, PodwireError } from '../errors.ts';
 import type { Inventory, NamespacePlan, NodeFacts, PoolFacts } from '../plan/plan.ts';
 import { formatPrefix } from '../wire/address.ts';
 import { printIpam } from './calicoctl-ipam.ts';
+import { resourceKind, resourceRows, resourcesOf } from './calicoctl-resource.ts';
 import { printNodeStatus, type Since } from './calicoctl-status.ts';
 import { printColumns } from './calicoctl-table.ts';
 import { printVersion } from './calicoctl-version.ts';
@@ -11,6 +12,7 @@ import {
   listOf,
   nodeResource,
   poolResource,
+  printResourceJson,
   printYaml,
 } from './calicoctl-yaml.ts';
 import { next, refuse } from './words.ts';
@@ -24,7 +26,8 @@ export interface CalicoctlFacts {
   readonly since?: Since | undefined;
 }
 
-const SUPPORTED = 'get ippool|node|workloadendpoint, ipam show, node status or version';
+const SUPPORTED =
+  'get ippool|node|workloadendpoint|felixconfiguration|bgpconfiguration|bgppeer, ipam show, node status or version';
 
 /** `argv` without the command's name. Throws ERR_USAGE in pods, which have no calicoctl. */
 export function runCalicoctl(
@@ -53,7 +56,7 @@ export function runCalicoctl(
 
 interface Get {
   readonly names: readonly string[];
-  readonly output: 'table' | 'wide' | 'yaml';
+  readonly output: 'table' | 'wide' | 'yaml' | 'json';
   /** `undefined`: all. */
   readonly namespace: string | undefined;
 }
@@ -74,8 +77,23 @@ function get(
   const words = [...argv];
   const word = next('calicoctl get', words, 'ippool, node or workloadendpoint');
   const kind = KINDS.get(word.toLowerCase());
-  if (kind === undefined) return refuse('calicoctl get', 'ippool, node or workloadendpoint', word);
+  const configures = resourceKind(word);
+  if (kind === undefined && configures === undefined) {
+    return refuse('calicoctl get', SUPPORTED.slice('get '.length, SUPPORTED.indexOf(',')), word);
+  }
   const asked = readGet(words);
+  if (configures !== undefined) {
+    const chosen = select(configures, resourcesOf(inventory, configures), asked);
+    if (isWritten(asked)) {
+      return written(
+        configures,
+        chosen.map(({ manifest }) => manifest),
+        asked,
+      );
+    }
+    const [titles = [], ...rows] = resourceRows(configures, chosen);
+    return table(titles, rows);
+  }
   if (kind === 'IPPool') return getPools(inventory, asked);
   if (kind === 'Node') return getNodes(inventory, asked);
   if (asked.output !== 'table') refuse('calicoctl get workloadendpoint', 'no -o', asked.output);
@@ -93,8 +111,8 @@ function readGet(words: string[]): Get {
     if (word === '-o' || word === '--output' || glued !== undefined) {
       const format = glued ?? next(where, words, 'wide or yaml after -o');
       if (format === 'ps') output = 'table';
-      else if (format === 'wide' || format === 'yaml') output = format;
-      else refuse(where, '-o wide or -o yaml', format);
+      else if (format === 'wide' || format === 'yaml' || format === 'json') output = format;
+      else refuse(where, '-o wide, -o yaml or -o json', format);
     } else if (word === '-a' || word === '--all-namespaces') namespace = undefined;
     else if (word === '-n') namespace = next(where, words, 'a namespace after -n');
     else if (word.startsWith('--namespace=')) namespace = word.slice('--namespace='.length);
@@ -128,15 +146,19 @@ function select<T extends { readonly name: string }>(
 const table = (headings: readonly string[], rows: readonly (readonly string[])[]): string =>
   `${printColumns([headings, ...rows])}\n`;
 
-function yaml(kind: string, resources: readonly unknown[], { names }: Get): string {
-  if (names.length === 0) return printYaml(listOf(kind, resources));
-  return printYaml(resources.length === 1 ? resources[0] : resources);
+/** A listing is a list, also of one; what was asked for by name is itself. */
+function written(kind: string, resources: readonly unknown[], { names, output }: Get): string {
+  const one = resources.length === 1 ? resources[0] : resources;
+  const value = names.length === 0 ? listOf(kind, resources) : one;
+  return output === 'json' ? printResourceJson(value) : printYaml(value);
 }
+
+const isWritten = ({ output }: Get): boolean => output === 'yaml' || output === 'json';
 
 function getPools(inventory: Inventory, asked: Get): string {
   const pools = select('IPPool', inventory.pools, asked);
-  if (asked.output === 'yaml') {
-    return yaml(
+  if (isWritten(asked)) {
+    return written(
       'IPPool',
       pools.map((pool) => poolResource(pool, inventory)),
       asked,
@@ -183,7 +205,7 @@ const DEFAULT_AS = 64512;
 
 function getNodes(inventory: Inventory, asked: Get): string {
   const nodes = select('Node', inventory.nodes, asked);
-  if (asked.output === 'yaml') return yaml('Node', nodes.map(nodeResource), asked);
+  if (isWritten(asked)) return written('Node', nodes.map(nodeResource), asked);
   if (asked.output === 'table') {
     return table(
       ['NAME'],

@@ -3,7 +3,7 @@ import type { DevicePlan, NamespacePlan } from '../plan/plan.ts';
 import { formatIp4, formatPrefix, linkLocal } from '../wire/address.ts';
 import { type KeptAddress, keptAddresses } from './device-address.ts';
 import { type LinkListing, linkHead, listedDevices } from './ip-link.ts';
-import { hasIpv6, linkAddress, linkDetails } from './link-kind.ts';
+import { altNameLines, hasIpv6, linkAddress, linkDetails } from './link-kind.ts';
 import { peerNamespace } from './link-peer.ts';
 
 export interface AddrListing extends LinkListing {
@@ -24,7 +24,7 @@ export function printIpAddr(ns: NamespacePlan, options: AddrListing = {}): strin
       const link = address + peerNamespace(ns, device, peers);
       const more = details ? linkDetails(device, false) : '';
       return [
-        `${linkHead(ns, device, '', peers)}${link}${more}\n`,
+        `${linkHead(ns, device, '', peers)}${link}${more}${altNameLines(device)}\n`,
         ...addressLines(device, family4).map(([inet, lifetime]) => `    ${inet}\n${lifetime}\n`),
       ].join('');
     })

@@ -24,6 +24,7 @@ export const linksJson = (ns: NamespacePlan, options: LinkListing = {}): Json =>
     ...layer(device),
     ...netns(ns, device),
     ...(options.details ? details(device, true) : {}),
+    ...altNames(device),
   }));
 
 /** `ip -j addr [show]` */
@@ -35,6 +36,7 @@ export const addressesJson = (ns: NamespacePlan, options: AddrListing = {}): Jso
       ...(options.family4 && !options.details ? {} : layer(device)),
       ...netns(ns, device),
       ...(options.details ? details(device, false) : {}),
+      ...altNames(device),
       addr_info: [...inet(device), ...(options.family4 ? [] : inet6(device))],
     };
   });
@@ -87,6 +89,9 @@ function layer(device: DevicePlan): Members {
     ...(broadcast === undefined ? {} : { broadcast }),
   };
 }
+
+const altNames = ({ altNames: names = [] }: DevicePlan): Members =>
+  names.length === 0 ? {} : { altnames: names };
 
 function netns(ns: NamespacePlan, device: DevicePlan): Members {
   const number = peerNumber(ns, device);

@@ -1,7 +1,7 @@
 /** `ip link`: a namespace's devices in iproute2's words (ip/ipaddress.c print_linkinfo). */
 import { found, PodwireError } from '../errors.ts';
 import type { DevicePlan, NamespacePlan } from '../plan/plan.ts';
-import { linkAddress, linkDetails, linkFlags, linkState } from './link-kind.ts';
+import { altNameLines, linkAddress, linkDetails, linkFlags, linkState } from './link-kind.ts';
 import { type PeerLookup, peerName, peerNamespace } from './link-peer.ts';
 
 export interface LinkListing {
@@ -23,7 +23,7 @@ export function printIpLink(ns: NamespacePlan, options: LinkListing = {}): strin
     .map((device) => {
       const details = options.details ? linkDetails(device, true) : '';
       const address = `    ${linkAddress(device)}${peerNamespace(ns, device, options.peers)}`;
-      return `${linkHead(ns, device, 'mode DEFAULT ', options.peers)}\n${address}${details}\n`;
+      return `${linkHead(ns, device, 'mode DEFAULT ', options.peers)}\n${address}${details}${altNameLines(device)}\n`;
     })
     .join('');
 }

@@ -1,5 +1,6 @@
 /** `ip rule`: the order in which tables are asked (ip/iprule.c print_rule). */
 import type { NamespacePlan, RulePlan } from '../plan/plan.ts';
+import { contains, formatIp4, formatPrefix, type Ip4, type Prefix } from '../wire/address.ts';
 import type { Json } from './json.ts';
 
 const DEFAULT_RULES: readonly RulePlan[] = [
@@ -17,11 +18,34 @@ const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
 /** A mark is a number of 32 bits; the mask that takes all of it does not print. */
 const ALL_BITS = 0xffffffff;
 
+/** A whole address is printed without its length. */
+const host = (prefix: Prefix): string =>
+  prefix.length === 32 ? formatIp4(prefix.address) : formatPrefix(prefix);
+
 /** One rule; a tab follows the priority. */
-export function ruleEntry({ priority, not, fwmark, table }: RulePlan): string {
+export function ruleEntry({
+  priority,
+  not,
+  from,
+  to,
+  fwmark,
+  iif,
+  other,
+  table,
+}: RulePlan): string {
   const mask = fwmark === undefined || fwmark.mask >>> 0 === ALL_BITS ? '' : `/${hex(fwmark.mask)}`;
-  const mark = fwmark === undefined ? '' : ` fwmark ${hex(fwmark.value)}${mask}`;
-  return `${priority}:\t${not ? 'not ' : ''}from all${mark} lookup ${table}`;
+  const mark = fwmark === undefined ? '' : `fwmark ${hex(fwmark.value)}${mask}`;
+  const before = (other ?? []).filter((words) => words.startsWith('tos '));
+  const after = (other ?? []).filter((words) => !words.startsWith('tos '));
+  const words = [
+    `from ${from === undefined ? 'all' : host(from)}`,
+    ...(to === undefined ? [] : [`to ${host(to)}`]),
+    ...before,
+    ...(mark === '' ? [] : [mark]),
+    ...(iif === undefined ? [] : [`iif ${iif}`]),
+    ...after,
+  ];
+  return `${priority}:\t${not ? 'not ' : ''}${words.join(' ')} lookup ${table}`;
 }
 
 /** `ip rule [show]` */
@@ -32,17 +56,51 @@ export const printIpRule = (ns: Pick<NamespacePlan, 'rules'> = {}): string =>
 
 /** `ip -j rule` */
 export const ruleJson = (ns: Pick<NamespacePlan, 'rules'>): Json =>
-  rulesOf(ns).map(({ priority, not, fwmark, table }) => ({
+  rulesOf(ns).map(({ priority, not, from, to, fwmark, iif, other = [], table }) => ({
     priority,
     ...(not ? { not: null } : {}),
-    src: 'all',
+    ...(from === undefined ? { src: 'all' } : end('src', from)),
+    ...(to === undefined ? {} : end('dst', to)),
+    ...Object.assign({}, ...other.filter((words) => words.startsWith('tos ')).map(otherJson)),
     ...(fwmark === undefined ? {} : { fwmark: hex(fwmark.value) }),
     ...(fwmark === undefined || fwmark.mask >>> 0 === ALL_BITS ? {} : { fwmask: hex(fwmark.mask) }),
+    ...(iif === undefined ? {} : { iif }),
+    ...Object.assign({}, ...other.filter((words) => !words.startsWith('tos ')).map(otherJson)),
     table: String(table),
   }));
 
-/** Does a rule send a packet with this mark to its table? (net/core/fib_rules.c fib_rule_match) */
-export function ruleMatches({ not, fwmark }: RulePlan, mark: number): boolean {
-  const hit = fwmark === undefined || ((mark ^ fwmark.value) & fwmark.mask) === 0;
+const end = (
+  key: 'src' | 'dst',
+  { address, length }: Prefix,
+): { readonly [key: string]: Json } => ({
+  [key]: formatIp4(address),
+  ...(length === 32 ? {} : { [`${key}len`]: length }),
+});
+
+/** `dport 100-200` as its two ends, `ipproto tcp` as it is. */
+function otherJson(words: string): { readonly [key: string]: Json } {
+  const [key = '', value = ''] = words.split(' ');
+  const [low, high] = value.split('-');
+  if (key === 'uidrange') return { uid_start: Number(low), uid_end: Number(high) };
+  if (key !== 'sport' && key !== 'dport') return { [key]: value };
+  if (high === undefined) return { [key]: Number(low) };
+  return { [`${key}_start`]: Number(low), [`${key}_end`]: Number(high) };
+}
+
+/**
+ * Does a rule send a packet of this namespace's own, whose source is not chosen yet, to
+ * its table? (net/core/fib_rules.c fib_rule_match)
+ */
+export function ruleMatches(
+  { not, from, to, fwmark, iif, other }: RulePlan,
+  address: Ip4,
+  mark: number,
+): boolean {
+  if (other !== undefined) return false;
+  const hit =
+    (fwmark === undefined || ((mark ^ fwmark.value) & fwmark.mask) === 0) &&
+    (from === undefined || contains(from, 0)) &&
+    (to === undefined || contains(to, address)) &&
+    (iif === undefined || iif === 'lo');
   return hit !== not;
 }

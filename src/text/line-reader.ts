@@ -9,6 +9,8 @@ import { tryUnsigned } from './route-name.ts';
 
 /** Characters of one line; the longest that a command prints has some hundreds. */
 const MAX_LINE = 64 * 1024;
+/** The same of a list in JSON, which `ip -j` prints in one line. */
+const MAX_JSON_LINE = 8 * 1024 * 1024;
 
 /** Where a text comes from, for messages. */
 export interface TextPlace {
@@ -29,12 +31,13 @@ export interface PastedLine {
 const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?/g;
 const UNPRINTED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\ufeff]/g;
 
-/** All lines, blank ones too. Throws ERR_CONFIG_SYNTAX where one is longer than 64 KiB. */
+/** All lines, blank ones too. Throws ERR_CONFIG_SYNTAX where one is longer than 64 KiB, or 8 MiB of JSON. */
 export function pastedLines(text: string, { source, firstLine = 1 }: TextPlace): PastedLine[] {
   return text.split('\n').map((raw, i) => {
     const line = firstLine + i;
-    if (raw.length > MAX_LINE) {
-      const message = `expected lines of at most ${MAX_LINE} characters, found ${raw.length}`;
+    const limit = /^\[\s{0,2}\{/.test(raw) ? MAX_JSON_LINE : MAX_LINE;
+    if (raw.length > limit) {
+      const message = `expected lines of at most ${limit} characters, found ${raw.length}`;
       throw new PodwireError('ERR_CONFIG_SYNTAX', message, { source, line });
     }
     return { text: raw.replace(ESCAPES, '').replace(UNPRINTED, '').trimEnd(), source, line };

@@ -16,16 +16,17 @@ const FLAGS: { readonly [K in DeviceKind]: readonly string[] } = {
 };
 
 /** In the order iproute2 prints them. */
-export const flagWords = ({ kind, up }: DevicePlan): readonly string[] => [
-  ...FLAGS[kind],
+export const flagWords = ({ kind, noArp, up }: DevicePlan): readonly string[] => [
+  ...(noArp === true ? ['BROADCAST', 'NOARP'] : FLAGS[kind]),
   ...(up ? ['UP', 'LOWER_UP'] : []),
 ];
 
 export const linkFlags = (device: DevicePlan): string => `<${flagWords(device).join(',')}>`;
 
 /** Only drivers that report a carrier say UP. */
-export function linkState({ kind, up }: DevicePlan): string {
+export function linkState({ kind, noArp, up }: DevicePlan): string {
   if (!up) return 'DOWN';
+  if (noArp === true) return 'UNKNOWN';
   return kind === 'nic' || kind === 'veth' ? 'UP' : 'UNKNOWN';
 }
 
@@ -56,6 +57,10 @@ export function linkAddress(device: DevicePlan): string {
   const { type, address, broadcast } = linkLayer(device);
   return `link/${type} ${address === undefined ? '' : `${address} brd ${broadcast}`}`;
 }
+
+/** The lines of further names, each with the line feed before it. */
+export const altNameLines = ({ altNames = [] }: DevicePlan): string =>
+  altNames.map((name) => `\n    altname ${name}`).join('');
 
 /** RFC 8200 section 5: a link below 1280 bytes carries no IPv6, and Linux turns it off. */
 export const hasIpv6 = ({ mtu }: DevicePlan): boolean => mtu >= 1280;
@@ -90,7 +95,8 @@ export function linkDetails(device: DevicePlan, ofLink: boolean): string {
   return ` promiscuity 0 minmtu ${min} maxmtu ${max} ${indented}${generation}${QUEUES}`;
 }
 
-function kindWords({ kind, vxlan }: DevicePlan): string {
+function kindWords({ kind, noArp, vxlan }: DevicePlan): string {
+  if (noArp === true) return 'dummy';
   if (kind === 'veth' || kind === 'wireguard') return kind;
   if (kind === 'ipip') return 'ipip any remote any local any ttl inherit nopmtudisc';
   if (kind !== 'vxlan') return '';

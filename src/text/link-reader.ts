@@ -26,6 +26,7 @@ export interface LinkListed {
   /** What `-d` calls it: vxlan, veth, ipip, wireguard, bridge … */
   readonly kind?: string;
   readonly vxlan?: Partial<VxlanSettings>;
+  readonly altNames?: readonly string[];
   readonly addresses: readonly DeviceAddress[];
   readonly source: string;
   readonly line: number;
@@ -85,21 +86,14 @@ const readFlags = (word: string): string[] | undefined =>
   word.startsWith('<') && word.endsWith('>') ? word.slice(1, -1).split(',') : undefined;
 
 /** Indented lines that say nothing a plan has a place for. */
-const SILENT = new Set([
-  'valid_lft',
-  'inet6',
-  'altname',
-  'alias',
-  'RX:',
-  'TX:',
-  'vf',
-  'bridge_slave',
-]);
+const SILENT = new Set(['valid_lft', 'inet6', 'alias', 'RX:', 'TX:', 'vf', 'bridge_slave']);
 
 function readMore(cursor: WordCursor, draft: Draft): void {
   const word = cursor.next('a word');
   if (word.startsWith('link/')) readAddressLine(cursor, word, draft);
-  else if (word === 'inet') draft.addresses.push(readInet(cursor, draft.name));
+  else if (word === 'altname') {
+    draft.altNames = [...(draft.altNames ?? []), cursor.next('a name after altname')];
+  } else if (word === 'inet') draft.addresses.push(readInet(cursor, draft.name));
   else if (word === 'vxlan') {
     draft.kind = word;
     draft.vxlan = readVxlan(cursor);
@@ -116,7 +110,8 @@ function readAddressLine(cursor: WordCursor, word: string, draft: Draft): void {
   }
 }
 
-function readInet(cursor: WordCursor, name: string): DeviceAddress {
+/** What follows `inet` in a line; `name` is the device. Throws ERR_CONFIG_VALUE. */
+export function readInet(cursor: WordCursor, name: string): DeviceAddress {
   const address = cursor.value('an IPv4 ADDRESS/LENGTH after inet', tryInterfaceAddress);
   const draft: Writable<DeviceAddress> = { ...address, scope: 'global' };
   let label = name;
@@ -170,9 +165,14 @@ const isIndex = (peer: string | undefined): boolean =>
 export const peerIndex = ({ peer }: LinkListed): number | undefined =>
   isIndex(peer) ? Number(peer?.slice(2)) : undefined;
 
+/** By `-d`, else by the flags that only such a device has. */
+const isDummy = ({ kind, flags }: LinkListed): boolean =>
+  kind === 'dummy' ||
+  (kind === undefined && flags.includes('NOARP') && flags.includes('BROADCAST'));
+
 /** The device as a plan has it, as far as its own listing tells: without its other end. */
 export function linkDevice(listed: LinkListed): DevicePlan {
-  const { index, name, mac, mtu, flags, addresses, queueLength, qdisc, vxlan } = listed;
+  const { index, name, mac, mtu, flags, addresses, queueLength, qdisc, vxlan, altNames } = listed;
   const kind = linkKind(listed);
   const { vni, port, local, parent } = vxlan ?? {};
   const whole =
@@ -184,6 +184,8 @@ export function linkDevice(listed: LinkListed): DevicePlan {
     ...(mac === undefined ? {} : { mac }),
     mtu,
     up: flags.includes('UP'),
+    ...(kind === 'nic' && isDummy(listed) ? { noArp: true } : {}),
+    ...(altNames === undefined ? {} : { altNames }),
     addresses,
     proxyArp: false,
     ...(whole ? { vxlan: { vni, port, local, parent } } : {}),

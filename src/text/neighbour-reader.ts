@@ -48,7 +48,8 @@ function readEntry(cursor: WordCursor, listed: string | undefined): NeighbourPla
       const word = cursor.next('a state');
       if (FLAGS.has(word)) continue;
       if (STATISTICS.has(word)) {
-        cursor.next(`a figure after ${word}`);
+        // iproute2 6.1 forgot the blank: `used 0/60/0probes 4`.
+        if (cursor.next(`a figure after ${word}`).endsWith('probes')) cursor.next('a figure');
         continue;
       }
       if (!STATES.has(word)) cursor.fail('dev, lladdr or a state such as REACHABLE', word);

@@ -100,7 +100,7 @@ function ask(ns: NamespacePlan, address: Ip4, mark: number): Answer | string {
 /** Rule by rule; a throw route sends on to the next one. */
 function lookUp(ns: NamespacePlan, address: Ip4, mark: number): RoutePlan | undefined {
   for (const rule of rulesOf(ns)) {
-    if (!ruleMatches(rule, mark)) continue;
+    if (!ruleMatches(rule, address, mark)) continue;
     let best: RoutePlan | undefined;
     for (const route of tableRoutes(ns, rule.table === 'default' ? 253 : rule.table)) {
       // Dump order has the lowest metric of a prefix first.

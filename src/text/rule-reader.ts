@@ -1,11 +1,12 @@
 /** Reads `ip rule` (ip/iprule.c print_rule). */
 import type { RulePlan } from '../plan/plan.ts';
+import { networkOf, type Prefix, tryInterfaceAddress } from '../wire/address.ts';
 import { type TextPlace, WordCursor, writtenLines } from './line-reader.ts';
 import { tryTable, tryUnsigned } from './route-name.ts';
 
 /**
- * Rules in the order of the text. A condition other than the mark is refused, as
- * leaving it out would change where packets go. Throws ERR_CONFIG_VALUE with the line.
+ * Rules in the order of the text. An action other than a table is refused, as leaving it
+ * out would change where packets go. Throws ERR_CONFIG_VALUE with the line.
  */
 export function parseIpRule(text: string, place: TextPlace = { source: 'ip rule' }): RulePlan[] {
   return writtenLines(text, place).map((line) => readRule(new WordCursor(line)));
@@ -17,17 +18,41 @@ function readRule(cursor: WordCursor): RulePlan {
   );
   const not = cursor.skip('not');
   if (!cursor.skip('from')) cursor.fail('from', cursor.peek);
-  if (!cursor.skip('all')) cursor.fail('all: rules by source are not modelled', cursor.peek);
-  const fwmark = cursor.skip('fwmark')
-    ? cursor.value('a mark such as 0x100000/0x100000', readMark)
-    : undefined;
-  if (!cursor.skip('lookup') && !cursor.skip('table')) {
-    cursor.fail('fwmark or lookup: other conditions are not modelled', cursor.peek);
+  const draft: Writable<RulePlan> = { priority, not, table: 'main' };
+  const other: string[] = [];
+  if (!cursor.skip('all')) draft.from = cursor.value('all or an IPv4 prefix', tryHost);
+  for (;;) {
+    if (cursor.skip('to')) draft.to = cursor.value('an IPv4 prefix after to', tryHost);
+    else if (cursor.skip('fwmark')) {
+      draft.fwmark = cursor.value('a mark such as 0x100000/0x100000', readMark);
+    } else if (cursor.skip('iif')) {
+      draft.iif = cursor.device('after iif');
+      cursor.skip('[detached]');
+    } else if (OTHERS.has(cursor.peek ?? '')) {
+      const word = cursor.next('a condition');
+      other.push(`${word} ${cursor.next(`a value after ${word}`)}`);
+      cursor.skip('[detached]');
+    } else break;
   }
-  const table = cursor.value('a table after lookup', readTable);
+  if (other.length > 0) draft.other = other;
+  if (!cursor.skip('lookup') && !cursor.skip('table')) {
+    cursor.fail('lookup, as rules with another action are not modelled', cursor.peek);
+  }
+  draft.table = cursor.value('a table after lookup', readTable);
   if (cursor.skip('proto')) cursor.next('a protocol');
   if (!cursor.done) cursor.fail('the end of the rule', cursor.peek);
-  return { priority, not, ...(fwmark === undefined ? {} : { fwmark }), table };
+  return draft;
+}
+
+/** Conditions that a plan keeps only to print them. */
+const OTHERS = new Set(['oif', 'uidrange', 'ipproto', 'sport', 'dport', 'tos', 'dsfield']);
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A whole address prints without its length; bits beyond a length are not looked at. */
+function tryHost(word: string): Prefix | undefined {
+  const address = tryInterfaceAddress(word);
+  return address && networkOf(address);
 }
 
 /** `default` has a name of its own among rules. */

@@ -26,7 +26,7 @@ export interface SetupListed {
 
 /** `CALICO_IPV4POOL_IPIP:  Always` (describe) and `CALICO_IPV4POOL_IPIP=Always` (set env). */
 const VARIABLE =
-  /^((?:CALICO|FELIX|IP|CLUSTER)_[A-Z0-9_]{2,80}|NO_DEFAULT_POOLS|IP)(?::[ \t]{1,40}|=)(\S.{0,500})?$/;
+  /^((?:CALICO|CLUSTER)_[A-Z0-9_]{2,80}|NO_DEFAULT_POOLS)(?::[ \t]{1,40}|=)(\S.{0,500})?$/;
 /** `- name: CALICO_IPV4POOL_IPIP` and `"name": "CALICO_IPV4POOL_IPIP",` with the value on the next line. */
 const NAME = /^(?:- )?"?name"?: "?((?:CALICO|CLUSTER)_[A-Z0-9_]{2,80}|NO_DEFAULT_POOLS)"?,?$/;
 const VALUE = /^"?value"?: ("(?:[^"\\]|\\.){0,500}"|'[^']{0,500}'|[^"'\s][^,]{0,500}),?$/;

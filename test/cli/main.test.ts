@@ -315,6 +315,27 @@ describe('podwire dissect', () => {
     expect(states('../bent.pcap')).toEqual([...Array(9).fill('valid'), 'wrong']);
   });
 
+  it('filter chooses frames, to read or to copy', () => {
+    const file = at('out/calico-vxlan.pcap');
+    const frames = (path: string) =>
+      JSON.parse(podwire(['dissect', path, '--json']).stdout) as {
+        layers: { layer: string; dst?: string }[];
+        time: string;
+      }[];
+    const wanted = frames(file).filter(({ layers }) => layers[1]!.dst === '192.168.33.57');
+    expect(wanted.length).toBeGreaterThan(0);
+    const expression = 'udp port 4789 and dst host 192.168.33.57';
+    podwire(['filter', file, expression, '-w', at('some.pcap')]);
+    expect(frames(at('some.pcap')).map(({ time }) => time)).toEqual(wanted.map(({ time }) => time));
+    const text = podwire(['filter', file, expression]).stdout;
+    expect(text.match(/^frame /gm)).toHaveLength(wanted.length);
+    const wrong = podwire(['filter', file, 'host x']);
+    expect([wrong.status, wrong.stderr]).toEqual([
+      2,
+      'podwire: filter: expected an IPv4 address, found "x"\n',
+    ]);
+  });
+
   it('a reader that goes away ends it quietly', () => {
     const { stderr } = bash(`podwire dissect ${at('out/calico-vxlan.pcap')} | head -c 100`);
     expect(stderr).toBe('');

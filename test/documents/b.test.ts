@@ -1,7 +1,9 @@
 /** Rows B1 to B33 of the inventory: a k3s lab with pools, a global peer and WireGuard. */
 import { describe, expect, it } from 'vitest';
+import { patchManifests } from '../../src/calico/apply.ts';
 import { planCluster } from '../../src/calico/cluster-plan.ts';
 import { editManifests } from '../../src/calico/edit.ts';
+import type { ManifestFile } from '../../src/calico/manifest.ts';
 import { parseYaml } from '../../src/calico/yaml-document.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { importDumps } from '../../src/import/import-dumps.ts';
@@ -161,7 +163,20 @@ describe.skipIf(!ready)('document 001', () => {
     expect(node1.rules.added).toEqual(['99:\tnot from all fwmark 0x100000/0x100000 lookup 1']);
   });
 
-  it.todo('B16 (message): calicoctl patch and what it says are not printed');
+  it('B16 (message): calicoctl patch, there and back, and what it says', () => {
+    const command = /calicoctl patch (\S+) (\S+) --type='merge' -p '(.*)'\n(Success.*\n)/.exec(
+      text,
+    )!;
+    const [, kind = '', name = '', patch = '', said = ''] = command;
+    const files = [{ text: [UNDERLAY, ...NODES].join('\n---\n'), source: 'lab' }];
+    const on = patchManifests(files, { kind, name, patch });
+    expect(on.message).toBe(said);
+    const encrypts = (list: readonly ManifestFile[]): boolean =>
+      planCluster(list).namespaces.some((ns) => ns.devices.some((d) => d.kind === 'wireguard'));
+    expect([encrypts(files), encrypts(on.files)]).toEqual([false, true]);
+    const [, off = ''] = /^calicoctl patch .* -p '(.*false.*)'$/m.exec(text)!;
+    expect(encrypts(patchManifests(on.files, { kind, name, patch: off }).files)).toBe(false);
+  });
 
   it('B17: every node has a key of 32 bytes of its own; a given one is kept', () => {
     const given = /wireguardPublicKey: (\S+)/.exec(text)![1]!;

@@ -1,10 +1,13 @@
 /** Rows D1 to D31 of the inventory: three modes on three nodes. */
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { planCluster } from '../../src/calico/cluster-plan.ts';
 import { editManifests } from '../../src/calico/edit.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { loadCluster, readManifests } from '../../src/cluster/load.ts';
+import { captureFilter } from '../../src/frame/capture-filter.ts';
+import { openCapture } from '../../src/pcap/capture.ts';
 import type { NamespacePlan } from '../../src/plan/plan.ts';
 import { runCommand } from '../../src/text/command.ts';
 import { parseBridgeFdb } from '../../src/text/fdb-reader.ts';
@@ -12,7 +15,7 @@ import { parseIpRoute } from '../../src/text/ip-route.ts';
 import { linkDevice, parseIpLink } from '../../src/text/link-reader.ts';
 import { parseArp } from '../../src/text/neighbour-reader.ts';
 import { formatIp4, formatPrefix } from '../../src/wire/address.ts';
-import { device, namespace, trimLines } from '../text/namespace.ts';
+import { device, namespace, shared, trimLines } from '../text/namespace.ts';
 import {
   between,
   document,
@@ -76,7 +79,29 @@ describe.skipIf(three === undefined)('document 003', () => {
     expect(said(fixture('ipip'), 'k8s-node2', 'ip link show enp1s0')).toContain(macs[1]);
   });
 
-  it.todo('D5: capture filters such as proto 4 are tcpdump’s; podwire has none of its own');
+  it('D5: each filter of the document chooses from the real captures what tcpdump does', () => {
+    const filters = [...text.matchAll(/tcpdump -i enp1s0 -w \S+ ([^`]+)`/g)].map(([, f]) => f!);
+    expect(filters).toContain('proto 4');
+    expect(filters.length).toBeGreaterThan(1);
+    const seen: number[] = [];
+    for (const name of ['ipip', 'bgp', 'vxlan']) {
+      const file = join(shared, 'captures', `calico-${name}.pcap`);
+      for (const filter of filters) {
+        const passes = captureFilter(filter);
+        const capture = openCapture(file);
+        const own = [...capture].filter(({ bytes }) => passes(bytes)).length;
+        capture.close();
+        const { stdout } = spawnSync('tcpdump', ['-nr', file, '-c', '1000', '--', filter]);
+        expect([name, filter, own]).toEqual([
+          name,
+          filter,
+          stdout.toString().match(/\n(?=\d|$)/g)?.length ?? 0,
+        ]);
+        seen.push(own);
+      }
+    }
+    expect(new Set(seen)).toEqual(new Set([0, 10]));
+  });
 
   it('D8: the BGP routes, by the mode switch from D1', () => {
     const shown = between(text.slice(text.indexOf('# bgp')), '```\n', '```');

@@ -88,6 +88,22 @@ default via nothing
     });
   });
 
+  it('the description of a pod makes no pool', () => {
+    const pod = `root@n1:~# kubectl describe pod web
+Name:         web
+IP:           10.2.36.71
+    Environment:
+      CLUSTER_NAME:  prod
+      CALICO_THING:  x
+`;
+    const { plan, assumed } = importDumps([file(pod + ROUTES)]);
+    expect([plan.pools, plan.inventory!.pools]).toEqual([[], []]);
+    expect(assumed.join('\n')).not.toMatch(/pool/);
+    expect(importDumps([file(DESCRIBE + ROUTES)]).assumed.join('\n')).toMatch(
+      /pool default-ipv4-ippool, 10\.77\.0\.0\/16, is the one that the installation makes/,
+    );
+  });
+
   it('a value that cannot be is refused at its line', () => {
     const broken = DESCRIBE.replace('10.77.0.0/16', '10.77.0.1/16');
     const attempt = () => importDumps([file(broken + ROUTES)]);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fib } from '../../src/tables/fib.ts';
 import { RouteKind, Routes } from '../../src/tables/routes.ts';
-import { lookupRules, type Rule } from '../../src/tables/rules.ts';
+import { ANY_INPUT, lookupRules, type Rule } from '../../src/tables/rules.ts';
 
 const hop = (device: number, weight: number) => ({
   kind: RouteKind.Unicast,
@@ -13,6 +13,18 @@ const hop = (device: number, weight: number) => ({
   source: 0 as const,
   weight,
 });
+
+/** A rule without conditions, and without a table. */
+const every = {
+  not: false,
+  value: 0,
+  mask: 0,
+  from: 0,
+  fromMask: 0,
+  to: 0,
+  toMask: 0,
+  input: ANY_INPUT,
+};
 
 /** Nodes' WireGuard set-up: `99: not from all fwmark 0x200000/0x200000 lookup 1`. */
 function encrypting() {
@@ -31,8 +43,8 @@ function encrypting() {
   add(one, 0x0a022400, 24, RouteKind.Throw, 'throw');
   add(main, 0, 0, RouteKind.Unicast, 'default');
   const rules: Rule[] = [
-    { not: true, value: 0x200000, mask: 0x200000, table: one },
-    { not: false, value: 0, mask: 0, table: main },
+    { ...every, not: true, value: 0x200000, mask: 0x200000, table: one },
+    { ...every, table: main },
   ];
   const origin = (address: number, mark: number): string | undefined => {
     const id = lookupRules(rules, routes, address, mark);
@@ -66,6 +78,72 @@ describe('rules', () => {
     expect(origin(0x0a022401, 0)).toBe('default');
     expect(origin(0x08080808, 0)).toBe('default');
     expect(lookupRules(rules.slice(0, 1), routes, 0x0a022401, 0)).toBe(-1);
+  });
+});
+
+describe('conditions of a rule', () => {
+  it('all hold, or with not one of them does not', () => {
+    const small = fc.integer({ min: 0, max: 3 });
+    const prefix = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.constantFrom(0, 30, 31, 32));
+    const drawn = fc.record({
+      not: fc.boolean(),
+      mark: fc.option(small),
+      from: fc.option(prefix),
+      to: fc.option(prefix),
+      input: fc.option(fc.integer({ min: -1, max: 1 })),
+    });
+    const cut = (value: number, length: number): number => Math.floor(value / 2 ** (32 - length));
+    fc.assert(
+      fc.property(
+        fc.array(drawn, { maxLength: 4 }),
+        fc.record({
+          to: small,
+          mark: small,
+          source: small,
+          input: fc.integer({ min: -1, max: 1 }),
+        }),
+        (list, packet) => {
+          const routes = new Routes<string>();
+          const rules = list.map(({ not, mark, from, to, input }, i): Rule => {
+            const table = new Fib();
+            table.insert(0, 0, routes.addHops([hop(0, 1)], String(i)));
+            const ends = (end: [number, number] | null) =>
+              end === null ? [0, 0] : [end[0], end[1] === 0 ? 0 : -1 << (32 - end[1])];
+            const [fromValue = 0, fromMask = 0] = ends(from);
+            const [toValue = 0, toMask = 0] = ends(to);
+            return {
+              not,
+              value: mark ?? 0,
+              mask: mark === null ? 0 : 3,
+              from: fromValue,
+              fromMask,
+              to: toValue,
+              toMask,
+              input: input ?? ANY_INPUT,
+              table,
+            };
+          });
+          const wanted = list.findIndex(({ not, mark, from, to, input }) => {
+            const holds = [
+              mark === null || mark === packet.mark,
+              from === null || cut(from[0], from[1]) === cut(packet.source, from[1]),
+              to === null || cut(to[0], to[1]) === cut(packet.to, to[1]),
+              input === null || input === packet.input,
+            ].every(Boolean);
+            return holds !== not;
+          });
+          const id = lookupRules(
+            rules,
+            routes,
+            packet.to,
+            packet.mark,
+            packet.source,
+            packet.input,
+          );
+          expect(id < 0 ? -1 : Number(routes.origin(id))).toBe(wanted);
+        },
+      ),
+    );
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseYaml } from '../../src/calico/yaml-document.ts';
+import { Cluster } from '../../src/cluster/cluster.ts';
 import type { Inventory } from '../../src/plan/plan.ts';
 import { printYaml } from '../../src/text/calicoctl-yaml.ts';
 import { runCommand } from '../../src/text/command.ts';
@@ -89,8 +90,8 @@ describe('calicoctl get', () => {
       'calicoctl get ippool nope',
       'expected a name of IPPool (external-pool, default-ipv4-ippool), found "nope"',
     ],
-    ['calicoctl get policy', 'expected ippool, node or workloadendpoint, found "policy"'],
-    ['calicoctl get node -o json', 'expected -o wide or -o yaml, found "json"'],
+    ['calicoctl get policy', 'expected ippool|node|workloadendpoint|felixconfiguration'],
+    ['calicoctl get node -o xml', 'expected -o wide, -o yaml or -o json, found "xml"'],
     ['calicoctl delete node x', 'expected get ippool'],
     ['calicoctl', 'expected get ippool'],
     ['calicoctl ipam show --ip=x', 'expected an IPv4 address, found "x"'],
@@ -313,5 +314,87 @@ describe('calicoctl ipam show', () => {
       '| 10.2.36.66 | node2          | 10.2.36.64/26 | node1       | pod  | default/b    |',
       '| 172.16.0.0 | node2          | 172.16.0.0/32 |             | pod  | x/lost       |',
     ]);
+  });
+});
+
+describe('what configures Felix and BGP', () => {
+  const yaml = `apiVersion: projectcalico.org/v3
+kind: BGPConfiguration
+metadata: {name: default}
+spec: {asNumber: 65001, nodeToNodeMeshEnabled: false}
+---
+apiVersion: projectcalico.org/v3
+kind: BGPPeer
+metadata: {name: rack}
+spec: {peerIP: 10.9.0.254, asNumber: 65000, nodeSelector: rack == 'a'}
+---
+apiVersion: projectcalico.org/v3
+kind: BGPPeer
+metadata: {name: all}
+spec: {peerIP: 10.9.0.253, asNumber: 65000}
+---
+apiVersion: projectcalico.org/v3
+kind: FelixConfiguration
+metadata: {name: default}
+spec: {vxlanMTU: 1400}
+---
+apiVersion: projectcalico.org/v3
+kind: IPAMConfiguration
+metadata: {name: default}
+spec: {strictAffinity: true, maxBlocksPerHost: 4}
+---
+apiVersion: projectcalico.org/v3
+kind: Node
+metadata: {name: n1}
+spec: {bgp: {ipv4Address: 10.9.0.1/24}}
+---
+apiVersion: podwire/v1
+kind: Underlay
+metadata: {name: u}
+spec:
+  segments:
+  - name: A
+    members: [{name: n1, interface: eth0, address: 10.9.0.1/24}, {name: gw, interface: a, address: 10.9.0.254/24}, {name: gv, interface: a, address: 10.9.0.253/24}]
+  routers: [{name: gw}, {name: gv}]
+`;
+  const cluster = Cluster.fromYaml(yaml);
+  const says = (command: string): string => cluster.exec('n1', command.split(' '));
+
+  it('has calicoctl’s columns', () => {
+    expect(says('calicoctl get bgpconfig')).toBe(
+      'NAME      LOGSEVERITY   MESHENABLED   ASNUMBER   \n' +
+        'default   Info          false         65001      \n\n',
+    );
+    expect(says('calicoctl get bgpPeers -o wide')).toBe(
+      'NAME   PEERIP       NODE          ASN     \n' +
+        'all    10.9.0.253   (global)      65000   \n' +
+        "rack   10.9.0.254   rack == 'a'   65000   \n\n",
+    );
+    expect(says('calicoctl get node -o wide')).toContain('(65001)');
+  });
+
+  it('comes back as YAML and as JSON', () => {
+    expect(says('calicoctl get felixconfig default -o yaml')).toBe(
+      'apiVersion: projectcalico.org/v3\nkind: FelixConfiguration\nmetadata:\n  name: default\nspec:\n  vxlanMTU: 1400\n',
+    );
+    const text = says('calicoctl get felixconfiguration -o json');
+    expect(text).toMatch(
+      /^\{\n {2}"kind": "FelixConfigurationList",\n {2}"apiVersion": "projectcalico/,
+    );
+    expect(JSON.parse(text).items[0].spec).toEqual({ vxlanMTU: 1400 });
+    expect(() => says('calicoctl get bgppeer nobody')).toThrow('BGPPeer (all, rack)');
+  });
+
+  it('IPAM’s own is shown as it is stored', () => {
+    expect(says('calicoctl ipam show --show-configuration')).toBe(
+      `+--------------------+-------+
+|      PROPERTY      | VALUE |
++--------------------+-------+
+| StrictAffinity     | true  |
+| AutoAllocateBlocks | true  |
+| MaxBlocksPerHost   |     4 |
++--------------------+-------+
+`,
+    );
   });
 });

@@ -262,7 +262,7 @@ describe('what is damaged is refused with its line', () => {
     ['arp', parseArp, '? (10.0.0.1) at 02:00:00:00:00:01 [ether]'],
     ['bridge fdb', parseBridgeFdb, '02:00:00:00:00:01 dev eth0 dst 10.0.0.256 self'],
     ['bridge fdb', parseBridgeFdb, '02:00:00:00:00:01 dst 10.0.0.1 self permanent'],
-    ['ip rule', parseIpRule, '99:\tfrom 10.0.0.0/8 lookup 1'],
+    ['ip rule', parseIpRule, '99:\tfrom 10.0.0.0/8 blackhole'],
     ['ip rule', parseIpRule, '99999999999:\tfrom all lookup main'],
     ['ip link', parseIpLink, '    link/ether 02:00:00:00:00:01'],
     ['ip link', parseIpLink, '0: eth0: <UP> mtu 1500'],
