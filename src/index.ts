@@ -73,6 +73,12 @@ export { type Finding, lintPlan } from './report/lint.ts';
 export { sendRecorded } from './report/trace-captures.ts';
 export { formatSteps, formatTrace, type TraceTextOptions } from './report/trace-text.ts';
 export { Fib, type FibColumns, type FibEntry } from './tables/fib.ts';
+export {
+  type SampleStream,
+  type SampleTable,
+  sampleAddresses,
+  sampleRoutes,
+} from './tables/sample-routes.ts';
 export { type CommandOptions, runCommand } from './text/command.ts';
 export type { FrameDifference } from './verify/compare.ts';
 export { type Lab, type LabCapture, type LabEvent, openLab } from './verify/lab.ts';

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { PodwireError } from '../index.ts';
+import { addBench } from './bench.ts';
 import { addDiff } from './diff.ts';
 import { addDissect } from './dissect.ts';
 import { addFilter } from './filter.ts';
@@ -34,9 +35,13 @@ const commands = [
   addVerify,
   addDissect,
   addRun,
+  addBench,
 ];
 for (const add of commands) add(program);
-for (const command of program.commands) command.exitOverride();
+for (const command of program.commands) {
+  command.exitOverride();
+  for (const part of command.commands) part.exitOverride();
+}
 
 try {
   program.parse();

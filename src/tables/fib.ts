@@ -45,7 +45,6 @@ const LARGE = [24, 8];
 /** Cells of blocks for routes to come, for the arrays of a large table to stay the same. */
 const SPARE = 256 * 256;
 const NO_CELLS = new Uint16Array(0);
-const NO_KERNEL: Kernel = { lookup: () => -1, batch: () => undefined };
 
 export class Fib {
   private tree = new PrefixTree();
@@ -59,8 +58,8 @@ export class Fib {
   /** The small form ran out of blocks. */
   private scattered = false;
   private table: StrideTable | null = null;
-  private kernel = NO_KERNEL;
-  /** The cells of the small form while they are narrow: read without a closure between. */
+  private kernel: Kernel | null = null;
+  /** The cells of the small form in narrow cells, read without a closure between; else none. */
   private top: Uint16Array = NO_CELLS;
   private rest: Uint16Array = NO_CELLS;
 
@@ -135,10 +134,9 @@ export class Fib {
 
   /** The value of the longest matching prefix, or -1. Allocates nothing once painted. */
   lookup(address: number): number {
-    if (this.table === null) this.compile();
-    return this.top === NO_CELLS
-      ? this.kernel.lookup(address)
-      : find8(this.top, this.rest, address);
+    const { top } = this;
+    if (top !== NO_CELLS) return find8(top, this.rest, address);
+    return (this.kernel ?? this.compile()).lookup(address);
   }
 
   /**
@@ -150,8 +148,7 @@ export class Fib {
       const room = Math.min(addresses.length, values.length);
       throw new PodwireError('ERR_USAGE', `expected a count of at most ${room}, found ${count}`);
     }
-    if (this.table === null) this.compile();
-    this.kernel.batch(addresses, values, count);
+    (this.kernel ?? this.compile()).batch(addresses, values, count);
   }
 
   get size(): number {
@@ -216,7 +213,7 @@ export class Fib {
     if (table.rest !== rest) this.use(table);
   }
 
-  private compile(): void {
+  private compile(): Kernel {
     const large = this.isLarge;
     const table = new StrideTable(large ? LARGE : SMALL, this.wide, large ? SPARE : 256);
     try {
@@ -224,11 +221,10 @@ export class Fib {
     } catch (reason) {
       if (reason !== OVERFLOW) throw reason;
       this.overflow();
-      this.compile();
-      return;
+      return this.compile();
     }
     table.trim(large ? SPARE : 0);
-    this.use(table);
+    return this.use(table);
   }
 
   private overflow(): void {
@@ -240,15 +236,20 @@ export class Fib {
 
   private forget(): void {
     this.table = null;
+    this.kernel = null;
+    this.top = NO_CELLS;
+    this.rest = NO_CELLS;
   }
 
-  private use(table: StrideTable): void {
+  private use(table: StrideTable): Kernel {
     const { top, rest } = table;
     this.table = table;
-    this.kernel = kernelOf(table, top.length > 256);
+    const kernel = kernelOf(table, top.length > 256);
+    this.kernel = kernel;
     const isPlain = top.length === 256 && top instanceof Uint16Array;
     this.top = isPlain ? top : NO_CELLS;
     this.rest = isPlain ? (rest as Uint16Array) : NO_CELLS;
+    return kernel;
   }
 }
 
