@@ -99,6 +99,7 @@ export class Fib {
 
   /** Removes the route with this metric, or the winning one. Whether there was one. */
   remove(address: number, length: number, metric?: number): boolean {
+    if (!isLength(length)) return false;
     const node = this.tree.find(address, length);
     if (node < 0 || this.tree.values[node]! < 0) return false;
     const others = this.seconds.get(node);
@@ -253,8 +254,11 @@ export class Fib {
   }
 }
 
+const isLength = (length: number): boolean =>
+  Number.isInteger(length) && length >= 0 && length <= 32;
+
 function check(length: number, value: number): void {
-  if (!Number.isInteger(length) || length < 0 || length > 32) {
+  if (!isLength(length)) {
     throw new PodwireError('ERR_ADDRESS', `expected a prefix length of 0 to 32, found ${length}`);
   }
   if (!Number.isInteger(value) || value < 0 || value > MAX_VALUE) {

@@ -170,6 +170,14 @@ describe('Fib', () => {
     agree();
   });
 
+  it('has nothing to remove at a length that no prefix has', () => {
+    const fib = new Fib();
+    for (let length = 0; length <= 32; length++) fib.insert(0, length, length);
+    for (const length of [-1, 33, 1.5, Number.NaN]) expect(fib.remove(0, length)).toBe(false);
+    expect(fib.size).toBe(33);
+    expect(fib.lookup(0)).toBe(32);
+  });
+
   it('refuses a batch that is longer than its arrays', () => {
     const fib = new Fib();
     fib.insert(0, 0, 5);
