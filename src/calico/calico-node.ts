@@ -23,6 +23,8 @@ export interface CalicoNode {
   readonly wireguardAddress: Given<Ip4> | undefined;
   /** Base64 of 32 bytes, as published. */
   readonly wireguardKey: Given<string> | undefined;
+  /** It says that it has none: a kernel without WireGuard. */
+  readonly wireguardUnable: boolean;
   /** Absent where the cluster's number is inherited. */
   readonly asNumber: Given<number> | undefined;
   /** Makes the node a route reflector, outside the mesh. */
@@ -49,6 +51,9 @@ export function readNode(name: string, resource: Field): CalicoNode {
     return agree(given(inSpec, read), blank ? undefined : given(noted, read), text);
   };
   const ip4 = (f: Field) => f.ip4();
+  const publicKey = resource.entry('status').entry('wireguardPublicKey');
+  const isBlank = (f: Field): boolean => f.isText && f.text() === '';
+  const blankKey = isBlank(publicKey);
 
   return {
     name,
@@ -79,11 +84,12 @@ export function readNode(name: string, resource: Field): CalicoNode {
       String,
     ),
     wireguardKey: either(
-      resource.entry('status').entry('wireguardPublicKey'),
+      blankKey ? resource.entry('') : publicKey,
       'WireguardPublicKey',
       readKey,
       (key) => key,
     ),
+    wireguardUnable: blankKey || isBlank(annotations.entry('projectcalico.org/WireguardPublicKey')),
     asNumber: either(bgp.entry('asNumber'), 'ASNumber', readAsNumber, String),
     clusterId: either(
       bgp.entry('routeReflectorClusterID'),
@@ -127,6 +133,7 @@ export const mergeNodes = (a: CalicoNode, b: CalicoNode): CalicoNode => ({
   vxlanMac: agree(a.vxlanMac, b.vxlanMac, formatMac),
   wireguardAddress: agree(a.wireguardAddress, b.wireguardAddress, String),
   wireguardKey: agree(a.wireguardKey, b.wireguardKey, (key) => key),
+  wireguardUnable: a.wireguardUnable || b.wireguardUnable,
   asNumber: agree(a.asNumber, b.asNumber, String),
   clusterId: agree(a.clusterId, b.clusterId, (id) => id),
   at: a.at,

@@ -37,6 +37,8 @@ export interface PlanOptions {
    * ClusterInformation among the resources says, else `v3.28`.
    */
   readonly release?: Release;
+  /** Keys that nobody states follow from it. Default 1. */
+  readonly seed?: number;
 }
 
 /**
@@ -46,7 +48,7 @@ export interface PlanOptions {
  */
 export function planCluster(
   files: readonly ManifestFile[],
-  { release }: PlanOptions = {},
+  { release, seed = 1 }: PlanOptions = {},
 ): ClusterPlan {
   const manifest = loadManifests(files);
   const { nodes, setup } = manifest;
@@ -54,10 +56,10 @@ export function planCluster(
   const flavour = flavourOf(release ?? releaseOf(setup.version, assumptions));
   const felix = felixSettings(manifest, assumptions);
   const fabric = buildFabric(manifest, assumptions);
-  const addressing = assignAddresses(manifest, assumptions, ({ name }) =>
-    wantsWireguardAddress(felix(name)),
+  const addressing = assignAddresses(manifest, assumptions, (node) =>
+    wantsWireguardAddress(node, felix(node.name)),
   );
-  const control = controlPlane(manifest, fabric, addressing, felix, flavour, assumptions);
+  const control = controlPlane(manifest, fabric, addressing, felix, flavour, seed, assumptions);
   const number = numbering(manifest.freedoms);
   noteMtus(fabric, felix, assumptions);
   noteSetup(manifest, assumptions);
@@ -180,7 +182,7 @@ function planNode(
   const at = fabric.nodes.get(name)!;
   const { felix, mtus, rules } = control.nodes.get(name)!;
   const { tunnels } = addressing;
-  const mesh = felix.wireguardEnabled === true ? control.wireguard : undefined;
+  const mesh = control.wireguard?.keys.has(name) === true ? control.wireguard : undefined;
   const own = [
     loopback,
     ...at.nics.map(nicDevice),
@@ -194,7 +196,7 @@ function planNode(
       vxlan: tunnels.vxlan.get(name),
       wireguard: mesh && {
         name: wireguardDevice(felix),
-        address: wantsWireguardAddress(felix) ? tunnels.wireguard.get(name) : at.own.address,
+        address: wantsWireguardAddress(node, felix) ? tunnels.wireguard.get(name) : at.own.address,
         settings: wireguardSettings(mesh, node, felix, flavour),
       },
     }),

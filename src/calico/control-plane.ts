@@ -43,6 +43,7 @@ export function controlPlane(
   addressing: Addressing,
   felix: FelixOf,
   flavour: Flavour,
+  seed: number,
   assumptions: string[],
 ): ControlPlane {
   const { pools, nodes, bgp } = manifest;
@@ -83,7 +84,14 @@ export function controlPlane(
     remote: remoteRoutes({ network, fabric, pools, destinations, services, sites, vteps }),
     network,
     wireguard: wireguardMesh(
-      { nodes, felixOf: felix, destinations, addressing, fabric },
+      {
+        nodes,
+        felixOf: felix,
+        destinations,
+        addressing,
+        fabric,
+        keySource: { seed, given: manifest.freedoms.wireguardKeys },
+      },
       assumptions,
     ),
   };

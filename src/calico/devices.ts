@@ -119,6 +119,8 @@ export function tunnelDevices(input: TunnelInput): Unnumbered[] {
       addresses: wireguard.address === undefined ? [] : [single(wireguard.address)],
       wireguard: wireguard.settings,
       queueLength: 1000,
+      // device.c, WG_NETDEV_FEATURES: sums and segments are made when it encrypts.
+      checksumOffload: true,
     });
   }
   return devices;

@@ -62,7 +62,10 @@ const SPECS: Fields = new Map([
   ['Pod', ['nodeName', 'hostNetwork']],
   ['Service', ['clusterIP', 'clusterIPs', 'externalIPs', 'externalTrafficPolicy', 'type', 'ports']],
   ['Underlay', ['segments', 'routers', 'hosts', 'defaultGateway', 'srcDstCheck']],
-  ['FreeInputs', ['identifications', 'vxlanSourcePorts', 'checksumOffload', 'ifindex']],
+  [
+    'FreeInputs',
+    ['identifications', 'vxlanSourcePorts', 'checksumOffload', 'ifindex', 'wireguardPrivateKeys'],
+  ],
 ]);
 
 const INNER: Fields = new Map([

@@ -4,6 +4,7 @@
  */
 import type { FreeInputs, NamespacePlan } from '../plan/plan.ts';
 import { type Ip4, tryIp4 } from '../wire/address.ts';
+import { PrivateKey, tryKey } from '../wireguard/key.ts';
 import type { Field } from './field.ts';
 import { listNames } from './names.ts';
 
@@ -13,10 +14,18 @@ export interface DeviceNote {
   readonly at: Field;
 }
 
+/** The private half of a node's WireGuard key. */
+export interface GivenKey {
+  readonly node: string;
+  readonly key: PrivateKey;
+  readonly at: Field;
+}
+
 export interface Freedoms {
   readonly inputs: FreeInputs;
   readonly checksumOffload: readonly DeviceNote[];
   readonly ifindex: readonly (DeviceNote & { readonly index: number })[];
+  readonly wireguardKeys: readonly GivenKey[];
   /** Every namespace named in `inputs`, with its place. */
   readonly names: readonly { readonly name: string; readonly at: Field }[];
 }
@@ -25,6 +34,7 @@ export const noFreedoms: Freedoms = {
   inputs: { identifications: [], vxlanSourcePorts: [] },
   checksumOffload: [],
   ifindex: [],
+  wireguardKeys: [],
   names: [],
 };
 
@@ -41,6 +51,7 @@ export function readFreeInputs(resource: Field, before: Freedoms): Freedoms {
   const spec = resource.entry('spec');
   const identifications = spec.entry('identifications').items();
   const ports = spec.entry('vxlanSourcePorts').items();
+  const keys = spec.entry('wireguardPrivateKeys').items();
   return {
     inputs: {
       identifications: [
@@ -66,9 +77,10 @@ export function readFreeInputs(resource: Field, before: Freedoms): Freedoms {
         .items()
         .map((at) => ({ ...readDevice(at), index: at.entry('index').integer(1, MAX_IFINDEX) })),
     ],
+    wireguardKeys: [...before.wireguardKeys, ...keys.map(readPrivateKey)],
     names: [
       ...before.names,
-      ...[...identifications, ...ports].map((entry) => {
+      ...[...identifications, ...ports, ...keys].map((entry) => {
         const at = entry.entry('node');
         return { name: namespaceName(at), at };
       }),
@@ -90,6 +102,17 @@ function readSourcePort(at: Field): FreeInputs['vxlanSourcePorts'][number] {
     destinationPort: destination.port,
     port: at.entry('port').integer(0, 0xffff),
   };
+}
+
+/** What stands there is not repeated in a refusal: it may be most of a key. */
+function readPrivateKey(at: Field): GivenKey {
+  const key = at.entry('privateKey');
+  const text = key.isText ? key.text() : '';
+  const bytes = tryKey(text);
+  if (bytes === undefined || bytes.every((byte) => byte === 0)) {
+    throw key.conflict('a private key as `wg genkey` prints it', 'something else');
+  }
+  return { node: namespaceName(at.entry('node')), key: new PrivateKey(bytes), at };
 }
 
 const readDevice = (at: Field): DeviceNote => ({

@@ -34,7 +34,8 @@ export function numbering({ ifindex, checksumOffload }: Freedoms): Numbering {
         index = next;
         next = Math.max(next + 1, first);
       }
-      const checksumOffload = offloaded.get(namespace)?.has(device.name) ?? false;
+      const checksumOffload =
+        device.checksumOffload || offloaded.get(namespace)?.has(device.name) === true;
       const isDone =
         'index' in device && device.index === index && device.checksumOffload === checksumOffload;
       return isDone ? device : { ...device, index, checksumOffload };

@@ -13,6 +13,7 @@ import { compareNames } from './names.ts';
 import type { Release } from './release.ts';
 import type { Setup } from './setup-draft.ts';
 import type { Fabric } from './underlay.ts';
+import type { NodeKeys } from './wireguard-keys.ts';
 
 export interface InventoryInput {
   readonly release: Release;
@@ -25,7 +26,7 @@ export interface InventoryInput {
   readonly fabric: Fabric;
   readonly network: BgpNetwork | undefined;
   /** Public keys of the nodes that encrypt. */
-  readonly keys: ReadonlyMap<string, string>;
+  readonly keys: ReadonlyMap<string, NodeKeys>;
 }
 
 export function inventoryOf(input: InventoryInput): Inventory {
@@ -112,7 +113,7 @@ function nodeFacts(node: CalicoNode, { addressing, fabric, keys }: InventoryInpu
     ipipTunnel: ipip.get(node.name),
     vxlanTunnel: vxlan.get(node.name),
     wireguardTunnel: wireguard.get(node.name),
-    wireguardPublicKey: keys.get(node.name),
+    wireguardPublicKey: keys.get(node.name)?.publicKey,
   };
   return {
     name: node.name,

@@ -2,9 +2,7 @@
  * WireGuard as routing (felix/wireguard/wireguard.go): a rule in front of the main
  * table sends what is not yet encrypted to a table of its own, where the prefixes of
  * nodes that can decrypt lead to the device and all others back to the main table.
- * Only public keys exist here.
  */
-import { createHash } from 'node:crypto';
 import type { RoutePlan, RulePlan, WireguardPeerPlan, WireguardSettings } from '../plan/plan.ts';
 import { compareIp4, contains, formatPrefix, type Ip4, type Prefix } from '../wire/address.ts';
 import type { Addressing } from './blocks.ts';
@@ -14,6 +12,7 @@ import type { FelixOf, FelixSettings } from './felix-configuration.ts';
 import type { Flavour } from './release.ts';
 import { route } from './route-entry.ts';
 import type { Fabric } from './underlay.ts';
+import { type KeySource, type NodeKeys, wireguardKeys } from './wireguard-keys.ts';
 
 /** Felix's defaults (config_params.go). */
 const DEVICE = 'wireguard.cali';
@@ -41,8 +40,8 @@ export interface WireguardMesh {
   readonly members: ReadonlyMap<string, Member>;
   /** What leads to each node, member or not, by address. */
   readonly cidrs: ReadonlyMap<string, readonly Prefix[]>;
-  /** Public keys of the nodes that encrypt, also of those with one key for two. */
-  readonly keys: ReadonlyMap<string, string>;
+  /** Keys of the nodes that encrypt, also of those with one key for two. */
+  readonly keys: ReadonlyMap<string, NodeKeys>;
 }
 
 export interface WireguardInput {
@@ -51,35 +50,31 @@ export interface WireguardInput {
   readonly destinations: readonly Destination[];
   readonly addressing: Addressing;
   readonly fabric: Fabric;
+  readonly keySource: KeySource;
 }
 
-/** A published key, or one that follows from the name: 32 bytes, base64. */
-const publicKeyOf = ({ name, wireguardKey }: CalicoNode): string =>
-  wireguardKey?.value ?? createHash('sha256').update(`wireguard ${name}`).digest('base64');
+const encrypts = ({ wireguardUnable }: CalicoNode, felix: FelixSettings): boolean =>
+  felix.wireguardEnabled === true && !wireguardUnable;
 
 /** Only nodes with an address of their own; with host encryption the node address serves. */
-export const wantsWireguardAddress = (felix: FelixSettings): boolean =>
-  felix.wireguardEnabled === true && felix.wireguardHostEncryptionEnabled !== true;
+export const wantsWireguardAddress = (node: CalicoNode, felix: FelixSettings): boolean =>
+  encrypts(node, felix) && felix.wireguardHostEncryptionEnabled !== true;
 
 /** `undefined` where no node encrypts. */
 export function wireguardMesh(
-  { nodes, felixOf, destinations, addressing, fabric }: WireguardInput,
+  { nodes, felixOf, destinations, addressing, fabric, keySource }: WireguardInput,
   assumptions: string[],
 ): WireguardMesh | undefined {
-  const enabled = nodes.filter(({ name }) => felixOf(name).wireguardEnabled === true);
+  const enabled = nodes.filter((node) => encrypts(node, felixOf(node.name)));
   if (enabled.length === 0) return undefined;
-  if (enabled.some(({ wireguardKey }) => wireguardKey === undefined)) {
-    assumptions.push(
-      'WireGuard keys that no Node states follow from the names of the nodes; real ones are random',
-    );
-  }
+  const keys = wireguardKeys(enabled, keySource, assumptions);
   const cidrs = cidrsByNode(nodes, felixOf, destinations, addressing, fabric);
-  const keys = new Map(enabled.map((node) => [node.name, publicKeyOf(node)]));
   const owners = new Map<string, number>();
-  for (const key of keys.values()) owners.set(key, (owners.get(key) ?? 0) + 1);
+  for (const { publicKey } of keys.values())
+    owners.set(publicKey, (owners.get(publicKey) ?? 0) + 1);
   const members = new Map<string, Member>();
   for (const node of enabled) {
-    const publicKey = keys.get(node.name)!;
+    const { publicKey } = keys.get(node.name)!;
     // A key that two nodes claim is nobody's.
     if (owners.get(publicKey) !== 1) continue;
     const felix = felixOf(node.name);
@@ -142,7 +137,7 @@ export function wireguardSettings(
 ): WireguardSettings {
   const self = mesh.members.get(node.name);
   return {
-    publicKey: publicKeyOf(node),
+    ...mesh.keys.get(node.name)!,
     listenPort: felix.wireguardListeningPort ?? PORT,
     fwmark: wireguardMark,
     // A node whose key is not its own has no peers that would answer it.
@@ -178,10 +173,10 @@ export function wireguardRoutes(
     ...route({ table: TABLE, protocol: 'boot', origin: 'felix' }, cidr),
     type: 'throw',
   });
-  const encrypts = members.has(name);
+  const isMember = members.has(name);
   return [...cidrs].flatMap(([node, own]) => {
     if (node === name) return uncovered(own).map(back);
-    const member = encrypts ? members.get(node) : undefined;
+    const member = isMember ? members.get(node) : undefined;
     if (member === undefined) return own.map(back);
     const first = member.into[0];
     return first === undefined || first.device === device

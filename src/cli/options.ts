@@ -55,20 +55,20 @@ export const releaseOption = (): Option =>
 export interface PlanFlags {
   readonly set?: readonly string[];
   readonly release?: string;
+  readonly seed?: number;
 }
 
 export interface ClusterFlags extends PlanFlags {
   readonly cold?: boolean;
-  readonly seed?: number;
 }
 
 /** The plan of some files, edited; says on standard error what was not used. */
 export function planOf(files: readonly ManifestFile[], flags: PlanFlags = {}): ClusterPlan {
-  const { set = [], release } = flags;
-  const plan = planCluster(
-    editManifests(files, set),
-    release === undefined ? {} : { release: release as Release },
-  );
+  const { set = [], release, seed } = flags;
+  const plan = planCluster(editManifests(files, set), {
+    ...(release === undefined ? {} : { release: release as Release }),
+    ...(seed === undefined ? {} : { seed }),
+  });
   if (plan.ignored.length > 0) tell(`podwire: not used: ${plan.ignored.join(', ')}\n`);
   return plan;
 }

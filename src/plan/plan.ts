@@ -9,8 +9,10 @@
 import type { InterfaceAddress, Ip4, Mac, Prefix } from '../wire/address.ts';
 import type { Inventory } from './inventory.ts';
 import type { NetfilterPlan } from './netfilter.ts';
+import type { WireguardSettings } from './wireguard.ts';
 
 export type * from './inventory.ts';
+export type { PeerTraffic, WireguardPeerPlan, WireguardSettings } from './wireguard.ts';
 
 export type Role = 'node' | 'pod' | 'router' | 'host';
 
@@ -30,23 +32,6 @@ export interface VxlanSettings {
   readonly local: Ip4;
   /** Name of the device that carries the outer packets. */
   readonly parent: string;
-}
-
-/** A peer of a WireGuard device, as `wg show` lists it. */
-export interface WireguardPeerPlan {
-  /** Base64 of 32 bytes. */
-  readonly publicKey: string;
-  readonly endpoint: { readonly address: Ip4; readonly port: number };
-  readonly allowedIps: readonly Prefix[];
-}
-
-export interface WireguardSettings {
-  /** Base64 of 32 bytes. */
-  readonly publicKey: string;
-  readonly listenPort: number;
-  /** Mark of the encrypted packets, so that the rule for plain ones does not catch them. */
-  readonly fwmark: number;
-  readonly peers: readonly WireguardPeerPlan[];
 }
 
 export interface DevicePlan {

@@ -191,6 +191,7 @@ export function linkDevice(listed: LinkListed): DevicePlan {
     ...(whole ? { vxlan: { vni, port, local, parent } } : {}),
     queueLength,
     qdisc,
-    checksumOffload: false,
+    // device.c, WG_NETDEV_FEATURES; of others no listing tells.
+    checksumOffload: kind === 'wireguard',
   };
 }
