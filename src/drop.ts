@@ -233,7 +233,7 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
   ),
   [Drop.TunnelUnsupported]: info(
     'tunnel-unsupported',
-    'a real node would encrypt here; WireGuard tunnels are not modelled yet',
+    'a WireGuard device without settings: no listing tells its port and peers',
   ),
   [Drop.Filtered]: info('filtered', 'a rule of netfilter drops it', 'NETFILTER_DROP'),
   [Drop.ConntrackClash]: info(

@@ -28,6 +28,7 @@ import { localRoutes } from '../text/ip-route.ts';
 import { rulesOf } from '../text/ip-rule.ts';
 import { type Ip4, macHigh, macLow, netmask } from '../wire/address.ts';
 import { type Link, Segment, Veth } from './links.ts';
+import { KeyRing } from './tunnel-keys.ts';
 
 const kindOf: { readonly [T in RouteType]: RouteKind } = {
   unicast: RouteKind.Unicast,
@@ -51,8 +52,13 @@ export const nudOf: { readonly [S in NeighbourState]: Nud } = {
 };
 
 /** `seed` decides every byte that is random on a real node and not declared. */
-export function buildNodes(plan: ClusterPlan, world: World, seed: number): Node[] {
-  const nodes = plan.namespaces.map((ns, position) => buildNode(ns, position, world, seed));
+export function buildNodes(
+  plan: ClusterPlan,
+  world: World,
+  seed: number,
+  keys: KeyRing = new KeyRing(plan, seed),
+): Node[] {
+  const nodes = plan.namespaces.map((ns, position) => buildNode(ns, position, world, seed, keys));
   const named = new Map(nodes.map((node) => [node.name, node]));
   for (const { node, source, destination, protocol, next } of plan.free.identifications) {
     declaredAt(named, node).identifications.declare(source, destination, protocol, next);
@@ -72,14 +78,23 @@ function declaredAt(named: ReadonlyMap<string, Node>, name: string): Node {
   );
 }
 
-function buildNode(plan: NamespacePlan, position: number, world: World, seed: number): Node {
+function buildNode(
+  plan: NamespacePlan,
+  position: number,
+  world: World,
+  seed: number,
+  keys: KeyRing,
+): Node {
   checkTables(plan);
   return new Node({
     plan,
     position,
     world,
     devices: plan.devices.map((device, i) => new Device(device, i)),
-    state: (node) => stateOf(node, mix(seed, position + 1)),
+    state: (node) => ({
+      ...stateOf(node, mix(seed, position + 1)),
+      wireguard: node.encrypts ? keys.tunnels(node) : null,
+    }),
   });
 }
 
@@ -161,6 +176,7 @@ function stateOf({ plan, devices }: Node, seed: number): NodeState {
     icmpLimit: new IcmpLimit(plan.icmpRateLimit ?? 1000, plan.routeErrorCost ?? 1000),
     reassembly: new Reassembly(),
     gathering: new Gathering(),
+    wireguard: null,
     netfilter:
       plan.netfilter === undefined ? null : new Netfilter(new Chains(plan.netfilter, seed), seed),
   };

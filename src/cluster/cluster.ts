@@ -29,6 +29,7 @@ import { Flow, FlowCache } from './flow-cache.ts';
 import type { Link } from './links.ts';
 import { Names } from './names.ts';
 import { type SendOptions, send, type Trace } from './send.ts';
+import { KeyRing } from './tunnel-keys.ts';
 
 /** A device of a namespace. */
 export interface Port {
@@ -40,6 +41,8 @@ export class Cluster implements World {
   readonly plan: ClusterPlan;
   readonly nodes: readonly Node[];
   readonly names: Names;
+  /** Secrets of WireGuard, for a key log. */
+  readonly keys: KeyRing;
   readonly counts: Counts = { entered: 0, born: 0, delivered: 0, dropped: 0, consumed: 0 };
   /** Virtual time: whole seconds since the epoch, and nanoseconds. It never goes back. */
   now: Moment = { seconds: 0, nanoseconds: 0 };
@@ -54,7 +57,9 @@ export class Cluster implements World {
 
   constructor(plan: ClusterPlan, options: ClusterOptions = {}) {
     this.plan = plan;
-    this.nodes = buildNodes(plan, this, options.seed ?? 1);
+    const seed = options.seed ?? 1;
+    this.keys = new KeyRing(plan, seed);
+    this.nodes = buildNodes(plan, this, seed, this.keys);
     this.links = buildLinks(plan, this.nodes);
     if (options.neighbours !== 'cold') warm(plan, this.nodes);
     this.names = new Names(this.nodes, plan.services);
@@ -81,7 +86,7 @@ export class Cluster implements World {
 
   /** The tables of a namespace as they are now. */
   tables(name: string): NamespacePlan {
-    return dump(this.names.find(name));
+    return dump(this.names.find(name), this.keys);
   }
 
   /** What a command prints in a namespace: `['ip', 'route']`, `['calicoctl', 'node', 'status']` … */

@@ -1,8 +1,9 @@
 /** The tables of a namespace as they are now, in the form plans and printers share. */
 import type { Node } from '../node/node.ts';
-import type { NamespacePlan, NeighbourPlan, NeighbourState } from '../plan/plan.ts';
+import type { DevicePlan, NamespacePlan, NeighbourPlan, NeighbourState } from '../plan/plan.ts';
 import { isValid, Nud } from '../tables/neighbours.ts';
 import { type Ip4, joinMac } from '../wire/address.ts';
+import type { KeyRing } from './tunnel-keys.ts';
 
 const stateName: { readonly [S in Nud]: NeighbourState } = {
   [Nud.None]: 'FAILED',
@@ -16,7 +17,7 @@ const stateName: { readonly [S in Nud]: NeighbourState } = {
   [Nud.Permanent]: 'PERMANENT',
 };
 
-export function dump(node: Node): NamespacePlan {
+export function dump(node: Node, keys: KeyRing): NamespacePlan {
   const neighbours = [...node.neighbours].map((id) => neighbourPlan(node, id));
   for (const device of node.devices) {
     if (device.learned === null) continue;
@@ -28,8 +29,19 @@ export function dump(node: Node): NamespacePlan {
       neighbours.push({ device: device.name, address, mac, state: 'REACHABLE' });
     }
   }
-  return { ...node.plan, neighbours };
+  const devices = node.encrypts ? { devices: liveDevices(node, keys) } : {};
+  return { ...node.plan, ...devices, neighbours };
 }
+
+/** Devices with what their WireGuard peers have heard and sent. */
+const liveDevices = (node: Node, keys: KeyRing): DevicePlan[] =>
+  node.devices.map(({ plan, position }) => {
+    const tunnel = node.wireguard?.started(position);
+    if (tunnel === undefined || plan.wireguard === undefined) return plan;
+    const { now } = node.world;
+    const peers = plan.wireguard.peers.map((peer) => keys.live(tunnel, peer, now));
+    return { ...plan, wireguard: { ...plan.wireguard, peers } };
+  });
 
 /** One live neighbour entry. */
 export function neighbourPlan(node: Node, id: number): NeighbourPlan {

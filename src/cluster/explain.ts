@@ -13,6 +13,7 @@ import { formatIp4, formatMac, type Ip4, joinMac } from '../wire/address.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { neighbourPlan } from './dump.ts';
+import { tellWireguardIn, tellWireguardOut } from './explain-wireguard.ts';
 
 /** One room a packet passed. */
 export interface Step {
@@ -27,7 +28,7 @@ export interface Step {
 }
 
 /** What a room did: the entry it used and a sentence about it. */
-interface Finding {
+export interface Finding {
   readonly entry?: string;
   readonly note: string;
 }
@@ -133,6 +134,8 @@ const tellers: { readonly [R in Room]: Teller } = {
     note: `IPIP: outer ${formatIp4(from)} > ${formatIp4(to)}, TTL and DF of the inner packet`,
   }),
   [Room.IpipIn]: (_node, { noteA: from }) => ({ note: `IPIP unwrapped, from ${formatIp4(from)}` }),
+  [Room.WireguardOut]: tellWireguardOut,
+  [Room.WireguardIn]: tellWireguardIn,
 };
 
 /** The drop code a record ended in, or undefined. */

@@ -53,8 +53,11 @@ export class Device {
   readonly routeLocalnet: boolean;
   /** VXLAN settings; 0 on other devices. Addresses are signed. */
   readonly vni: number;
-  readonly port: number;
   readonly local: number;
+  /** UDP: where VXLAN sends to, where WireGuard listens; 0 on other devices. */
+  readonly port: number;
+  /** Of the packets that WireGuard sends. */
+  readonly mark: number;
   /** Addresses and prefix lengths in the order of `ip addr`. */
   readonly addresses: readonly number[];
   readonly lengths: readonly number[];
@@ -86,7 +89,8 @@ export class Device {
     this.rpFilter = plan.rpFilter ?? 0;
     this.routeLocalnet = plan.routeLocalnet ?? false;
     this.vni = plan.vxlan?.vni ?? 0;
-    this.port = plan.vxlan?.port ?? 0;
+    this.port = plan.vxlan?.port ?? plan.wireguard?.listenPort ?? 0;
+    this.mark = plan.wireguard?.fwmark ?? 0;
     this.local = plan.vxlan?.local ?? 0;
     const bare = plan.addresses.length === 0;
     this.addresses = bare ? NONE : plan.addresses.map((a) => a.address);

@@ -30,7 +30,8 @@ export function local(node: Node, p: Packet): Next {
     const wrong = udp.check(bytes, l4, p.tail);
     if (wrong !== Drop.None) return dropped(p, wrong);
     p.noteB = udp.destinationPort(bytes, l4);
-    return isVxlan(node, p.noteB) ? Room.VxlanIn : End.Delivered;
+    if (isVxlan(node, p.noteB)) return Room.VxlanIn;
+    return node.listener(p.noteB) < 0 ? End.Delivered : Room.WireguardIn;
   }
   if (!HANDLED.includes(protocol)) return unhandled(node, p);
   if (protocol === ipv4.PROTO_ICMP) return icmpInput(node, p);

@@ -1,5 +1,6 @@
 /** One network namespace: a node, a pod, a router or a host. State only; rooms act on it. */
 import { DROP_COUNT } from '../drop.ts';
+import type { Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
 import type { Fdb } from '../tables/fdb.ts';
@@ -15,6 +16,7 @@ import type { Netfilter } from './netfilter.ts';
 import type { Reassembly } from './reassembly.ts';
 import type { Room } from './room.ts';
 import type { SourcePorts } from './source-port.ts';
+import type { Tunnels } from './wireguard-tunnel.ts';
 
 /** What a namespace may ask of the cluster around it. */
 export interface World {
@@ -26,7 +28,9 @@ export interface World {
   enqueue(node: Node, packet: Packet, room: Room): void;
   /** A held packet whose bytes went into another. */
   absorb(packet: Packet): void;
-  /** Virtual time, milliseconds since the epoch. */
+  /** Virtual time, to the nanosecond. */
+  readonly now: Moment;
+  /** The same, milliseconds since the epoch. */
   milliseconds(): number;
   /** The same in 32 bits, which wrap after 49 days: a small integer, as jiffies are. */
   ticks(): number;
@@ -56,6 +60,8 @@ export interface NodeState {
   readonly gathering: Gathering;
   /** Null where nothing is filtered, translated or tracked. */
   readonly netfilter: Netfilter | null;
+  /** Null where nothing is encrypted. */
+  readonly wireguard: Tunnels | null;
 }
 
 export class Node {
@@ -69,6 +75,8 @@ export class Node {
   /** Position of the VXLAN and the IPIP device; -1 where there is none. */
   readonly vxlan: number;
   readonly ipip: number;
+  /** Positions of the WireGuard devices. */
+  private readonly encrypting: readonly number[];
   /** Nodes and routers answer pings; pods and hosts leave that to whoever plays them. */
   readonly answersEcho: boolean;
   /** Only watched: frames that come in end there. */
@@ -102,6 +110,9 @@ export class Node {
     this.answersEcho = parts.plan.role === 'node' || parts.plan.role === 'router';
     this.vxlan = parts.plan.devices.findIndex((d) => d.kind === 'vxlan');
     this.ipip = parts.plan.devices.findIndex((d) => d.kind === 'ipip');
+    this.encrypting = parts.devices.flatMap(({ plan, position }) =>
+      plan.wireguard === undefined ? [] : [position],
+    );
   }
 
   /** Dropped packets by reason. */
@@ -177,6 +188,23 @@ export class Node {
 
   get netfilter(): Netfilter | null {
     return this.state.netfilter;
+  }
+
+  get encrypts(): boolean {
+    return this.encrypting.length > 0;
+  }
+
+  get wireguard(): Tunnels | null {
+    return this.state.wireguard;
+  }
+
+  /** Position of the WireGuard device that listens on a UDP port, or -1. */
+  listener(port: number): number {
+    for (let i = 0; i < this.encrypting.length; i++) {
+      const device = this.devices[this.encrypting[i]!]!;
+      if (device.port === port && device.up) return device.position;
+    }
+    return -1;
   }
 
   /** The route for an address, or -1: fib_lookup over the rules, `throw` goes on to the next. */

@@ -38,6 +38,8 @@ export const Room = {
   Gather: 20,
   /** All that arrived together has been gathered. */
   Poll: 21,
+  WireguardOut: 22,
+  WireguardIn: 23,
 } as const;
 export type Room = (typeof Room)[keyof typeof Room];
 
@@ -47,11 +49,11 @@ export const End = {
   Sent: -1,
   /** This namespace: a socket would have it. */
   Delivered: -2,
-  /** The queue of an unresolved neighbour. */
+  /** A queue: of an unresolved neighbour, of a tunnel without a session. */
   Parked: -3,
   /** Nobody; the reason is in `packet.drop`. */
   Dropped: -4,
-  /** Nobody: an ARP message that did its work. */
+  /** Nobody: a message of ARP or WireGuard that did its work. */
   Consumed: -5,
 } as const;
 export type End = (typeof End)[keyof typeof End];
@@ -80,4 +82,6 @@ export const roomName: { readonly [R in Room]: string } = {
   [Room.Finish]: 'finish',
   [Room.Gather]: 'gather',
   [Room.Poll]: 'poll',
+  [Room.WireguardOut]: 'wireguard-out',
+  [Room.WireguardIn]: 'wireguard-in',
 };

@@ -1,8 +1,6 @@
 /** Onto the device: dev_queue_xmit, and each kind's ndo_start_xmit. */
-import { Drop } from '../drop.ts';
 import type { Packet } from '../packet/packet.ts';
 import { DeviceKind } from './device.ts';
-import { dropped } from './drop-packet.ts';
 import { completeChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
@@ -20,6 +18,6 @@ export function transmit(node: Node, p: Packet): Next {
   tap(node, device, p, true);
   if (device.kind === DeviceKind.Vxlan) return Room.VxlanOut;
   if (device.kind === DeviceKind.Ipip) return Room.IpipOut;
-  if (device.kind === DeviceKind.Wireguard) return dropped(p, Drop.TunnelUnsupported);
+  if (device.kind === DeviceKind.Wireguard) return Room.WireguardOut;
   return End.Sent;
 }

@@ -13,8 +13,10 @@
  *           (Gather, Poll) ► Ingress ◄── VxlanIn ◄──┼──────────────────┤             ▼
  *                                                   │                  ▼    Neighbour (Ethernet)
  *                                                   │              delivered         ▼
+ *       (the same from WireguardIn) ◄───────────────┤                            │
  *                                                   ├── VxlanOut ◄───────────── Transmit ─► link
- *                                                   └── IpipOut  ◄──────────────────┘
+ *                                                   ├── IpipOut  ◄──────────────────┤
+ *                                                   └── WireguardOut ◄──────────────┘
  *
  * Prerouting, Input, ForwardFilter, LocalOut and Postrouting are netfilter's hooks;
  * a namespace without rules passes them for the price of a comparison.
@@ -36,6 +38,7 @@ import { route } from './route.ts';
 import { transmit } from './transmit.ts';
 import { ipipIn, ipipOut } from './tunnel-ipip.ts';
 import { vxlanIn, vxlanOut } from './tunnel-vxlan.ts';
+import { wireguardIn, wireguardOut } from './tunnel-wireguard.ts';
 
 function step(node: Node, p: Packet, room: Room): Next {
   switch (room) {
@@ -64,11 +67,11 @@ function step(node: Node, p: Packet, room: Room): Next {
     case Room.Neighbour:
       return neighbour(node, p); //  ► Transmit, or parked
     case Room.Transmit:
-      return transmit(node, p); //   ► VxlanOut, IpipOut, sent, or in segments to itself
+      return transmit(node, p); //   ► VxlanOut, IpipOut, WireguardOut, sent, or in segments to itself
     case Room.Input:
       return input(node, p); //      ► Local
     case Room.Local:
-      return local(node, p); //      ► VxlanIn, IpipIn, or delivered
+      return local(node, p); //      ► VxlanIn, IpipIn, WireguardIn, or delivered
     case Room.VxlanOut:
       return vxlanOut(node, p); //   ► Route
     case Room.VxlanIn:
@@ -77,6 +80,10 @@ function step(node: Node, p: Packet, room: Room): Next {
       return ipipOut(node, p); //    ► Route
     case Room.IpipIn:
       return ipipIn(node, p); //     ► IpInput, or Gather
+    case Room.WireguardOut:
+      return wireguardOut(node, p); // ► Route, or parked until there is a session
+    case Room.WireguardIn:
+      return wireguardIn(node, p); // ► IpInput, or Gather
     case Room.Gather:
       return gather(node, p); //     ► Poll, or into a packet before it
     case Room.Poll:
@@ -107,6 +114,7 @@ export function walkTraced(node: Node, p: Packet, from: Room, ring: TraceRing): 
     const input = p.input;
     p.noteA = 0;
     p.noteB = 0;
+    p.noteC = 0;
     p.answer = 0;
     next = step(node, p, room);
     const told = next === End.Dropped ? DROPPED - p.drop : next;
@@ -121,6 +129,7 @@ export function walkTraced(node: Node, p: Packet, from: Room, ring: TraceRing): 
       p.noteB,
       p.answer,
       p.answerTo,
+      p.noteC,
     );
   }
   if (next === End.Dropped) lose(node, p);

@@ -54,6 +54,7 @@ export class Packet {
   /** What the last room found, for the trace; meaning per room. */
   noteA = 0;
   noteB = 0;
+  noteC = 0;
   /** skb->mark, which rules and routing rules read; survives encapsulation, not a link. */
   mark = 0;
   /** Connection of node/conntrack.ts with its serial number, the direction (0 original, 1 reply) and state; -1 none. */
@@ -109,6 +110,7 @@ export class Packet {
     this.drop = Drop.None;
     this.noteA = 0;
     this.noteB = 0;
+    this.noteC = 0;
     this.mark = 0;
     this.forgetFlow();
     this.recordRoute = 0;

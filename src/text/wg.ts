@@ -1,9 +1,14 @@
 /**
- * `wg show`: WireGuard devices with their peers (wireguard-tools, show.c). A plan
- * holds no handshakes and no counters, so those lines are absent, as they are on
- * a device that has not sent yet.
+ * `wg show`: WireGuard devices with their peers (wireguard-tools, show.c). A plan by
+ * itself has no handshakes and no counters: those lines are then absent, as they are
+ * on a device that has not sent yet.
  */
-import type { DevicePlan, NamespacePlan, WireguardSettings } from '../plan/plan.ts';
+import type {
+  DevicePlan,
+  NamespacePlan,
+  WireguardPeerPlan,
+  WireguardSettings,
+} from '../plan/plan.ts';
 import { formatIp4, formatPrefix } from '../wire/address.ts';
 import { deviceWord, refuse } from './words.ts';
 
@@ -17,7 +22,7 @@ const settingsOf = ({ name, wireguard }: DevicePlan): WireguardDevice[] =>
 
 const WHERE = 'wg show';
 
-/** `wg [show [DEVICE|all|interfaces] [public-key|listen-port|fwmark|peers|endpoints|allowed-ips]]` */
+/** `wg [show [DEVICE|all|interfaces] [public-key|listen-port|fwmark|peers|endpoints|allowed-ips|latest-handshakes|transfer]]` */
 export function runWg(ns: NamespacePlan, argv: readonly string[]): string {
   const words = [...argv];
   if (words.length > 0 && words.shift() !== 'show') refuse('wg', 'show', argv[0]);
@@ -39,6 +44,48 @@ export function runWg(ns: NamespacePlan, argv: readonly string[]): string {
     .join('');
 }
 
+/** Who was heard of last stands first (peer_cmp). */
+const byHandshake = (a: WireguardPeerPlan, b: WireguardPeerPlan): number =>
+  (b.traffic?.handshake?.at ?? 0) - (a.traffic?.handshake?.at ?? 0);
+
+function trafficLines({ traffic }: WireguardPeerPlan): string[] {
+  if (traffic === undefined) return [];
+  const { handshake, received, sent } = traffic;
+  return [
+    ...(handshake === undefined ? [] : [`  latest handshake: ${formatAge(handshake.ago)}`]),
+    ...(received === 0 && sent === 0
+      ? []
+      : [`  transfer: ${formatBytes(received)} received, ${formatBytes(sent)} sent`]),
+  ];
+}
+
+const UNITS: readonly (readonly [string, number])[] = [
+  ['year', 365 * 86400],
+  ['day', 86400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+];
+
+/** `1 minute, 11 seconds ago` (show.c ago, pretty_time). */
+function formatAge(seconds: number): string {
+  if (seconds === 0) return 'Now';
+  let left = seconds;
+  const parts = UNITS.flatMap(([unit, size]) => {
+    const count = Math.floor(left / size);
+    left %= size;
+    return count === 0 ? [] : [`${count} ${unit}${count === 1 ? '' : 's'}`];
+  });
+  return `${parts.join(', ')} ago`;
+}
+
+/** `4.00 KiB` (show.c bytes). */
+function formatBytes(count: number): string {
+  if (count < 1024) return `${count} B`;
+  const power = Math.min(4, Math.floor(Math.log2(count) / 10));
+  return `${(count / 1024 ** power).toFixed(2)} ${['KiB', 'MiB', 'GiB', 'TiB'][power - 1]}`;
+}
+
 const mark = (value: number): string => (value === 0 ? 'off' : `0x${value.toString(16)}`);
 
 const endpointOf = ({ endpoint }: WireguardSettings['peers'][number]): string =>
@@ -56,6 +103,16 @@ const COLUMNS: ReadonlyMap<string, (settings: WireguardSettings) => readonly str
     (s: WireguardSettings) =>
       s.peers.map((p) => `${p.publicKey}\t${p.allowedIps.map(formatPrefix).join(' ') || '(none)'}`),
   ],
+  [
+    'latest-handshakes',
+    (s: WireguardSettings) =>
+      s.peers.map((p) => `${p.publicKey}\t${p.traffic?.handshake?.at ?? 0}`),
+  ],
+  [
+    'transfer',
+    (s: WireguardSettings) =>
+      s.peers.map((p) => `${p.publicKey}\t${p.traffic?.received ?? 0}\t${p.traffic?.sent ?? 0}`),
+  ],
 ]);
 
 function device({ name, settings }: WireguardDevice): string {
@@ -66,10 +123,13 @@ function device({ name, settings }: WireguardDevice): string {
     `  listening port: ${settings.listenPort}`,
     ...(settings.fwmark === 0 ? [] : [`  fwmark: ${mark(settings.fwmark)}`]),
   ];
-  const peers = settings.peers.map((peer) => [
-    `peer: ${peer.publicKey}`,
-    `  endpoint: ${endpointOf(peer)}`,
-    `  allowed ips: ${peer.allowedIps.map(formatPrefix).join(', ') || '(none)'}`,
-  ]);
+  const peers = [...settings.peers]
+    .sort(byHandshake)
+    .map((peer) => [
+      `peer: ${peer.publicKey}`,
+      `  endpoint: ${endpointOf(peer)}`,
+      `  allowed ips: ${peer.allowedIps.map(formatPrefix).join(', ') || '(none)'}`,
+      ...trafficLines(peer),
+    ]);
   return [head, ...peers].map((lines) => `${lines.join('\n')}\n`).join('\n');
 }

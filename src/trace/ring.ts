@@ -2,12 +2,12 @@
  * What a traced packet met, as numbers: one record for each room it passed. The
  * rooms know nothing of it; the walk writes the records, report/ gives them words.
  *
- *   record, 10 words:
- *     packet  node  room  input  output  next  noteA  noteB  answer  answerTo
+ *   record, 11 words:
+ *     packet  node  room  input  output  next  noteA  noteB  noteC  answer  answerTo
  *
  * The ring overwrites its oldest records, so it never grows.
  */
-const WORDS = 10;
+const WORDS = 11;
 
 /** One record read back. */
 export interface TraceRecord {
@@ -22,6 +22,7 @@ export interface TraceRecord {
   readonly next: number;
   readonly noteA: number;
   readonly noteB: number;
+  readonly noteC: number;
   /** ICMP sent about the packet: type * 256 + code + 1; 0 for none. */
   readonly answer: number;
   /** To whom, a signed address. */
@@ -53,6 +54,7 @@ export class TraceRing {
     noteB: number,
     answer: number,
     answerTo: number,
+    noteC = 0,
   ): void {
     const at = (this.written++ % this.capacity) * WORDS;
     const words = this.words;
@@ -64,8 +66,9 @@ export class TraceRing {
     words[at + 5] = next;
     words[at + 6] = noteA;
     words[at + 7] = noteB;
-    words[at + 8] = answer;
-    words[at + 9] = answerTo;
+    words[at + 8] = noteC;
+    words[at + 9] = answer;
+    words[at + 10] = answerTo;
   }
 
   clear(): void {
@@ -86,8 +89,9 @@ export class TraceRing {
         next: word(5),
         noteA: word(6),
         noteB: word(7),
-        answer: word(8),
-        answerTo: word(9),
+        noteC: word(8),
+        answer: word(9),
+        answerTo: word(10),
       };
     }
   }

@@ -136,3 +136,71 @@ peer: ${KEYS[2]}
     ['wg show wireguard.cali private-key', 'found "private-key"'],
   ])('%s is refused', (command, message) => expect(() => run(command)).toThrow(message));
 });
+
+describe('wg show of a tunnel that lives', () => {
+  const traffic = [
+    { handshake: { at: 1_800_000_000, ago: 71 }, received: 1023, sent: 1024 },
+    { handshake: { at: 1_800_000_071, ago: 0 }, received: 0, sent: 5 * 2 ** 40 },
+  ];
+  const live = namespace({
+    devices: [
+      lo,
+      device({
+        name: 'wg0',
+        index: 9,
+        kind: 'wireguard',
+        wireguard: {
+          ...wireguard,
+          peers: wireguard.peers.map((peer, i) => ({ ...peer, traffic: traffic[i]! })),
+        },
+      }),
+    ],
+  });
+  const said = (command: string): string => runCommand(live, command.split(' '));
+
+  it('who was heard of last stands first, with times and sizes in words', () => {
+    const lines = said('wg show').split('\n');
+    expect(lines.filter((line) => line.startsWith('peer'))).toEqual([
+      `peer: ${KEYS[2]}`,
+      `peer: ${KEYS[1]}`,
+    ]);
+    expect(lines.filter((line) => /latest|transfer/.test(line))).toEqual([
+      '  latest handshake: Now',
+      '  transfer: 0 B received, 5.00 TiB sent',
+      '  latest handshake: 1 minute, 11 seconds ago',
+      '  transfer: 1023 B received, 1.00 KiB sent',
+    ]);
+  });
+
+  it.each([
+    [1, '1 second ago'],
+    [3600, '1 hour ago'],
+    [86399, '23 hours, 59 minutes, 59 seconds ago'],
+    [366 * 86400 + 60, '1 year, 1 day, 1 minute ago'],
+  ])('%i seconds are %s', (ago, text) => {
+    const [peer] = wireguard.peers;
+    const aged = { ...peer!, traffic: { handshake: { at: 1, ago }, received: 1, sent: 0 } };
+    const ns = namespace({
+      devices: [
+        device({
+          name: 'wg0',
+          index: 9,
+          kind: 'wireguard',
+          wireguard: { ...wireguard, peers: [aged] },
+        }),
+      ],
+    });
+    expect(runCommand(ns, ['wg'])).toContain(`  latest handshake: ${text}\n`);
+  });
+
+  it('columns for scripts, and back from the text', () => {
+    expect(said('wg show wg0 latest-handshakes')).toBe(
+      `${KEYS[1]}\t1800000000\n${KEYS[2]}\t1800000071\n`,
+    );
+    expect(said('wg show wg0 transfer')).toBe(
+      `${KEYS[1]}\t1023\t1024\n${KEYS[2]}\t0\t${5 * 2 ** 40}\n`,
+    );
+    const [listing] = parseWgShow(said('wg show'));
+    expect(new Set(listing!.settings.peers)).toEqual(new Set(wireguard.peers));
+  });
+});
