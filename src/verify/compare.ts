@@ -55,6 +55,8 @@ interface Side {
   readonly at: number;
   readonly bytes: Buffer;
   readonly masked: string;
+  /** As `masked`, without what only keys can read: a recording may lack them. */
+  readonly blind: string;
   readonly decision: string;
 }
 
@@ -69,18 +71,33 @@ export function compareFrames(
   const how: DissectOptions = {
     linkType: raw ? LINKTYPE_RAW : LINKTYPE_ETHERNET,
     vxlanPorts: insider.vxlanPorts,
+    wireguardPorts: insider.wireguardPorts,
+  };
+  const blinded: Insider = { ...insider, plain: () => undefined };
+  const masks = (bytes: Buffer): Pick<Side, 'masked' | 'blind'> => {
+    const masked = maskFrame(bytes, raw, insider).hex;
+    const readable = insider.wireguardPorts.length > 0;
+    return { masked, blind: readable ? maskFrame(bytes, raw, blinded).hex : masked };
   };
   const side = ({ bytes, at }: RecordedFrame, i: number, decision: string): Side => ({
     number: i + 1,
     at,
     bytes,
-    masked: maskFrame(bytes, raw, insider).hex,
+    ...masks(bytes),
     decision,
   });
   const expected = recorded.map((frame, i) => side(frame, i, ''));
   const got = made.map((frame, i) => side(frame, i, frame.decision));
   const exact = pair(expected, got, ({ bytes }) => bytes.toString('hex'));
-  const masked = pair(exact.left, exact.right, (s) => s.masked);
+  const read = pair(exact.left, exact.right, (s) => s.masked);
+  const unread = new Set(read.left.filter((s) => s.masked === s.blind));
+  const blind = pair([...unread], read.right, (s) => s.blind);
+  const unpaired = new Set(blind.left);
+  const masked = {
+    pairs: [...read.pairs, ...blind.pairs],
+    left: read.left.filter((s) => !unread.has(s) || unpaired.has(s)),
+    right: blind.right,
+  };
   const alike = pair(masked.left, masked.right, ({ bytes }) => likeness(bytes, how));
   const wrong = masked.pairs.filter(([, b]) => maskFrame(b.bytes, raw, insider).faults.length > 0);
   return {

@@ -16,7 +16,7 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { AnnouncedMss } from './announced-mss.ts';
-import { type Lab, vxlanPorts } from './lab.ts';
+import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 
 export interface Input extends Moment {
   enter(): void;
@@ -175,7 +175,7 @@ function declarePort(node: Node, before: Buffer, after: Buffer, at: number): voi
 /** What sockets of nodes and routers sent: seen on the first interface it left by. */
 function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
   const forwarded = podPackets(lab, cluster);
-  const tunnels = vxlanPorts(lab);
+  const tunnels = [...vxlanPorts(lab), ...wireguardPorts(lab)];
   const idents = new Set(lab.events.map((e) => e.identification));
   return cluster.nodes
     .filter((node) => !node.silent)
@@ -192,7 +192,7 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
         // Of a datagram in fragments the first one tells whose it is.
         const firsts = new Map<string, boolean>();
         const mac = macText(device);
-        const mayTunnel = isNic(device) && (node.vxlan >= 0 || node.ipip >= 0);
+        const mayTunnel = isNic(device) && (Math.max(node.vxlan, node.ipip) >= 0 || node.encrypts);
         return [...openCapture(file)].flatMap(({ bytes, seconds, nanoseconds }) => {
           const at = sentPacket(bytes, device.ethernet, mac, addresses);
           if (at < 0 || byHand.has(bytes.toString('hex'))) return [];
@@ -232,7 +232,7 @@ function sentPacket(b: Buffer, framed: boolean, mac: string, own: ReadonlySet<nu
 }
 
 /**
- * TCP, UDP other than VXLAN, echo requests, and "port unreachable", since no table
+ * TCP, UDP other than a tunnel's, echo requests, and "port unreachable", since no table
  * tells which ports are open. Later fragments count, except where they may belong
  * to a tunnel's packets.
  */

@@ -1,7 +1,7 @@
 /** From the topology and the printed tables of a recorded network to namespaces. */
 
 import { Sysctls } from '../import/sysctls.ts';
-import type { DevicePlan, NamespacePlan, Role } from '../plan/plan.ts';
+import type { DevicePlan, NamespacePlan, Role, WireguardSettings } from '../plan/plan.ts';
 import { parseBridgeFdb } from '../text/fdb-reader.ts';
 import { parseIpRoute } from '../text/ip-route.ts';
 import { printIpRule } from '../text/ip-rule.ts';
@@ -54,6 +54,7 @@ export interface TopologyInterface {
   /** UDP port of a VXLAN device. */
   readonly port: number;
   readonly peer?: { readonly namespace: string; readonly device: string };
+  readonly wireguard?: WireguardSettings;
 }
 
 interface Listing {
@@ -129,23 +130,25 @@ function devicePlan(
     index,
     kind,
     mtu: i.mtu,
-    ...(i.mac === undefined || kind === 'ipip' ? {} : { mac: i.mac }),
+    ...(i.mac === undefined || kind === 'ipip' || kind === 'wireguard' ? {} : { mac: i.mac }),
     addresses: address === undefined ? [] : [{ ...address, ...broadcast, scope: 'global' }],
     proxyArp: sysctls.ofDevice(name, 'proxy_arp') === '1',
     ...sysctls.settings(name),
     // Felix switches transmit checksums off on its VXLAN device (calico/felix ChecksumOffloadBroken).
-    checksumOffload: offload && kind !== 'vxlan',
+    // WireGuard's own always takes them on (device.c WG_NETDEV_FEATURES), and nobody turns that off.
+    checksumOffload: kind === 'wireguard' || (offload && kind !== 'vxlan'),
     receiveOffload: offload,
     ...(i.peer === undefined ? {} : { peer: i.peer }),
     ...(kind === 'vxlan' && nodeIp !== undefined
       ? { vxlan: { vni: i.vni, port: i.port, local: nodeIp, parent: '' } }
       : {}),
+    ...(i.wireguard === undefined ? {} : { wireguard: i.wireguard }),
   };
 }
 
 function kindOf({ name, kind, peer }: TopologyInterface): DevicePlan['kind'] {
   if (name === 'tunl0' || kind === 'ipip') return 'ipip';
-  if (kind === 'vxlan') return 'vxlan';
+  if (kind === 'vxlan' || kind === 'wireguard') return kind;
   return peer === undefined ? 'nic' : 'veth';
 }
 

@@ -9,7 +9,9 @@ import { Field } from '../calico/field.ts';
 import { parseYaml } from '../calico/yaml-document.ts';
 import { PodwireError, printable } from '../errors.ts';
 import type { ClusterPlan } from '../plan/plan.ts';
+import type { HandshakeSecrets } from '../wireguard/settings.ts';
 import { namespaceTables, planNamespace, type TopologyEntry } from './lab-plan.ts';
+import { type LabWireguard, readWireguard, settingsOf } from './lab-wireguard.ts';
 
 export interface LabCapture {
   readonly namespace: string;
@@ -42,6 +44,8 @@ export interface Lab {
   readonly started: number;
   readonly captures: readonly LabCapture[];
   readonly events: readonly LabEvent[];
+  /** What opens the recorded handshakes of WireGuard, as far as it is known. */
+  readonly secrets: readonly HandshakeSecrets[];
   /** The capture of an interface, if there is one. */
   file(namespace: string, device: string): string | undefined;
 }
@@ -50,6 +54,15 @@ export interface Lab {
 export const vxlanPorts = ({ plan }: Lab): number[] => [
   ...new Set(
     plan.namespaces.flatMap(({ devices }) => devices.flatMap(({ vxlan }) => vxlan?.port ?? [])),
+  ),
+];
+
+/** UDP ports that the network's WireGuard devices listen on. */
+export const wireguardPorts = ({ plan }: Lab): number[] => [
+  ...new Set(
+    plan.namespaces.flatMap(({ devices }) =>
+      devices.flatMap(({ wireguard }) => wireguard?.listenPort ?? []),
+    ),
   ),
 ];
 
@@ -71,8 +84,11 @@ export function openLab(folder: string): Lab {
     .entry('namespaces')
     .entries()
     .filter(([name]) => name !== SWITCH);
+  const wireguard = readWireguard(root.entry('wireguard'), new Set(names.map(([name]) => name)));
   const namespacesOf = (printed: ReadonlyMap<string, string[]>, file: string) =>
-    names.map(([name, at]) => planNamespace(name, { ...readTopology(at), offload }, printed, file));
+    names.map(([name, at]) =>
+      planNamespace(name, { ...readTopology(name, at, wireguard), offload }, printed, file),
+    );
   const captures = root
     .entry('captures')
     .items()
@@ -107,6 +123,7 @@ export function openLab(folder: string): Lab {
     started: root.entry('started').optional((f) => f.number()) ?? 0,
     captures,
     events: root.entry('events').items().map(readEvent),
+    secrets: wireguard.secrets,
     file: (namespace, device) =>
       captures.find((c) => c.namespace === namespace && c.device === device)?.file,
   };
@@ -124,7 +141,11 @@ function read(file: string): string {
   }
 }
 
-function readTopology(at: Field): Omit<TopologyEntry, 'offload'> {
+function readTopology(
+  name: string,
+  at: Field,
+  wireguard: LabWireguard,
+): Omit<TopologyEntry, 'offload'> {
   const role = at.entry('role').optional((f) => f.text());
   const node = at.entry('node').optional((f) => f.text());
   const nodeIp = at.entry('nodeIp').optional((f) => f.ip4());
@@ -135,13 +156,14 @@ function readTopology(at: Field): Omit<TopologyEntry, 'offload'> {
     interfaces: at
       .entry('interfaces')
       .entries()
-      .map(([name, i]) => {
+      .map(([device, i]) => {
         const mac = i.entry('mac').optional((f) => f.mac());
         const address = i.entry('address').optional((f) => f.interfaceAddress());
         const peer = i.entry('peer').optional((f) => f.items().map((p) => p.text()));
         const kind = i.entry('kind').optional((f) => f.text());
+        const settings = kind === 'wireguard' ? readSettings(name, i, wireguard) : undefined;
         return {
-          name,
+          name: device,
           mtu: i.entry('mtu').integer(68, 65536),
           vni: i.entry('vni').optional((f) => f.integer(0, 0xffffff)) ?? 0,
           port: i.entry('dstport').optional((f) => f.integer(0, 65535)) ?? 0,
@@ -151,10 +173,19 @@ function readTopology(at: Field): Omit<TopologyEntry, 'offload'> {
             ? {}
             : { peer: { namespace: peer[0] ?? '', device: peer[1] ?? '' } }),
           ...(kind === undefined ? {} : { kind }),
+          ...(settings === undefined ? {} : { wireguard: settings }),
         };
       }),
   };
 }
+
+const readSettings = (name: string, at: Field, wireguard: LabWireguard) =>
+  settingsOf(
+    wireguard,
+    name,
+    at.entry('listenPort').integer(1, 65535),
+    at.entry('fwmark').optional((f) => f.integer(0, 0xffffffff)) ?? 0,
+  );
 
 function readCapture(at: Field, folder: string): LabCapture {
   const namespace = at.entry('namespace').text();

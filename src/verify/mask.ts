@@ -1,8 +1,8 @@
 /**
  * A frame with the bytes zeroed that no table can tell: identification and header
  * checksum of tunnel headers and of what nodes make themselves (ICMP errors, echo
- * replies), source port and checksum of VXLAN. That the checksums are right is
- * checked first.
+ * replies), source port and checksum of VXLAN, what keys randomise in WireGuard's
+ * messages. That the checksums are right is checked first.
  */
 import { udpState } from '../frame/checksum-state.ts';
 import * as ethernet from '../wire/ethernet.ts';
@@ -10,6 +10,7 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
+import { maskMessage } from './mask-wireguard.ts';
 
 export interface Masked {
   readonly hex: string;
@@ -23,6 +24,10 @@ export interface Insider {
   isNode(address: number): boolean;
   /** UDP ports of its VXLAN devices. */
   readonly vxlanPorts: readonly number[];
+  /** UDP ports that its WireGuard devices listen on. */
+  readonly wireguardPorts: readonly number[];
+  /** The packet inside a WireGuard data message, where the keys are known. */
+  plain(b: Buffer, at: number, end: number): Buffer | undefined;
 }
 
 /** `raw`: no Ethernet header. */
@@ -64,8 +69,13 @@ function maskPacket(
     !later &&
     b.length - l4 >= 16 &&
     insider.vxlanPorts.includes(udp.destinationPort(b, l4));
+  const isWireguard = fromNode && protocol === ipv4.PROTO_UDP && holdsWireguard(b, at, insider);
   const tunnel =
-    fromNode && (protocol === ipv4.PROTO_IPIP || isVxlan || (later && protocol === ipv4.PROTO_UDP));
+    fromNode &&
+    (protocol === ipv4.PROTO_IPIP ||
+      isVxlan ||
+      isWireguard ||
+      (later && protocol === ipv4.PROTO_UDP));
   const made = fromNode && protocol === ipv4.PROTO_ICMP && isMade(b, l4);
   if (isVxlan) {
     const whole = !ipv4.isFragment(b, at);
@@ -75,6 +85,17 @@ function maskPacket(
     if (fromNode) {
       b.fill(0, l4, l4 + 2);
       // One left to the hardware depends on nothing that is free.
+      if (state !== 'partial') b.fill(0, l4 + udp.field.checksum, l4 + udp.field.checksum + 2);
+    }
+  }
+  if (isWireguard) {
+    const end = at + ipv4.totalLength(b, at);
+    if (later) b.fill(0, l4, end);
+    else {
+      const state = ipv4.isFragment(b, at) ? 'unverifiable' : udpState(b, l4, at, true);
+      if (state === 'wrong') faults.push('udp');
+      const inner = maskMessage(b, l4 + udp.HEADER_LEN, end, insider);
+      if (inner >= 0) maskPacket(b, inner, insider, faults, depth + 1);
       if (state !== 'partial') b.fill(0, l4 + udp.field.checksum, l4 + udp.field.checksum + 2);
     }
   }
@@ -91,6 +112,19 @@ function maskPacket(
   if (!timed && !ipv4.checksumOk(b, at)) faults.push('ipv4');
   b.fill(0, at + ipv4.field.identification, at + ipv4.field.identification + 2);
   b.fill(0, at + ipv4.field.checksum, at + ipv4.field.checksum + 2);
+}
+
+/**
+ * A message of WireGuard between nodes. Fragments after the first show no port; what
+ * is encrypted looks like nothing, so all such between nodes that encrypt count.
+ */
+function holdsWireguard(b: Buffer, at: number, { wireguardPorts, isNode }: Insider): boolean {
+  if (wireguardPorts.length === 0) return false;
+  if (ipv4.fragmentOffset(b, at) !== 0) return isNode(ipv4.destination(b, at));
+  const l4 = at + ipv4.headerLength(b, at);
+  const end = at + ipv4.totalLength(b, at);
+  if (end - l4 < udp.HEADER_LEN) return false;
+  return wireguardPorts.includes(udp.destinationPort(b, l4));
 }
 
 /** What a kernel makes by itself: errors and echo replies. */

@@ -12,9 +12,10 @@ import { openCapture } from '../pcap/capture.ts';
 import { routeEntry } from '../text/ip-route.ts';
 import { compareFrames, type InterfaceComparison, type MadeFrame } from './compare.ts';
 import { declarePorts, eventTime, type Input, labInputs } from './inputs.ts';
-import { type Lab, vxlanPorts } from './lab.ts';
+import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { setLossesAside } from './losses.ts';
 import type { Insider } from './mask.ts';
+import { TunnelReader } from './tunnel-reader.ts';
 
 /** A change to the network while it was recorded, made just before an event. */
 export interface LabEdit {
@@ -48,10 +49,15 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
   const own = new Set(
     cluster.nodes.filter((n) => !n.silent).flatMap((n) => n.devices.flatMap((d) => d.addresses)),
   );
+  const ports = wireguardPorts(lab);
+  const reader = new TunnelReader([...lab.secrets, ...cluster.keys.handshakes], ports);
   const insider: Insider = {
     isNode: (address) => own.has(address),
     vxlanPorts: vxlanPorts(lab),
+    wireguardPorts: ports,
+    plain: reader.plain,
   };
+  learnTunnels(reader, lab, cluster, made);
   const compared = lab.captures.flatMap(({ namespace, device, file }) => {
     const frames = made.get(`${namespace}:${device}`);
     const end = cluster.nodes
@@ -70,6 +76,23 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
 /** Whole microseconds: `started` has a fraction, and a double no digits for more. */
 const sinceStart = ({ started }: Lab, seconds: number, nanoseconds: number): number =>
   Math.round((seconds - started + nanoseconds / 1e9) * 1e6) / 1e6;
+
+/** Handshakes cross the wires of nodes. */
+function learnTunnels(
+  reader: TunnelReader,
+  lab: Lab,
+  cluster: Cluster,
+  made: ReadonlyMap<string, readonly MadeFrame[]>,
+): void {
+  for (const node of cluster.nodes.filter(({ encrypts }) => encrypts)) {
+    for (const { name, plan } of node.devices) {
+      if (plan.kind !== 'nic') continue;
+      const file = lab.file(node.name, name);
+      if (file !== undefined) reader.learn([...openCapture(file)].map((r) => Buffer.from(r.bytes)));
+      reader.learn((made.get(`${node.name}:${name}`) ?? []).map(({ bytes }) => bytes));
+    }
+  }
+}
 
 /** Keeps every frame of every device, with the route that sent it. */
 function watch(cluster: Cluster, lab: Lab): Map<string, MadeFrame[]> {

@@ -45,6 +45,7 @@ const SCENARIOS = [
   '15-rpf',
   '16-corrupt',
   '17-vxlan-decap',
+  '18-wireguard',
   '19-seed-bgp',
   '19-seed-ipip',
   '19-seed-vxlan',

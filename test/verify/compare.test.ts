@@ -35,7 +35,7 @@ const compare = (
     nic,
     recorded.map((bytes) => ({ bytes, at: 1 })),
     made.map((bytes) => ({ bytes, at: 2, decision: 'a route' })),
-    { isNode, vxlanPorts },
+    { isNode, vxlanPorts, wireguardPorts: [], plain: () => undefined },
   );
 
 const ethernet: Layer = {
