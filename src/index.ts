@@ -105,5 +105,6 @@ export {
   parseMac,
   parsePrefix,
 } from './wire/address.ts';
-export { parseKeyLog } from './wireguard/key-log.ts';
+export { formatKeyLog, parseKeyLog } from './wireguard/key-log.ts';
+export type { HandshakeSecrets } from './wireguard/settings.ts';
 export { Transcript } from './wireguard/transcript.ts';

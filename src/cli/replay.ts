@@ -12,6 +12,7 @@ import {
   Recording,
   replay,
 } from '../index.ts';
+import { type KeyLogFlags, keyLogOption, writeKeyLog } from './keylog.ts';
 import {
   type ClusterFlags,
   clusterOf,
@@ -23,7 +24,7 @@ import {
 } from './options.ts';
 import { print, tell } from './terminal.ts';
 
-interface Flags extends ClusterFlags {
+interface Flags extends ClusterFlags, KeyLogFlags {
   readonly inject: readonly PortFile[];
   readonly capture: readonly PortFile[];
   readonly captureAll?: string;
@@ -54,6 +55,7 @@ export function addReplay(program: Command): void {
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
     .addOption(setOption())
     .addOption(releaseOption())
+    .addOption(keyLogOption())
     .option('--json', 'the summary as JSON')
     .addHelpText('after', NOTES)
     .action((path: string, flags: Flags) => replayFiles(path, flags));
@@ -117,6 +119,7 @@ function replayFiles(path: string, flags: Flags): void {
   } finally {
     for (const capture of captures) capture.close();
     for (const writer of writers.values()) writer.close();
+    writeKeyLog([cluster], flags);
   }
 }
 

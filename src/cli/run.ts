@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import {
+  type Cluster,
   formatSteps,
   loadCluster,
   PodwireError,
@@ -12,9 +13,10 @@ import {
   type Scenario,
   type ScenarioResult,
 } from '../index.ts';
+import { type KeyLogFlags, keyLogOption, writeKeyLog } from './keylog.ts';
 import { print, printBytes, tell } from './terminal.ts';
 
-interface Flags {
+interface Flags extends KeyLogFlags {
   readonly out: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -24,6 +26,7 @@ interface Outcome {
   readonly scenario: Scenario;
   readonly file: string;
   readonly result: ScenarioResult;
+  readonly cluster: Cluster;
 }
 
 export function addRun(program: Command): void {
@@ -32,6 +35,7 @@ export function addRun(program: Command): void {
     .description('send the exchanges of scenarios through their clusters and write the captures')
     .argument('<folder...>', 'folders with a cluster and a Scenario')
     .option('-o, --out <dir>', 'where the captures go; - for one capture on standard output', 'out')
+    .addOption(keyLogOption())
     .option('--json', 'the outcome as JSON')
     .option('-q, --quiet', 'only the summary')
     .addHelpText('after', NOTES)
@@ -71,6 +75,10 @@ function run(folders: readonly string[], flags: Flags): number {
       return outcome;
     });
   });
+  writeKeyLog(
+    outcomes.map(({ cluster }) => cluster),
+    flags,
+  );
   if (flags.json === true) {
     const answer = outcomes.map(({ scenario, file, result }) => ({
       name: scenario.name,
@@ -83,18 +91,19 @@ function run(folders: readonly string[], flags: Flags): number {
 }
 
 function regenerate(folder: string, scenario: Scenario, out: string): Outcome {
+  const cluster = loadCluster(folder);
   if (out === '-') {
-    return { scenario, file: out, result: runScenario(loadCluster(folder), scenario, printBytes) };
+    return { scenario, file: out, result: runScenario(cluster, scenario, printBytes), cluster };
   }
   const file = join(out, scenario.capture.file);
   const partial = `${file}.partial`;
   const fd = openSync(partial, 'w');
   try {
-    const result = runScenario(loadCluster(folder), scenario, (chunk) => {
+    const result = runScenario(cluster, scenario, (chunk) => {
       for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
     });
     renameSync(partial, file);
-    return { scenario, file, result };
+    return { scenario, file, result, cluster };
   } finally {
     closeSync(fd);
   }

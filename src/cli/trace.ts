@@ -13,10 +13,11 @@ import {
   sendRecorded,
   type Trace,
 } from '../index.ts';
+import { type KeyLogFlags, keyLogOption, writeKeyLog } from './keylog.ts';
 import { type ClusterFlags, clusterOf, integer, releaseOption, setOption } from './options.ts';
 import { print, printJson } from './terminal.ts';
 
-interface Flags extends ClusterFlags {
+interface Flags extends ClusterFlags, KeyLogFlags {
   readonly from: string;
   readonly to: string;
   readonly proto: SendProtocol;
@@ -60,6 +61,7 @@ export function addTrace(program: Command): void {
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
     .addOption(setOption())
     .addOption(releaseOption())
+    .addOption(keyLogOption())
     .option('-v, --verbose', 'every step, not only the decisions')
     .option('--pcap <dir>', 'write NODE.DEVICE.pcapng for every device that sees a frame')
     .option('--json', 'the trace as JSON')
@@ -88,6 +90,7 @@ function trace(path: string, flags: Flags): number {
     ...(flags.ttl === undefined ? {} : { ttl: flags.ttl }),
     ...(flags.reply === undefined ? {} : { reply: flags.reply }),
   });
+  writeKeyLog([cluster], flags);
   const missing = result.outcome === 'delivered' ? [] : missingIn(cluster, flags);
   if (flags.json === true) printJson(missing.length === 0 ? result : { ...result, missing });
   else {
