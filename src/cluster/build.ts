@@ -8,6 +8,7 @@ import { IcmpLimit } from '../node/icmp-limit.ts';
 import { Identifications } from '../node/identification.ts';
 import { Netfilter } from '../node/netfilter.ts';
 import { Node, type NodeState, type World } from '../node/node.ts';
+import { PathMtus } from '../node/path-mtu.ts';
 import { Reassembly } from '../node/reassembly.ts';
 import { SourcePorts } from '../node/source-port.ts';
 import type { Packet } from '../packet/packet.ts';
@@ -174,6 +175,7 @@ function stateOf({ plan, devices }: Node, seed: number): NodeState {
     identifications: new Identifications(seed),
     sourcePorts: new SourcePorts(mix(seed, 0x5eed)),
     icmpLimit: new IcmpLimit(plan.icmpRateLimit ?? 1000, plan.routeErrorCost ?? 1000),
+    pathMtus: new PathMtus(),
     reassembly: new Reassembly(),
     gathering: new Gathering(),
     wireguard: null,

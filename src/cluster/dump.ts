@@ -30,7 +30,9 @@ export function dump(node: Node, keys: KeyRing): NamespacePlan {
     }
   }
   const devices = node.encrypts ? { devices: liveDevices(node, keys) } : {};
-  return { ...node.plan, ...devices, neighbours };
+  const exceptions = node.pathMtus.list(node.world.ticks());
+  const learned = exceptions.length === 0 ? {} : { exceptions };
+  return { ...node.plan, ...devices, neighbours, ...learned };
 }
 
 /** Devices with what their WireGuard peers have heard and sent. */

@@ -49,11 +49,18 @@ export class Sysctls {
     };
   }
 
-  /** The limits of ICMP errors, as far as they are listed. */
-  limits(): Pick<NamespacePlan, 'icmpRateLimit' | 'routeErrorCost'> {
+  /** The limits of ICMP errors and the use of path MTUs, as far as they are listed. */
+  limits(): Pick<
+    NamespacePlan,
+    'icmpRateLimit' | 'routeErrorCost' | 'noPmtuDiscovery' | 'forwardUsePmtu'
+  > {
     const icmpRateLimit = this.milliseconds('net.ipv4.icmp_ratelimit');
     const routeErrorCost = this.milliseconds('net.ipv4.route.error_cost');
+    const noPmtuDiscovery = Number(this.get('net.ipv4.ip_no_pmtu_disc') ?? 0);
+    const forwardUsePmtu = this.get('net.ipv4.ip_forward_use_pmtu') === '1';
     return {
+      ...([1, 2, 3].includes(noPmtuDiscovery) ? { noPmtuDiscovery } : {}),
+      ...(forwardUsePmtu ? { forwardUsePmtu } : {}),
       ...(icmpRateLimit === undefined ? {} : { icmpRateLimit }),
       ...(routeErrorCost === undefined ? {} : { routeErrorCost }),
     };

@@ -8,6 +8,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
 import { echoLength, emitEcho } from './echoed-options.ts';
 import type { Node } from './node.ts';
+import { heedTooBig } from './path-mtu.ts';
 import { End, type Next, Room } from './room.ts';
 
 const TTL = 64;
@@ -18,6 +19,9 @@ export function icmpInput(node: Node, p: Packet): Next {
   const short = icmp.check(bytes, l4, p.tail);
   if (short !== Drop.None) return dropped(p, short);
   if (!icmp.checksumOk(bytes, l4, p.tail - l4)) return dropped(p, Drop.IcmpChecksum);
+  if (icmp.type(bytes, l4) === icmp.UNREACHABLE && icmp.code(bytes, l4) === icmp.CODE_FRAG_NEEDED) {
+    heedTooBig(node, l4 + icmp.HEADER_LEN, p.tail, icmp.sequence(bytes, l4));
+  }
   const asked =
     icmp.type(bytes, l4) === icmp.ECHO_REQUEST &&
     node.answersEcho &&

@@ -13,6 +13,7 @@ import type { Gathering } from './gather.ts';
 import type { IcmpLimit } from './icmp-limit.ts';
 import type { Identifications } from './identification.ts';
 import type { Netfilter } from './netfilter.ts';
+import type { PathMtus } from './path-mtu.ts';
 import type { Reassembly } from './reassembly.ts';
 import type { Room } from './room.ts';
 import type { SourcePorts } from './source-port.ts';
@@ -56,6 +57,7 @@ export interface NodeState {
   readonly identifications: Identifications;
   readonly sourcePorts: SourcePorts;
   readonly icmpLimit: IcmpLimit;
+  readonly pathMtus: PathMtus;
   readonly reassembly: Reassembly;
   readonly gathering: Gathering;
   /** Null where nothing is filtered, translated or tracked. */
@@ -79,6 +81,9 @@ export class Node {
   private readonly encrypting: readonly number[];
   /** Nodes and routers answer pings; pods and hosts leave that to whoever plays them. */
   readonly answersEcho: boolean;
+  /** net.ipv4.ip_forward_use_pmtu and ip_no_pmtu_disc. */
+  readonly forwardsByPathMtu: boolean;
+  readonly pmtuDiscovery: number;
   /** Only watched: frames that come in end there. */
   readonly silent: boolean;
   /** Goes up with every change of a table from outside; what was learned from packets has its own guards. */
@@ -107,6 +112,8 @@ export class Node {
     this.forwarding = parts.plan.forwarding;
     this.make = parts.state;
     this.silent = parts.plan.silent ?? false;
+    this.forwardsByPathMtu = parts.plan.forwardUsePmtu ?? false;
+    this.pmtuDiscovery = parts.plan.noPmtuDiscovery ?? 0;
     this.answersEcho = parts.plan.role === 'node' || parts.plan.role === 'router';
     this.vxlan = parts.plan.devices.findIndex((d) => d.kind === 'vxlan');
     this.ipip = parts.plan.devices.findIndex((d) => d.kind === 'ipip');
@@ -176,6 +183,10 @@ export class Node {
 
   get icmpLimit(): IcmpLimit {
     return this.state.icmpLimit;
+  }
+
+  get pathMtus(): PathMtus {
+    return this.state.pathMtus;
   }
 
   get reassembly(): Reassembly {

@@ -7,12 +7,13 @@ import { dropped } from './drop-packet.ts';
 import { fragment } from './fragment.ts';
 import { completeChecksum, leaveChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
+import { pathMtu } from './path-mtu.ts';
 import { type Next, Room } from './room.ts';
 import { longestPiece, noteSegments, segmentPacket } from './segment.ts';
 
-/** Bytes an IP packet may have on this packet's route: its mtu metric, else the device's MTU. */
+/** Bytes an IP packet may have on this packet's way: learned, by its route's metric, or by the device. */
 export const routeMtu = (node: Node, p: Packet): number =>
-  node.routes.mtu(p.route) || node.devices[p.output]!.mtu;
+  pathMtu(node, p.route, ipv4.destination(bytes, p.l3), p.input >= 0);
 
 /** Notes: A the next hop, B the MTU. */
 export function output(node: Node, p: Packet): Next {

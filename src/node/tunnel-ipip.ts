@@ -15,6 +15,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
 import { refuse } from './icmp-error.ts';
 import type { Node } from './node.ts';
+import { learnPathMtu, pathMtu } from './path-mtu.ts';
 import { type Next, Room } from './room.ts';
 import { routeSource } from './source.ts';
 import { tap } from './tap.ts';
@@ -32,9 +33,10 @@ export function ipipOut(node: Node, p: Packet): Next {
   const kind = node.routes.kind(way);
   if (kind !== RouteKind.Unicast && kind !== RouteKind.Local) return dropped(p, Drop.RouteMissing);
   // tnl_update_pmtu: the inner packet's DF counts against what the underlay carries.
-  const room =
-    (node.routes.mtu(way) || node.devices[node.routes.device(way)]?.mtu || 65535) - OVERHEAD;
-  if (p.segment === 0 && ipv4.dontFragment(bytes, p.l3) && p.length > room) {
+  const room = pathMtu(node, way, outer, false) - OVERHEAD;
+  const df = ipv4.dontFragment(bytes, p.l3);
+  if (df) learnPathMtu(node, p.route, ipv4.destination(bytes, p.l3), room);
+  if (p.segment === 0 && df && p.length > room) {
     return refuse(node, p, Drop.PacketTooBig, icmp.UNREACHABLE, icmp.CODE_FRAG_NEEDED, room);
   }
 

@@ -19,7 +19,9 @@ import { dropped } from './drop-packet.ts';
 import { hasPorts } from './flow-hash.ts';
 import { leaveOuterChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
+import { learnPathMtu, pathMtu } from './path-mtu.ts';
 import { type Next, Room } from './room.ts';
+import { segmentLength } from './segment.ts';
 import { acceptEcn, MAX_WRAPS, unwrapped } from './tunnel-ipip.ts';
 
 const OUTER_LEN = ipv4.HEADER_LEN + udp.HEADER_LEN + vxlan.HEADER_LEN;
@@ -47,6 +49,7 @@ export function vxlanOut(node: Node, p: Packet): Next {
     : node.sourcePorts.port(0, 0, 0, 0, 0);
   p.noteB = port;
 
+  if (isIp) narrow(node, p, remote);
   p.l3 = wrap(node, p, device, remote, tos, port);
   p.tunnel = p.output;
   p.wraps++;
@@ -73,6 +76,15 @@ export function wrap(
   vxlan.emit(bytes, udpAt + udp.HEADER_LEN, device.vni);
   leaveOuterChecksum(p, at, udpAt);
   return at;
+}
+
+/** What the underlay does not carry whole is noted for who sends by this device: skb_tunnel_check_pmtu. */
+function narrow(node: Node, p: Packet, remote: number): void {
+  const way = node.lookup(remote);
+  if (way < 0) return;
+  const room = pathMtu(node, way, remote, false) - OUTER_LEN - ethernet.HEADER_LEN;
+  const longest = p.segment > 0 ? segmentLength(p, p.l3) : p.tail - p.l3;
+  if (longest > room) learnPathMtu(node, p.route, ipv4.destination(bytes, p.l3), room);
 }
 
 function sourcePort(node: Node, l3: number): number {

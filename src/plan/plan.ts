@@ -112,6 +112,15 @@ export interface RoutePlan {
   readonly origin: 'kernel' | 'cni' | 'felix' | 'bird' | 'admin';
 }
 
+/** A path MTU learned for one destination: the `cache` line of `ip route get`. */
+export interface RouteExceptionPlan {
+  readonly destination: Ip4;
+  readonly mtu: number;
+  /** Below the least that is believed: it stays at 552, and packets may be fragmented. */
+  readonly locked: boolean;
+  readonly expiresSeconds: number;
+}
+
 export type NeighbourState =
   | 'PERMANENT'
   | 'NOARP'
@@ -175,6 +184,12 @@ export interface NamespacePlan {
   readonly fdb: readonly FdbPlan[];
   /** net.ipv4.icmp_ratelimit, ms between errors to one destination; absent means 1000. */
   readonly icmpRateLimit?: number;
+  /** net.ipv4.ip_no_pmtu_disc; absent means 0: "fragmentation needed" is heeded. */
+  readonly noPmtuDiscovery?: number;
+  /** net.ipv4.ip_forward_use_pmtu; absent means off. */
+  readonly forwardUsePmtu?: boolean;
+  /** Path MTUs that the namespace has learned. */
+  readonly exceptions?: readonly RouteExceptionPlan[];
   /** net.ipv4.route.error_cost, ms; absent means 1000. */
   readonly routeErrorCost?: number;
   /**

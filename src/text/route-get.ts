@@ -27,6 +27,9 @@ interface Answer {
   readonly source?: Ip4;
   readonly cache: readonly string[];
   readonly mtu?: number;
+  readonly locked?: boolean;
+  /** Seconds that what was learned still counts. */
+  readonly expires?: number;
 }
 
 /**
@@ -36,7 +39,7 @@ interface Answer {
 export function printRouteGet(ns: NamespacePlan, address: Ip4, mark = 0): string {
   const answer = ask(ns, address, mark);
   if (typeof answer === 'string') return `RTNETLINK answers: ${answer}\n`;
-  const { type, via, device, table, source, cache, mtu } = answer;
+  const { type, via, device, table, source, cache, mtu, locked, expires } = answer;
   const words = [
     ...(type === undefined ? [] : [type]),
     formatIp4(address),
@@ -49,14 +52,16 @@ export function printRouteGet(ns: NamespacePlan, address: Ip4, mark = 0): string
     'uid 0',
   ];
   const flags = cache.length === 0 ? '' : `<${cache.join()}> `;
-  return `${words.join(' ')} \n    cache ${flags}${mtu === undefined ? '' : `mtu ${mtu} `}\n`;
+  const age = expires === undefined ? '' : `expires ${expires}sec `;
+  const size = mtu === undefined ? '' : `mtu ${locked ? 'lock ' : ''}${mtu} `;
+  return `${words.join(' ')} \n    cache ${flags}${age}${size}\n`;
 }
 
 /** `ip -j route get`; `undefined` where the kernel refuses, which is said in words only. */
 export function routeGetJson(ns: NamespacePlan, address: Ip4, mark = 0): Json | undefined {
   const answer = ask(ns, address, mark);
   if (typeof answer === 'string') return undefined;
-  const { type, via, device, table, source, cache, mtu } = answer;
+  const { type, via, device, table, source, cache, mtu, expires } = answer;
   return [
     {
       ...(type === undefined ? {} : { type }),
@@ -69,6 +74,7 @@ export function routeGetJson(ns: NamespacePlan, address: Ip4, mark = 0): Json | 
       flags: [],
       uid: 0,
       cache,
+      ...(expires === undefined ? {} : { expires }),
       ...(mtu === undefined ? {} : { metrics: [{ mtu }] }),
     },
   ];
@@ -86,6 +92,10 @@ function ask(ns: NamespacePlan, address: Ip4, mark: number): Answer | string {
   // Without rules of its own a namespace keeps local in main's trie, so main is what it says.
   const merged = route.table === 'local' && ns.rules === undefined;
   const source = sourceOf(ns, route, address);
+  const learned =
+    route.type === 'unicast'
+      ? ns.exceptions?.find(({ destination }) => destination === address)
+      : undefined;
   return {
     ...(route.type === 'unicast' ? {} : { type: route.type }),
     ...(route.via === undefined ? {} : { via: route.via }),
@@ -93,7 +103,11 @@ function ask(ns: NamespacePlan, address: Ip4, mark: number): Answer | string {
     ...(route.table === 'main' || merged ? {} : { table: tableName(route.table) }),
     ...(source === undefined ? {} : { source }),
     cache: route.type === 'local' ? ['local'] : route.type === 'broadcast' ? ['local', 'brd'] : [],
-    ...(route.mtu === undefined ? {} : { mtu: route.mtu }),
+    ...(learned === undefined
+      ? route.mtu === undefined
+        ? {}
+        : { mtu: route.mtu }
+      : { mtu: learned.mtu, locked: learned.locked, expires: learned.expiresSeconds }),
   };
 }
 

@@ -1,11 +1,13 @@
-/** The kernel's pmtu.sh, what of it a router does: PM01 to PM10. Senders keep no exceptions yet. */
+/** The kernel's pmtu.sh, what of it needs one kernel: PM01 to PM10. */
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
+import { buildFrame } from '../../src/frame/build.ts';
 import type { ClusterPlan, NamespacePlan, SegmentPlan } from '../../src/plan/plan.ts';
 import { parseIp4, parseMac } from '../../src/wire/address.ts';
 import { address, device, lo, route } from '../text/namespace.ts';
 import {
   arrivals,
+  block,
   clusterOf,
   dropsOf,
   echo,
@@ -13,8 +15,12 @@ import {
   lab,
   layer,
   layersOf,
+  lines,
+  node,
   originate,
+  pod,
   pool,
+  sourceOf,
   watch,
 } from './lab.ts';
 
@@ -124,27 +130,107 @@ describe('path MTU', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('PM01 the exceptions that the sender keeps: route exceptions are not kept');
-  it.todo('PM02 an exception follows the MTU of the local device: route exceptions are not kept');
+  it('PM01 the sender keeps one exception a destination, and sends no more than that', () => {
+    const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 1400, aR2: 2000, r2B: 1500 }));
+    ping(cluster, 1800, '10.0.3.2');
+    ping(cluster, 1800, '10.0.4.2');
+    // The words of iproute2 on a real kernel in the same place.
+    expect(lines(cluster, 'A', 'ip route get 10.0.3.2')[1]).toBe('cache expires 600sec mtu 1400');
+    expect(lines(cluster, 'A', 'ip route get 10.0.4.2')[1]).toBe('cache expires 600sec mtu 1500');
+    expect(lines(cluster, 'A', 'ip route get 10.0.3.3')[1]).toBe('cache');
+    const [told] = JSON.parse(cluster.exec('A', ['ip', '-j', 'route', 'get', '10.0.3.2']));
+    expect(told).toMatchObject({ cache: [], expires: 600, metrics: [{ mtu: 1400 }] });
+    const leg = watch(cluster, 'A:r1');
+    expect(ping(cluster, 1401, '10.0.3.2')).toEqual([]);
+    expect(leg).toEqual([]);
+    expect(dropsOf(cluster)).toEqual({ 'packet-too-big': 3 });
+    // Without DF the sender makes the fragments itself.
+    originate(cluster, 'A', echo('10.0.1.1', '10.0.3.2', 1800));
+    expect(leg.slice(0, 2).map((f) => layer(layersOf(f), 'ipv4').totalLength)).toEqual([1396, 424]);
+    // Ten minutes later it tries again.
+    cluster.advance({ seconds: 599, nanoseconds: 0 });
+    expect(ping(cluster, 1800, '10.0.3.2')).toEqual([]);
+    cluster.advance({ seconds: 601, nanoseconds: 0 });
+    expect(ping(cluster, 1800, '10.0.3.2')).toEqual(tooBig('10.0.1.9', 1400));
+    expectAccounted(cluster);
+  });
+
+  it.todo('PM02 an exception follows the MTU of the local device: devices keep their MTU');
+
+  it('PM01 heeds only what quotes a packet of its own, and as much of it as the kernel asks for', () => {
+    const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 2000, aR2: 2000, r2B: 2000 }));
+    const tell = (src: string, dst: string, quoted: number, mtu = 1300): string => {
+      const quote = buildFrame(echo(src, dst, 1800, { df: true })).subarray(0, quoted);
+      arrivals(cluster, () =>
+        originate(cluster, 'R1', [
+          { layer: 'ipv4', src: '10.0.1.9', dst: '10.0.1.1' },
+          { layer: 'icmp', type: 'unreachable', code: 4, mtu },
+          { layer: 'payload', bytes: quote },
+        ]),
+      );
+      return lines(cluster, 'A', `ip route get ${dst}`)[1]!;
+    };
+    expect(tell('10.0.3.1', '10.0.3.7', 28)).toBe('cache');
+    expect(tell('10.0.1.1', '10.0.3.7', 27)).toBe('cache');
+    expect(tell('10.0.1.1', '10.0.3.7', 28)).toBe('cache expires 600sec mtu 1300');
+    // Longer than what is known: not believed. Shorter: believed.
+    expect(tell('10.0.1.1', '10.0.3.7', 28, 1500)).toBe('cache expires 600sec mtu 1300');
+    expect(tell('10.0.1.1', '10.0.3.7', 28, 1200)).toBe('cache expires 600sec mtu 1200');
+    expect(tell('10.0.1.1', '10.0.3.8', 28, 4000)).toBe('cache');
+    expect(tell('10.0.1.1', '10.0.3.8', 28, 0)).toBe('cache expires 600sec mtu lock 552');
+    expectAccounted(cluster);
+  });
+
+  it('PM01 what a router only forwards is not held to what it has learned', () => {
+    const base = diamond({ aR1: 2000, r1B: 2000, aR2: 2000, r2B: 2000 });
+    for (const forwardUsePmtu of [false, true]) {
+      const namespaces = base.namespaces.map((ns) =>
+        ns.name === 'R1' ? { ...ns, forwardUsePmtu } : ns,
+      );
+      const cluster = Cluster.fromPlan({ ...base, namespaces });
+      arrivals(cluster, () =>
+        originate(cluster, 'B', [
+          { layer: 'ipv4', src: '10.0.3.2', dst: '10.0.3.9' },
+          { layer: 'icmp', type: 'unreachable', code: 4, mtu: 1000 },
+          { layer: 'payload', bytes: buildFrame(echo('10.0.3.9', '10.0.3.2', 1800)) },
+        ]),
+      );
+      expect(lines(cluster, 'R1', 'ip route get 10.0.3.2')[1]).toContain('mtu 1000');
+      const passed = ['B 10.0.1.1 echo-request 0'];
+      const told = forwardUsePmtu ? tooBig('10.0.1.9', 1000) : passed;
+      expect(ping(cluster, 1800, '10.0.3.2')).toEqual(told);
+      expectAccounted(cluster);
+    }
+  });
 
   it('PM03 an MTU below the least is told all the same, and without DF fragments go through', () => {
     const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 2000, aR2: 2000, r2B: 400 }));
     expect(ping(cluster, 1400, '10.0.4.2')).toEqual(tooBig('10.0.2.9', 400));
-    const leg = watch(cluster, 'R2:b');
+    expectAccounted(cluster);
+    // A sender that has learned nothing yet.
+    const fresh = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 2000, aR2: 2000, r2B: 400 }));
+    const leg = watch(fresh, 'R2:b');
     const packet = echo('10.0.2.1', '10.0.4.2', 1400);
-    const [whole] = arrivals(cluster, () => originate(cluster, 'A', packet));
+    const [whole] = arrivals(fresh, () => originate(fresh, 'A', packet));
     expect(whole!.at).toBe('B');
     expect(layer(whole!.layers, 'ipv4').totalLength).toBe(1400);
     // 376 = 47 * 8 bytes of data in each but the last.
     expect(leg.map((f) => layer(layersOf(f), 'ipv4').totalLength)).toEqual([396, 396, 396, 272]);
+    expectAccounted(fresh);
+  });
+
+  it('PM03 an MTU below the least is not believed: 552, locked', () => {
+    const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 2000, aR2: 2000, r2B: 400 }));
+    ping(cluster, 1400, '10.0.4.2');
+    expect(lines(cluster, 'A', 'ip route get 10.0.4.2')[1]).toBe(
+      'cache expires 600sec mtu lock 552',
+    );
     expectAccounted(cluster);
   });
 
-  it.todo('PM03 lock 552 and no DF at the sender: route exceptions are not kept');
-  it.todo('PM04 the exception after the local MTU fell and rose: route exceptions are not kept');
-  it.todo(
-    'PM05 exceptions in a table chosen by DSCP: rules by TOS and exceptions are not modelled',
-  );
+  it.todo('PM03 no DF at the sender where the MTU is locked: headers are given as they are sent');
+  it.todo('PM04 the exception after the local MTU fell and rose: devices keep their MTU');
+  it.todo('PM05 exceptions in a table chosen by DSCP: rules by TOS are not modelled');
 
   it('PM06 a narrow leg under VXLAN without DF: outer fragments, and the inner packet whole', () => {
     const plan = clusterOf(lab(pool('vxlanMode: Always'))).plan;
@@ -178,7 +264,29 @@ describe('path MTU', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('PM06 exception 3950 with df set: Calico’s device has df unset, exceptions are not kept');
+  it('PM06 the node that sends by VXLAN learns what its underlay carries', () => {
+    const base = clusterOf(lab(pool('vxlanMode: Always'))).plan;
+    const namespaces = base.namespaces.map((ns) => ({
+      ...ns,
+      devices: ns.devices.map((d) => {
+        if (d.kind === 'loopback') return d;
+        return { ...d, mtu: d.name === 'eth0' && ns.name === 'n0' ? 4000 : 5000 };
+      }),
+    }));
+    const segments = base.segments.map((segment) => ({ ...segment, mtu: 5000 }));
+    const cluster = Cluster.fromPlan({ ...base, namespaces, segments });
+    const sent = () => echo(sourceOf(cluster, 'n0', '10.65.1.2'), '10.65.1.2', 4500);
+    originate(cluster, 'n0', sent());
+    const [, cache] = lines(cluster, 'n0', 'ip route get 10.65.1.2');
+    expect(cache).toBe('cache expires 600sec mtu 3950');
+    // From now on it makes the fragments inside.
+    const inside = watch(cluster, 'n0:vxlan.calico');
+    originate(cluster, 'n0', sent());
+    expect(inside.map((f) => layer(layersOf(f), 'ipv4').totalLength)).toEqual([3948, 572]);
+    expectAccounted(cluster);
+  });
+
+  it.todo('PM06 exception 3950 by df set: Calico’s device has df unset');
   it.todo('PM07 VXLAN on a bridge: bridges are not modelled');
 
   it('PM08 IPIP counts its 20 bytes off the MTU of the way out', () => {
@@ -206,7 +314,49 @@ describe('path MTU', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('PM08 exception 3980 when a router further on is narrow: exceptions are not kept');
-  it.todo('PM09 exceptions listed and flushed: route exceptions are not kept');
-  it.todo('PM10 no leftover of exceptions: route exceptions are not kept');
+  it('PM08 a router further on is narrow: the node learns 4000, its tunnel tells 3980', () => {
+    const plan = clusterOf(
+      pool('ipipMode: Always'),
+      `apiVersion: podwire/v1
+kind: Underlay
+metadata: {name: u}
+spec:
+  segments:
+  - {name: a, mtu: 5000, members: [{name: n0, interface: eth0, address: 172.16.0.10/24}, {name: gw, interface: a, address: 172.16.0.1/24}]}
+  - {name: b, mtu: 4000, members: [{name: n1, interface: eth0, address: 172.17.0.11/24}, {name: gw, interface: b, address: 172.17.0.1/24}]}
+  routers: [{name: gw}]
+  defaultGateway: {a: 172.16.0.1, b: 172.17.0.1}`,
+      node(0),
+      node(1, '172.17.0.11/24'),
+      block(0),
+      block(1),
+      pod('w0', 0, '10.65.0.2'),
+      pod('w1', 1, '10.65.1.2'),
+    ).plan;
+    const wide = {
+      ...plan,
+      namespaces: plan.namespaces.map((ns) => ({
+        ...ns,
+        devices: ns.devices.map((d) =>
+          d.kind === 'loopback' || d.name === 'b' || ns.name === 'n1' ? d : { ...d, mtu: 5000 },
+        ),
+      })),
+    };
+    const cluster = Cluster.fromPlan(wide);
+    const told = (): unknown[] =>
+      arrivals(cluster, () =>
+        originate(cluster, 'w0', echo('10.65.0.2', '10.65.1.2', 4500, { df: true })),
+      ).map(({ at, layers }) => [at, layer(layers, 'icmp').mtu]);
+    // The first is lost on the way: the router's error is for the node.
+    expect(told()).toEqual([['n0', 4000]]);
+    expect(lines(cluster, 'n0', 'ip route get 172.17.0.11')[1]).toBe(
+      'cache expires 600sec mtu 4000',
+    );
+    expect(told()).toEqual([['x/w0', 3980]]);
+    expect(lines(cluster, 'w0', 'ip route get 10.65.1.2')[1]).toBe('cache expires 600sec mtu 3980');
+    expectAccounted(cluster);
+  });
+
+  it.todo('PM09 exceptions listed and flushed: `ip route` takes no `cache`');
+  it.todo('PM10 no leftover of exceptions: devices do not come and go while a cluster lives');
 });

@@ -1,0 +1,124 @@
+/**
+ * Path MTUs that senders have learned: the exceptions of routes (struct fib_nh_exception,
+ * __ip_rt_update_pmtu of net/ipv4/route.c). One a next hop and destination, from what a
+ * router said or a tunnel found out. Of what is only forwarded they count where locked.
+ */
+import { bytes } from '../packet/arena.ts';
+import type { RouteExceptionPlan } from '../plan/plan.ts';
+import { PairIndex } from '../tables/pair-index.ts';
+import { RouteKind } from '../tables/routes.ts';
+import type { Ip4 } from '../wire/address.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { mix } from './flow-hash.ts';
+import type { Node } from './node.ts';
+
+/** net.ipv4.route.min_pmtu and mtu_expires. */
+const LEAST = 552;
+const LIFETIME_MS = 600_000;
+/** Kept at a time in a namespace; the oldest makes room (FNHE_RECLAIM_DEPTH is as coarse). */
+const MAX_EXCEPTIONS = 4096;
+
+export class PathMtus {
+  private readonly index = new PairIndex();
+  private readonly routes: number[] = [];
+  private readonly destinations: number[] = [];
+  private readonly mtus: number[] = [];
+  private readonly locked: boolean[] = [];
+  private readonly until: number[] = [];
+  /** The cell that the next new one gets. */
+  private turn = 0;
+
+  get size(): number {
+    return this.index.size;
+  }
+
+  /** The MTU towards a destination by this next hop, 0 where nothing was learned. */
+  find(route: number, destination: number, isForwarded: boolean, now: number): number {
+    const at = this.index.get(route, destination);
+    if (at < 0 || this.left(at, now) === 0) return 0;
+    return isForwarded && !this.locked[at]! ? 0 : this.mtus[at]!;
+  }
+
+  /** A shorter MTU was heard of; `before` is what counted so far. */
+  learn(route: number, destination: number, mtu: number, before: number, now: number): void {
+    const known = this.index.get(route, destination);
+    const left = known < 0 ? 0 : this.left(known, now);
+    if ((left > 0 && this.locked[known]!) || before < mtu) return;
+    const lock = mtu < LEAST;
+    const next = lock ? Math.min(before, LEAST) : mtu;
+    // The same again only keeps it alive when half of its time is over.
+    if (left > LIFETIME_MS / 2 && this.mtus[known] === next && !lock) return;
+    const at = known >= 0 ? known : this.take(route, destination);
+    this.mtus[at] = next;
+    this.locked[at] = lock;
+    this.until[at] = (now + LIFETIME_MS) | 0;
+  }
+
+  private take(route: number, destination: number): number {
+    const at = this.turn;
+    this.turn = (at + 1) % MAX_EXCEPTIONS;
+    if (at < this.routes.length) this.index.delete(this.routes[at]!, this.destinations[at]!);
+    this.routes[at] = route;
+    this.destinations[at] = destination;
+    this.index.set(route, destination, at);
+    return at;
+  }
+
+  /** Those that have not expired, for printing. */
+  list(now: number): RouteExceptionPlan[] {
+    return this.until.flatMap((_, at) => {
+      const left = this.left(at, now);
+      if (left === 0) return [];
+      const destination = this.destinations[at]! as Ip4;
+      const expiresSeconds = Math.floor(left / 1000);
+      return [{ destination, mtu: this.mtus[at]!, locked: this.locked[at]!, expiresSeconds }];
+    });
+  }
+
+  /** Milliseconds it still counts. Times are ticks (World), which wrap. */
+  private left(at: number, now: number): number {
+    const left = (this.until[at]! - now) | 0;
+    return left > 0 && left <= LIFETIME_MS ? left : 0;
+  }
+}
+
+/** Bytes an IP packet to this destination may have by this route: learned, its metric, or the device's. */
+export function pathMtu(
+  node: Node,
+  route: number,
+  destination: number,
+  isForwarded: boolean,
+): number {
+  const plain = node.routes.mtu(route) || (node.devices[node.routes.device(route)]?.mtu ?? 65535);
+  if (node.pathMtus.size === 0) return plain;
+  const forwarded = isForwarded && !node.forwardsByPathMtu;
+  return node.pathMtus.find(route, destination, forwarded, node.world.ticks()) || plain;
+}
+
+/** A tunnel's way out is narrower than its device said: skb_dst_update_pmtu. */
+export function learnPathMtu(node: Node, route: number, destination: number, mtu: number): void {
+  if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) return;
+  const before = pathMtu(node, route, destination, false);
+  node.pathMtus.learn(route, destination, mtu, before, node.world.ticks());
+}
+
+/**
+ * A router says "fragmentation needed" about the packet quoted at `quote`: ipv4_update_pmtu.
+ * It must be whole to 8 bytes behind its header, and of this namespace. (The kernel asks
+ * for a socket of the same ports too; who sends here has one.)
+ */
+export function heedTooBig(node: Node, quote: number, end: number, told: number): void {
+  if (end - quote < ipv4.HEADER_LEN) return;
+  const header = ipv4.headerLength(bytes, quote);
+  if (header < ipv4.HEADER_LEN || end - quote < header + 8) return;
+  const from = ipv4.source(bytes, quote);
+  const to = ipv4.destination(bytes, quote);
+  const own = node.local.lookup(from);
+  if (own < 0 || node.routes.kind(own) !== RouteKind.Local) return;
+  const mode = node.pmtuDiscovery;
+  if (mode === 2) return;
+  let route = node.lookup(to);
+  if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) return;
+  if (node.routes.hops(route) > 1) route = node.routes.choose(route, mix(from, to) >>> 0);
+  learnPathMtu(node, route, to, mode === 1 ? 0 : told);
+}
