@@ -167,6 +167,7 @@ const ANSWERS: Readonly<Record<number, string>> = {
   [(icmp.UNREACHABLE << 8) | icmp.CODE_FRAG_NEEDED]: 'fragmentation needed',
   [(icmp.UNREACHABLE << 8) | icmp.CODE_FILTERED]: 'administratively filtered',
   [icmp.TIME_EXCEEDED << 8]: 'time exceeded',
+  [(icmp.TIME_EXCEEDED << 8) | icmp.CODE_REASSEMBLY]: 'fragment reassembly time exceeded',
   [icmp.PARAMETER_PROBLEM << 8]: 'parameter problem',
   [(icmp.REDIRECT << 8) | icmp.CODE_REDIRECT_HOST]: 'redirect',
 };

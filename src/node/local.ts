@@ -10,6 +10,7 @@ import { refuse } from './icmp-error.ts';
 import { icmpInput } from './icmp-input.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
+import { resetStray } from './tcp-reset.ts';
 
 /** Notes: A the IP protocol, B the UDP destination port or 0. */
 export function local(node: Node, p: Packet): Next {
@@ -35,7 +36,9 @@ export function local(node: Node, p: Packet): Next {
   }
   if (!HANDLED.includes(protocol)) return unhandled(node, p);
   if (protocol === ipv4.PROTO_ICMP) return icmpInput(node, p);
-  return protocol === ipv4.PROTO_TCP ? End.Delivered : dropped(p, Drop.ProtocolUnknown);
+  if (protocol !== ipv4.PROTO_TCP) return dropped(p, Drop.ProtocolUnknown);
+  resetStray(node, p);
+  return End.Delivered;
 }
 
 /** Protocols of the kernel itself. Nobody listens for the last two here, and no error says so. */

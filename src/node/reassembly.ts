@@ -7,9 +7,13 @@
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
+import { RouteKind } from '../tables/routes.ts';
 import { putU16 } from '../wire/bytes.ts';
+import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import { sendError } from './icmp-error.ts';
 import type { Node } from './node.ts';
+import { inputRoute } from './source-check.ts';
 
 /** net.ipv4.ipfrag_time */
 const TIMEOUT_MS = 30_000;
@@ -85,6 +89,7 @@ export class Reassembly {
           this.arm(node, datagram.deadline - now);
           return;
         }
+        complain(node, datagram.pieces);
         this.end(node, datagram, Drop.FragmentTimeout);
       }
     });
@@ -102,6 +107,21 @@ export class Reassembly {
       node.world.discard(node, piece);
     }
   }
+}
+
+/**
+ * ip_expire: who sent a datagram that is not complete in time hears of it from its
+ * destination, if the first piece came. Routers that only reassemble stay silent (RFC 792).
+ */
+function complain(node: Node, [first]: readonly Packet[]): void {
+  if (first === undefined || startOf(first) !== 0) return;
+  const device = node.devices[first.input];
+  if (device === undefined) return;
+  const from = ipv4.source(bytes, first.l3);
+  const route = inputRoute(node, device, from, ipv4.destination(bytes, first.l3));
+  if (route < 0 || node.routes.kind(route) !== RouteKind.Local) return;
+  first.route = route;
+  sendError(node, first, icmp.TIME_EXCEEDED, icmp.CODE_REASSEMBLY, 0);
 }
 
 const keyOf = (l3: number): string =>

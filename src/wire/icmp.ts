@@ -27,6 +27,8 @@ export const CODE_PROTOCOL = 2;
 export const CODE_PORT = 3;
 export const CODE_FRAG_NEEDED = 4;
 export const CODE_FILTERED = 13;
+/** Code of TIME_EXCEEDED. */
+export const CODE_REASSEMBLY = 1;
 /** Code of REDIRECT. */
 export const CODE_REDIRECT_HOST = 1;
 

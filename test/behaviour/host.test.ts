@@ -86,7 +86,25 @@ describe('a node', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('FV30 a stray ACK is answered by RST: namespaces do not answer TCP yet');
+  it('FV30 answers a stray ACK from outside by RST with its acknowledgement as number', () => {
+    const cluster = clusterOf(lab(VXLAN, underlay()));
+    const got = arrivals(cluster, () =>
+      originate(cluster, 'ext', [
+        { layer: 'ipv4', src: '172.16.0.50', dst: '172.16.0.10', df: true },
+        { layer: 'tcp', srcPort: 40000, dstPort: 8055, seq: 5, ack: 777, flags: '.', window: 9 },
+      ]),
+    );
+    const { layers } = got.find(({ at }) => at === 'ext')!;
+    expect(layer(layers, 'ipv4')).toMatchObject({ src: '172.16.0.10', ttl: 64, df: true, id: 0 });
+    expect(layer(layers, 'tcp')).toMatchObject({
+      srcPort: 8055,
+      dstPort: 40000,
+      seq: 777,
+      flags: 'R',
+      checksumState: 'valid',
+    });
+    expectAccounted(cluster);
+  });
 
   it('FV32 a service range routed back: a loop that only TTL ends, and one packet where it is dropped', () => {
     const loop = clusterOf(lab(DIRECT, underlay(1500, '["10.96.0.0/17 via 172.16.0.10"]')));
