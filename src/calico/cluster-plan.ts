@@ -20,6 +20,7 @@ import { withLists } from './namespace-lists.ts';
 import { felixNetfilterOf } from './netfilter-rules.ts';
 import { type Flavour, flavourOf, type Release, releaseOf } from './release.ts';
 import { connectedRoutes, ownRoutes, podRoutes, staticRoutes } from './routes.ts';
+import { serviceRanges } from './service-advertisement.ts';
 import { buildFabric, type Fabric } from './underlay.ts';
 import { type Vtep, vtepsOf } from './vteps.ts';
 import {
@@ -72,6 +73,7 @@ export function planCluster(
     manifest.pools,
     [...fabric.nodes.values()].map(({ own }) => own.address),
     flavour,
+    serviceRanges(manifest.bgp.configuration),
   );
   const overKubeProxy = kubeProxyOver(manifest, assumptions);
   const policy = endpointChainsOf(

@@ -29,7 +29,11 @@ const SPECS: Fields = new Map([
       ['deviceRouteSourceAddress', 'ipForwarding', 'ipipEnabled', 'ipipMTU', 'mtuIfacePattern'],
       [
         'natOutgoingExclusions',
+        'natOutgoingAddress',
         'natPortRange',
+        'iptablesNATOutgoingInterfaceFilter',
+        'externalNodesList',
+        'serviceLoopPrevention',
         'programClusterRoutes',
         'routeSource',
         'vxlanEnabled',

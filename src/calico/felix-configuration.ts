@@ -2,7 +2,7 @@
  * FelixConfiguration: `default` is for every node, `node.NAME` overrides it field
  * by field on one (felix/config, source DatastorePerHost over DatastoreGlobal).
  */
-import type { Ip4 } from '../wire/address.ts';
+import { type Ip4, networkOf, type Prefix } from '../wire/address.ts';
 import { type FailsafePort, readFailsafes } from './failsafe-port.ts';
 import type { Field } from './field.ts';
 import { interfacePattern } from './interface-pattern.ts';
@@ -30,11 +30,29 @@ export interface FelixSettings {
   readonly defaultEndpointToHostAction?: EndpointToHostAction;
   readonly allowVXLANPacketsFromWorkloads?: boolean;
   readonly allowIPIPPacketsFromWorkloads?: boolean;
+  /** Ports that sources out of pools are given; absent: any. */
+  readonly natPortRange?: PortSpan;
+  /** Source of what leaves the pools; absent: the address of the device it leaves by. */
+  readonly natOutgoingAddress?: Ip4;
+  /** Only what leaves by these devices, `eth+` for instance, is given another source. */
+  readonly iptablesNATOutgoingInterfaceFilter?: string;
+  readonly natOutgoingExclusions?: NatExclusions;
+  /** Who may send tunnel packets to nodes without being one. */
+  readonly externalNodesList?: readonly Prefix[];
+  /** What becomes of packets to a service that no rule of a service took. */
+  readonly serviceLoopPrevention?: ServiceLoop;
   /** Ports of hosts that no policy closes; absent: Felix's own. */
   readonly failsafeInboundHostPorts?: readonly FailsafePort[];
   readonly failsafeOutboundHostPorts?: readonly FailsafePort[];
 }
 
+export interface PortSpan {
+  readonly from: number;
+  readonly to: number;
+}
+
+export type NatExclusions = 'IPPoolsOnly' | 'IPPoolsAndHostIPs';
+export type ServiceLoop = 'Drop' | 'Reject' | 'Disabled';
 export type EndpointToHostAction = 'Drop' | 'Return' | 'Accept';
 
 export interface FelixConfiguration {
@@ -47,6 +65,22 @@ export interface FelixConfiguration {
 
 const mtu = (at: Field): number => at.integer(0, 65535);
 const port = (at: Field): number => at.integer(1, 65535);
+
+/** `32768:65535`, or one port as a number: numorstring.Port. */
+function portSpan(at: Field): PortSpan {
+  const words = String(at.plain()).split(':').map(Number);
+  const [from = Number.NaN, to = from] = words;
+  const sound = [from, to].every((n) => Number.isInteger(n) && n >= 0 && n <= 65535);
+  if (words.length > 2 || !sound || from > to) throw at.refuse('a port, or two as 32768:65535');
+  return { from, to };
+}
+
+/** As iptables takes it; it becomes a word of a rule. */
+function devicePattern(at: Field): string {
+  const pattern = at.text();
+  if (/^[A-Za-z0-9_.@-]{1,14}\+?$/.test(pattern)) return pattern;
+  throw at.refuse('a device, or the beginning of its name and +');
+}
 
 type Readers = { readonly [K in keyof FelixSettings]-?: (at: Field) => FelixSettings[K] };
 
@@ -70,6 +104,13 @@ const READERS: Readers = {
     at.choice<EndpointToHostAction>(['Drop', 'Return', 'Accept']),
   allowVXLANPacketsFromWorkloads: (at) => at.boolean(),
   allowIPIPPacketsFromWorkloads: (at) => at.boolean(),
+  natPortRange: portSpan,
+  natOutgoingAddress: (at) => at.ip4(),
+  iptablesNATOutgoingInterfaceFilter: devicePattern,
+  natOutgoingExclusions: (at) => at.choice<NatExclusions>(['IPPoolsOnly', 'IPPoolsAndHostIPs']),
+  externalNodesList: (at) =>
+    at.items().flatMap((f) => (f.text().includes(':') ? [] : [networkOf(f.interfaceAddress())])),
+  serviceLoopPrevention: (at) => at.choice<ServiceLoop>(['Drop', 'Reject', 'Disabled']),
   failsafeInboundHostPorts: readFailsafes,
   failsafeOutboundHostPorts: readFailsafes,
 };

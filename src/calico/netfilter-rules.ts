@@ -7,7 +7,7 @@
 import type { NetfilterPlan } from '../plan/netfilter.ts';
 import type { DevicePlan, PoolPlan } from '../plan/plan.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
-import { formatIp4, formatPrefix, type Ip4 } from '../wire/address.ts';
+import { formatIp4, formatPrefix, type Ip4, type Prefix } from '../wire/address.ts';
 import type { EndpointRules } from './endpoint-chains.ts';
 import { DEFAULT_FAILSAFES } from './failsafe-port.ts';
 import type { FelixSettings } from './felix-configuration.ts';
@@ -17,6 +17,8 @@ import type { Flavour } from './release.ts';
 
 interface FelixInput {
   readonly pools: readonly PoolPlan[];
+  /** Ranges of services that are advertised: what no rule of a service takes would come back for ever. */
+  readonly services: readonly Prefix[];
   /** Addresses of all nodes. */
   readonly hosts: readonly Ip4[];
   /** Tunnel devices of this node that have an address. */
@@ -33,7 +35,12 @@ interface FelixInput {
 type Marks = Pick<Flavour, 'workloadMark' | 'packetMarks'>;
 
 /** The rules of nodes by their devices; nodes with the same tunnels and no policies share them. */
-export function felixNetfilterOf(pools: readonly PoolPlan[], hosts: readonly Ip4[], marks: Marks) {
+export function felixNetfilterOf(
+  pools: readonly PoolPlan[],
+  hosts: readonly Ip4[],
+  marks: Marks,
+  services: readonly Prefix[] = [],
+) {
   const made = new Map<string, NetfilterPlan>();
   return (
     devices: readonly RuledDevice[],
@@ -52,6 +59,12 @@ export function felixNetfilterOf(pools: readonly PoolPlan[], hosts: readonly Ip4
       felix.defaultEndpointToHostAction,
       felix.allowVXLANPacketsFromWorkloads,
       felix.allowIPIPPacketsFromWorkloads,
+      felix.natPortRange,
+      felix.natOutgoingAddress,
+      felix.iptablesNATOutgoingInterfaceFilter,
+      felix.natOutgoingExclusions,
+      felix.externalNodesList,
+      felix.serviceLoopPrevention,
       policed,
       hosted && [failsafesOf(felix), wireguardPortOf(felix)],
     ]);
@@ -60,6 +73,7 @@ export function felixNetfilterOf(pools: readonly PoolPlan[], hosts: readonly Ip4
       const text = felixText({
         pools,
         hosts,
+        services,
         tunnels,
         vxlanPort,
         felix,
@@ -87,7 +101,7 @@ const VXLAN_PORT = 4789;
 
 /** What `iptables-save` and `ipset save` print of it. */
 function felixText(input: FelixInput): string {
-  const { pools, hosts, tunnels, vxlanPort, felix, policed, hosted, marks } = input;
+  const { pools, hosts, services, tunnels, vxlanPort, felix, policed, hosted, marks } = input;
   const workload = `0x${marks.workloadMark.toString(16)}`;
   const workloadMark = `${workload}/${workload}`;
   const host = hosted
@@ -109,10 +123,10 @@ function felixText(input: FelixInput): string {
       'cali40all-ipam-pools',
       pools.map(({ cidr }) => formatPrefix(cidr)),
     ),
-    ...setText(
-      'cali40all-hosts-net',
-      hosts.map((host) => `${formatIp4(host)}/32`),
-    ),
+    ...setText('cali40all-hosts-net', [
+      ...hosts.map((host) => `${formatIp4(host)}/32`),
+      ...(felix.externalNodesList ?? []).map(formatPrefix),
+    ]),
     '*raw',
     ':PREROUTING ACCEPT [0:0]',
     ':OUTPUT ACCEPT [0:0]',
@@ -141,11 +155,7 @@ function felixText(input: FelixInput): string {
       (device) =>
         `-A cali-POSTROUTING -o ${device} -m addrtype ! --src-type LOCAL --limit-iface-out -m addrtype --src-type LOCAL -j MASQUERADE --random-fully`,
     ),
-    ...(masq.length === 0
-      ? []
-      : [
-          '-A cali-nat-outgoing -m set --match-set cali40masq-ipam-pools src -m set ! --match-set cali40all-ipam-pools dst -j MASQUERADE --random-fully',
-        ]),
+    ...(masq.length === 0 ? [] : outgoingLines(felix)),
     'COMMIT',
     '*filter',
     ':INPUT ACCEPT [0:0]',
@@ -168,10 +178,56 @@ function felixText(input: FelixInput): string {
     ...(felix.allowIPIPPacketsFromWorkloads === true
       ? []
       : ['-A cali-FORWARD -i cali+ -p ipencap -j DROP']),
-    ...endpointText(felix, policed, host),
+    ...endpointText(felix, policed, host, loopLines(services, felix)),
     'COMMIT',
     '',
   ].join('\n');
+}
+
+/** Out of a pool: the range counts for TCP and UDP, and ends the matter for them (nat.go NATOutgoingChain). */
+function outgoingLines(felix: FelixSettings): readonly string[] {
+  const { natPortRange: span, natOutgoingAddress: address } = felix;
+  const filter = felix.iptablesNATOutgoingInterfaceFilter;
+  const target = (ports?: string): string => {
+    if (address === undefined) {
+      return `MASQUERADE${ports === undefined ? '' : ` --to-ports ${ports}`} --random-fully`;
+    }
+    const to = `${formatIp4(address)}${ports === undefined ? '' : `:${ports}`}`;
+    return `SNAT --to-source ${to} --random-fully`;
+  };
+  const line = (protocol: string, action: string): string =>
+    [
+      '-A cali-nat-outgoing',
+      ...(filter === undefined ? [] : [`-o ${filter}`]),
+      ...(protocol === '' ? [] : [`-p ${protocol}`]),
+      '-m set --match-set cali40masq-ipam-pools src -m set ! --match-set cali40all-ipam-pools dst',
+      ...(felix.natOutgoingExclusions === 'IPPoolsAndHostIPs'
+        ? ['-m set ! --match-set cali40all-hosts-net dst']
+        : []),
+      `-j ${action}`,
+    ].join(' ');
+  const whole = line('', target());
+  if (span === undefined || span.to === 0) return [whole];
+  const ranged = ['tcp', 'udp'].flatMap((protocol) => [
+    line(protocol, target(`${span.from}-${span.to}`)),
+    line(protocol, 'RETURN'),
+  ]);
+  return [...ranged, whole];
+}
+
+/**
+ * A range of services that is advertised leads here; what no service took would go back
+ * by the default route, and come again (service_loop_mgr.go).
+ */
+function loopLines(services: readonly Prefix[], felix: FelixSettings): readonly string[] {
+  const action = felix.serviceLoopPrevention ?? 'Drop';
+  if (services.length === 0 || action === 'Disabled') return [];
+  const target = action === 'Drop' ? 'DROP' : 'REJECT --reject-with icmp-port-unreachable';
+  return [
+    ':cali-cidr-block - [0:0]',
+    '-A cali-FORWARD -j cali-cidr-block',
+    ...services.map((range) => `-A cali-cidr-block -d ${formatPrefix(range)} -j ${target}`),
+  ];
 }
 
 /**
@@ -183,6 +239,7 @@ function endpointText(
   felix: FelixSettings,
   policed: boolean,
   host: typeof NO_HOST_LINES,
+  loops: readonly string[],
 ): readonly string[] {
   const dispatch = [
     ...host.forwardFirst,
@@ -193,6 +250,7 @@ function endpointText(
         ]
       : []),
     ...host.forwardLast,
+    ...loops,
     ...(policed || host.forwardLast.length > 0
       ? [`-A FORWARD -m mark --mark ${ACCEPT_MARK} -j ACCEPT`]
       : []),

@@ -16,13 +16,21 @@ export interface ServicePrefix {
 /** Kubernetes' label for nodes that load balancers leave out. */
 const EXCLUDED = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
+/** The ranges of services that a BGPConfiguration has advertised. */
+export const serviceRanges = (of: BgpConfiguration): readonly Prefix[] => [
+  ...of.serviceClusterIps,
+  ...of.serviceExternalIps,
+  ...of.serviceLoadBalancerIps,
+];
+
 export function servicePrefixes(
-  { serviceClusterIps, serviceExternalIps, serviceLoadBalancerIps }: BgpConfiguration,
+  configuration: BgpConfiguration,
   services: ReadonlyMap<string, Service>,
   endpoints: readonly ServiceEndpoints[],
   nodes: readonly CalicoNode[],
 ): ServicePrefix[] {
-  const ranges = [...serviceClusterIps, ...serviceExternalIps, ...serviceLoadBalancerIps];
+  const ranges = serviceRanges(configuration);
+  const { serviceClusterIps, serviceExternalIps, serviceLoadBalancerIps } = configuration;
   if (ranges.length === 0) return [];
   const takers = nodes.filter(({ labels }) => labels.get(EXCLUDED) !== 'true');
   const prefixes = new Map<string, ServicePrefix>();

@@ -5,6 +5,7 @@ import { buildFrame } from '../../src/frame/build.ts';
 import type { ClusterPlan } from '../../src/plan/plan.ts';
 import { formatPrefix } from '../../src/wire/address.ts';
 import {
+  API,
   arrivals,
   block,
   chainPolicy,
@@ -141,9 +142,27 @@ COMMIT
     expectAccounted(dropping);
   });
 
-  it.todo(
-    'FV32 serviceLoopPrevention Reject: REJECT is not a target that is read, the setting neither',
-  );
+  it.each([
+    ['Drop', 1, ['filtered']],
+    ['Reject', 1, ['filtered']],
+    ['Disabled', 63, ['ttl-expired']],
+  ])('FV32 serviceLoopPrevention %s: %i packets', (setting, count, reason) => {
+    const advertised = `${API}\nkind: BGPConfiguration\nmetadata: {name: default}\nspec: {serviceClusterIPs: [{cidr: 10.96.0.0/17}]}`;
+    const settings = [advertised, felix(`serviceLoopPrevention: ${setting}`)];
+    const back = underlay(1500, '["10.96.0.0/17 via 172.16.0.10"]');
+    const cluster = clusterOf(lab(DIRECT, back, ...settings));
+    const frames = watch(cluster, 'n0:eth0');
+    const trace = cluster.send({ from: 'ext', to: '10.96.0.10', protocol: 'tcp', reply: true });
+    expect([trace.reason]).toEqual(reason);
+    const seen = frames.map((frame) => layersOf(frame));
+    expect(seen.filter((layers) => layer(layers, 'ipv4').dst === '10.96.0.10')).toHaveLength(count);
+    // Only who rejects says so; a redirect is another matter.
+    const told = seen.filter((layers) =>
+      layers.some((one) => one.layer === 'icmp' && one.type === 'unreachable'),
+    );
+    expect(told).toHaveLength(setting === 'Reject' ? 1 : 0);
+    expectAccounted(cluster);
+  });
 
   it('FV33 FORWARD policy DROP stops pods, ACCEPT lets them', () => {
     const base = clusterOf(lab(DIRECT)).plan;
@@ -249,7 +268,44 @@ COMMIT
     expectAccounted(cluster);
   });
 
-  it.todo('FV36 natOutgoingInterfaceFilter and natPortRange: those settings are not read');
+  it('FV36 the same as FelixConfiguration states it', () => {
+    const nat = pool('vxlanMode: Always', ', natOutgoing: true');
+    const ranged = felix('natPortRange: "32768:65535", iptablesNATOutgoingInterfaceFilter: eth+');
+    const cluster = clusterOf(lab(nat, underlay(), ranged));
+    const rules = cluster.plan.namespaces
+      .find(({ name }) => name === 'n0')!
+      .netfilter!.chains.find(({ name }) => name === 'cali-nat-outgoing')!
+      .rules.map(({ text }) => text);
+    const sets =
+      '-m set --match-set cali40masq-ipam-pools src -m set ! --match-set cali40all-ipam-pools dst';
+    expect(rules).toEqual([
+      ...['tcp', 'udp'].flatMap((protocol) => [
+        `-A cali-nat-outgoing -o eth+ -p ${protocol} ${sets} -j MASQUERADE --to-ports 32768-65535 --random-fully`,
+        `-A cali-nat-outgoing -o eth+ -p ${protocol} ${sets} -j RETURN`,
+      ]),
+      `-A cali-nat-outgoing -o eth+ ${sets} -j MASQUERADE --random-fully`,
+    ]);
+    for (let i = 0; i < 20; i++) {
+      const { asked, answered } = dial(cluster, 'w0', 'ext', { sourcePort: 1024 + i });
+      expect(layer(asked!.layers, 'ipv4').src).toBe('172.16.0.10');
+      expect(layer(asked!.layers, 'tcp').srcPort).toBeGreaterThanOrEqual(32768);
+      expect(answered?.at).toBe('x/w0');
+    }
+    expectAccounted(cluster);
+    // By another device it keeps its address.
+    const sourceBy = (setting: string): string => {
+      const other = clusterOf(lab(nat, underlay(), felix(setting)));
+      const frames = watch(other, 'ext:eth0');
+      other.send({ from: 'w0', to: 'ext', protocol: 'udp' });
+      return layer(layersOf(frames[0]!), 'ipv4').src;
+    };
+    expect(sourceBy('iptablesNATOutgoingInterfaceFilter: bond+')).toBe('10.65.0.2');
+    expect(sourceBy('natOutgoingAddress: 172.16.0.77')).toBe('172.16.0.77');
+    expect(() => clusterOf(lab(nat, felix('natPortRange: "9:8"')))).toThrow(/natPortRange/);
+    expect(() =>
+      clusterOf(lab(nat, felix('iptablesNATOutgoingInterfaceFilter: "eth0 -j DROP"'))),
+    ).toThrow(/InterfaceFilter/);
+  });
 
   it('FV37 answers ARP for pods in the subnet of the hosts', () => {
     const inSubnet = DIRECT.replace(

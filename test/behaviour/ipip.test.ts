@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { Trace } from '../../src/cluster/send.ts';
 import type { ClusterPlan } from '../../src/plan/plan.ts';
-import { parsePrefix } from '../../src/wire/address.ts';
+import { formatPrefix, parsePrefix } from '../../src/wire/address.ts';
 import {
   API,
   block,
@@ -123,7 +123,17 @@ describe('IPIP', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('FV16 externalNodesList of FelixConfiguration: that setting is not read');
+  it('FV16 the same by externalNodesList of FelixConfiguration', () => {
+    const listed = felix('externalNodesList: [172.16.0.50, 192.0.2.0/24, "2001:db8::/64"]');
+    const cluster = clusterOf(lab(ALWAYS, underlay(), listed));
+    expect(hostsOf(cluster.plan).map(formatPrefix)).toEqual(
+      [10, 11, 12, 50].map((i) => `172.16.0.${i}/32`).concat('192.0.2.0/24'),
+    );
+    const inside = watch(cluster, 'w0:eth0');
+    forge(cluster);
+    expect(inside).toHaveLength(1);
+    expectAccounted(cluster);
+  });
 
   it('FV17 the owner of the routes marks them', () => {
     const later = `${API}\nkind: ClusterInformation\nmetadata: {name: default}\nspec: {calicoVersion: v3.32.0}`;

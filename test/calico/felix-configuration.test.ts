@@ -81,11 +81,11 @@ describe('FelixConfiguration', () => {
   it('notes what it has no model of, and nobody’s configuration', () => {
     const made = plan(
       ...texts('ipipMode: Always'),
-      felix('bpfEnabled: true, natPortRange: "1000:2000", logSeverityScreen: Info'),
+      felix('bpfEnabled: true, chainInsertMode: Append, logSeverityScreen: Info'),
       felix('vxlanMTU: 1', 'node.n9'),
     );
     expect(made.assumptions).toContain(
-      'FelixConfiguration/default: set and not modelled: bpfEnabled, natPortRange',
+      'FelixConfiguration/default: set and not modelled: bpfEnabled, chainInsertMode',
     );
     expect(made.assumptions).toContain(
       'FelixConfiguration/node.n9 is neither default nor of a node, so not used',
