@@ -4,7 +4,7 @@
  * router said or a tunnel found out. Of what is only forwarded they count where locked.
  */
 import { bytes } from '../packet/arena.ts';
-import type { RouteExceptionPlan } from '../plan/plan.ts';
+import type { RouteExceptionPlan } from '../plan/path-mtu.ts';
 import { PairIndex } from '../tables/pair-index.ts';
 import { RouteKind } from '../tables/routes.ts';
 import type { Ip4 } from '../wire/address.ts';
@@ -39,19 +39,20 @@ export class PathMtus {
     return isForwarded && !this.locked[at]! ? 0 : this.mtus[at]!;
   }
 
-  /** A shorter MTU was heard of; `before` is what counted so far. */
-  learn(route: number, destination: number, mtu: number, before: number, now: number): void {
+  /** A shorter MTU was heard of; `before` is what counted so far. Whether another counts now. */
+  learn(route: number, destination: number, mtu: number, before: number, now: number): boolean {
     const known = this.index.get(route, destination);
     const left = known < 0 ? 0 : this.left(known, now);
-    if ((left > 0 && this.locked[known]!) || before < mtu) return;
+    if ((left > 0 && this.locked[known]!) || before < mtu) return false;
     const lock = mtu < LEAST;
     const next = lock ? Math.min(before, LEAST) : mtu;
     // The same again only keeps it alive when half of its time is over.
-    if (left > LIFETIME_MS / 2 && this.mtus[known] === next && !lock) return;
+    if (left > LIFETIME_MS / 2 && this.mtus[known] === next && !lock) return false;
     const at = known >= 0 ? known : this.take(route, destination);
     this.mtus[at] = next;
     this.locked[at] = lock;
     this.until[at] = (now + LIFETIME_MS) | 0;
+    return next !== before;
   }
 
   private take(route: number, destination: number): number {
@@ -99,7 +100,8 @@ export function pathMtu(
 export function learnPathMtu(node: Node, route: number, destination: number, mtu: number): void {
   if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) return;
   const before = pathMtu(node, route, destination, false);
-  node.pathMtus.learn(route, destination, mtu, before, node.world.ticks());
+  // What was seen to go through may be too long now.
+  if (node.pathMtus.learn(route, destination, mtu, before, node.world.ticks())) node.version++;
 }
 
 /**

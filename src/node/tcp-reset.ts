@@ -5,7 +5,7 @@ import { FrameType, type Packet } from '../packet/packet.ts';
 import { RouteKind } from '../tables/routes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
-import { CtState } from './conntrack.ts';
+import { CtState } from './connection.ts';
 import type { Node } from './node.ts';
 import { Room } from './room.ts';
 

@@ -9,6 +9,7 @@
 import type { InterfaceAddress, Ip4, Mac, Prefix } from '../wire/address.ts';
 import type { Inventory } from './inventory.ts';
 import type { NetfilterPlan } from './netfilter.ts';
+import type { PathMtuSettings } from './path-mtu.ts';
 import type { WireguardSettings } from './wireguard.ts';
 
 export type * from './inventory.ts';
@@ -112,15 +113,6 @@ export interface RoutePlan {
   readonly origin: 'kernel' | 'cni' | 'felix' | 'bird' | 'admin';
 }
 
-/** A path MTU learned for one destination: the `cache` line of `ip route get`. */
-export interface RouteExceptionPlan {
-  readonly destination: Ip4;
-  readonly mtu: number;
-  /** Below the least that is believed: it stays at 552, and packets may be fragmented. */
-  readonly locked: boolean;
-  readonly expiresSeconds: number;
-}
-
 export type NeighbourState =
   | 'PERMANENT'
   | 'NOARP'
@@ -166,7 +158,7 @@ export interface RulePlan {
   readonly table: 'local' | 'main' | 'default' | number;
 }
 
-export interface NamespacePlan {
+export interface NamespacePlan extends PathMtuSettings {
   /** A node's, router's or host's name, or `namespace/pod`. */
   readonly name: string;
   readonly role: Role;
@@ -184,12 +176,6 @@ export interface NamespacePlan {
   readonly fdb: readonly FdbPlan[];
   /** net.ipv4.icmp_ratelimit, ms between errors to one destination; absent means 1000. */
   readonly icmpRateLimit?: number;
-  /** net.ipv4.ip_no_pmtu_disc; absent means 0: "fragmentation needed" is heeded. */
-  readonly noPmtuDiscovery?: number;
-  /** net.ipv4.ip_forward_use_pmtu; absent means off. */
-  readonly forwardUsePmtu?: boolean;
-  /** Path MTUs that the namespace has learned. */
-  readonly exceptions?: readonly RouteExceptionPlan[];
   /** net.ipv4.route.error_cost, ms; absent means 1000. */
   readonly routeErrorCost?: number;
   /**
