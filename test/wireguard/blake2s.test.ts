@@ -11,6 +11,15 @@ describe('BLAKE2s', () => {
     expect(hex(hash(Buffer.from('a'), Buffer.alloc(0), Buffer.from('bc')))).toBe(expected);
   });
 
+  it('gives the first chaining key and hash of every handshake', () => {
+    // The kernel's handshake_init_chaining_key and handshake_init_hash, computed by hashlib.
+    const chain = hash(Buffer.from('Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s'));
+    expect(hex(chain)).toBe('60e26daef327efc02ec335e2a025d2d016eb4206f87277f52d38d1988b78cd36');
+    expect(hex(hash(chain, Buffer.from('WireGuard v1 zx2c4 Jason@zx2c4.com')))).toBe(
+      '2211b361081ac566691243db458ad5322d9c6c662293e8b70ee19c65ba079ef3',
+    );
+  });
+
   // From Python's hashlib and hmac.
   it('authenticates with 16 bytes', () => {
     const message = Buffer.from(Array.from({ length: 100 }, (_, i) => i));
