@@ -13,24 +13,17 @@ import type { Packet } from '../packet/packet.ts';
 import { MAX_FRAME } from '../packet/slab.ts';
 import type { CaptureWriter } from '../pcap/writer.ts';
 import { formatKeyLog } from '../wireguard/key-log.ts';
-import type { HandshakeSecrets } from '../wireguard/settings.ts';
 
 /** What opens the tunnels of a cluster: texts for `CaptureWriter.secrets`, in order, growing. */
 export type KeyLog = () => readonly string[];
 
 const NO_KEYS: KeyLog = () => [];
 
-/** A cluster with tunnels keeps the secrets of their handshakes, in order. */
-interface Keyed {
-  readonly keys?: { readonly handshakes: readonly HandshakeSecrets[] };
-}
-
 /** The key log of a cluster's own tunnels, each text made once. */
 export function keyLogOf(cluster: Cluster): KeyLog {
-  const { keys }: Keyed = cluster as object;
   const texts: string[] = [];
   return () => {
-    const handshakes = keys?.handshakes ?? [];
+    const { handshakes } = cluster.keys;
     while (texts.length < handshakes.length) texts.push(formatKeyLog(handshakes[texts.length]!));
     return texts;
   };

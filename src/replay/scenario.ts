@@ -6,7 +6,6 @@ import { createHash } from 'node:crypto';
 import { Field } from '../calico/field.ts';
 import type { ManifestFile } from '../calico/manifest.ts';
 import { parseYaml } from '../calico/yaml-document.ts';
-import { captureAt } from '../cluster/capture-tap.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { explain, type Step } from '../cluster/explain.ts';
 import { ownAddress } from '../cluster/names.ts';
@@ -20,6 +19,7 @@ import { CaptureWriter, formatOf } from '../pcap/writer.ts';
 import { TraceRing } from '../trace/ring.ts';
 import { formatIp4 } from '../wire/address.ts';
 import { linkTypeOf } from './capture-folder.ts';
+import { keyLogOf, Recording } from './recording.ts';
 
 export interface ScenarioSide {
   /** As `Cluster.names` takes it. */
@@ -153,7 +153,8 @@ const TRACED = 1;
 
 /**
  * Sends the exchange through the cluster and hands the capture file to `write`, in
- * chunks: a pcapng where the scenario's file is called so, else a pcap.
+ * chunks: a pcapng where the scenario's file is called so, which also has what opens
+ * WireGuard's messages, else a pcap.
  */
 export function runScenario(
   cluster: Cluster,
@@ -175,7 +176,8 @@ export function runScenario(
       interfaceName: port.device.name,
     },
   );
-  const stop = captureAt(cluster, port, writer);
+  const recording = new Recording(cluster, keyLogOf(cluster));
+  recording.add(port, () => writer, true);
   const nodes = {
     client: cluster.names.find(scenario.client.pod),
     server: cluster.names.find(scenario.server.pod),
@@ -193,7 +195,7 @@ export function runScenario(
     }
     cluster.run();
   });
-  stop();
+  recording.stop();
   writer.close();
   const sha256 = hash.digest('hex');
   const expected = scenario.capture.sha256;

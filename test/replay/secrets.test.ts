@@ -1,0 +1,149 @@
+/** Captures of encrypted nodes that open by themselves: tshark gets the pcapng and nothing else. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { planCluster } from '../../src/calico/cluster-plan.ts';
+import { editManifests } from '../../src/calico/edit.ts';
+import { Cluster } from '../../src/cluster/cluster.ts';
+import { readManifests } from '../../src/cluster/load.ts';
+import { dissect } from '../../src/frame/dissect.ts';
+import { later } from '../../src/packet/moment.ts';
+import { openCapture } from '../../src/pcap/capture.ts';
+import { CaptureFolder } from '../../src/replay/capture-folder.ts';
+import { keyLogOf, Recording } from '../../src/replay/recording.ts';
+import { readScenarios, runScenario } from '../../src/replay/scenario.ts';
+import { sendRecorded } from '../../src/report/trace-captures.ts';
+import { parseKeyLog } from '../../src/wireguard/key-log.ts';
+import { Transcript } from '../../src/wireguard/transcript.ts';
+import { clusterOf, felix, lab, originate, pool, underlay } from '../behaviour/lab.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'podwire-secrets-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const encrypted = () =>
+  clusterOf(lab(pool('vxlanMode: Always'), underlay(), felix('wireguardEnabled: true')));
+
+function hasTshark(): boolean {
+  try {
+    execFileSync('tshark', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    console.warn('SKIPPED: tshark is not installed, so it opened no capture');
+    return false;
+  }
+}
+
+const fields = ['wg.type', 'ip.src', 'ip.dst', 'ip.id'];
+const tshark = (file: string): string[] =>
+  execFileSync('tshark', ['-n', '-r', file, '-T', 'fields', ...fields.flatMap((f) => ['-e', f])], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+    .trimEnd()
+    .split('\n');
+
+/** The same columns from the capture and the secrets in it. */
+function ours(file: string): string[] {
+  const tunnels = new Transcript([]);
+  const types = ['', 'initiation', 'response', 'cookie-reply', 'data'];
+  const capture = openCapture(file);
+  let known = 0;
+  return [...capture].map(({ bytes }) => {
+    for (; known < capture.secrets.length; known++) {
+      for (const secrets of parseKeyLog(capture.secrets[known]!.data.toString())) {
+        tunnels.trust(secrets);
+      }
+    }
+    const { layers, inner } = dissect(bytes, { tunnels });
+    const headers = [...layers, ...(inner?.layers ?? [])].flatMap((l) =>
+      l.layer === 'ipv4' ? [l] : [],
+    );
+    const message = layers.find((l) => l.layer === 'wireguard');
+    return [
+      message === undefined ? '' : types.indexOf(message.type),
+      headers.map((h) => h.src).join(','),
+      headers.map((h) => h.dst).join(','),
+      headers.map((h) => `0x${h.id.toString(16).padStart(4, '0')}`).join(','),
+    ].join('\t');
+  });
+}
+
+describe.skipIf(!hasTshark())('captures of encrypted nodes', () => {
+  it('open with what they hold, rekeyed and in every direction', () => {
+    const cluster = encrypted();
+    const folder = join(root, 'all');
+    const captures = new CaptureFolder(cluster, folder);
+    const recording = new Recording(cluster, keyLogOf(cluster));
+    captures.record(recording);
+    for (let round = 0; round < 20; round++) {
+      for (const from of [0, 1, 2]) {
+        const to = (from + 1) % 3;
+        originate(cluster, `x/w${from}`, [
+          { layer: 'ipv4', src: `10.65.${from}.2`, dst: `10.65.${to}.2`, id: 1000 + round },
+          { layer: 'udp', srcPort: 4000, dstPort: 5000 },
+          { layer: 'payload', bytes: Buffer.alloc(7 * round + 1, 0x30) },
+        ]);
+      }
+      // Past REKEY_AFTER_TIME on the way: more than one handshake.
+      cluster.advance(later(cluster.now, 10_000));
+    }
+    cluster.run();
+    recording.stop();
+    captures.close();
+    expect(cluster.keys.handshakes.length).toBeGreaterThan(6);
+    for (const node of ['n0', 'n1', 'n2']) {
+      const file = join(folder, `${node}.eth0.pcapng`);
+      const lines = tshark(file);
+      const opened = lines.filter((line) => /^4\t.*,10\.65\./.test(line));
+      expect(opened).toHaveLength(40);
+      expect(lines.filter((line) => /^[12]\t/.test(line)).length).toBeGreaterThan(4);
+      // A keepalive aside, which has nothing to show, they agree line by line.
+      expect(ours(file)).toEqual(lines);
+    }
+    // What is encrypted is told in no other capture.
+    for (const name of readdirSync(folder).filter((file) => !/^n.\.eth0\./.test(file))) {
+      const capture = openCapture(join(folder, name));
+      while (capture.advance());
+      expect([name, capture.secrets.length]).toEqual([name, 0]);
+    }
+    expect(tshark(join(folder, 'n0.wireguard.cali.pcapng'))[0]).toMatch(/^\t10\.65\./);
+  });
+
+  it('open for a trace too', () => {
+    const cluster = encrypted();
+    const folder = join(root, 'trace');
+    const captures = new CaptureFolder(cluster, folder);
+    const trace = sendRecorded(cluster, { from: 'x/w0', to: 'x/w1' }, captures, keyLogOf(cluster));
+    captures.close();
+    expect(trace.outcome).toBe('delivered');
+    const lines = tshark(join(folder, 'n1.eth0.pcapng'));
+    expect(lines.filter((line) => line.startsWith('1\t'))).toHaveLength(1);
+    expect(
+      lines.filter((line) => /^4\t.*,10\.65\.0\.2\t.*,10\.65\.1\.2\t/.test(line)),
+    ).toHaveLength(1);
+    expect(ours(join(folder, 'n1.eth0.pcapng'))).toEqual(lines);
+  });
+
+  it('open where a scenario calls its capture a pcapng, and only there', () => {
+    const manifests = readManifests('fixtures/calico-vxlan');
+    const [scenario] = readScenarios(manifests);
+    const { sha256: _, ...capture } = scenario!.capture;
+    const written = (file: string): string => {
+      const set = ['felixconfiguration/default.wireguardEnabled=true'];
+      const cluster = Cluster.fromPlan(planCluster(editManifests(manifests, set)));
+      const path = join(root, file);
+      const chunks: Buffer[] = [];
+      runScenario(cluster, { ...scenario!, capture: { ...capture, file } }, (chunk) =>
+        chunks.push(Buffer.from(chunk)),
+      );
+      writeFileSync(path, Buffer.concat(chunks));
+      return path;
+    };
+    const open = tshark(written('told.pcapng'));
+    expect(open.filter((line) => /^4\t.*,10\.2\.36\.71\t/.test(line)).length).toBeGreaterThan(3);
+    expect(ours(join(root, 'told.pcapng'))).toEqual(open);
+    expect(tshark(written('untold.pcap')).filter((line) => line.includes('10.2.36.'))).toEqual([]);
+  });
+});
