@@ -12,6 +12,7 @@ import { End, Room } from '../node/room.ts';
 import { noteSegments, recognise } from '../node/segment.ts';
 import { TapeRecorder } from '../node/tape-recorder.ts';
 import { type RoomWatch, walk, walkTraced, walkWatched } from '../node/walk.ts';
+import { bytes } from '../packet/arena.ts';
 import { isBefore, later, type Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import { enter, give, MAX_FRAME, take } from '../packet/slab.ts';
@@ -19,6 +20,7 @@ import type { ClusterPlan, NamespacePlan } from '../plan/plan.ts';
 import { runCommand } from '../text/command.ts';
 import { peersOf } from '../text/link-peer.ts';
 import { DROPPED, type TraceRing } from '../trace/ring.ts';
+import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import type { Counts, Witness } from './account.ts';
 import { buildLinks, buildNodes, warm } from './build.ts';
@@ -48,6 +50,8 @@ export class Cluster implements World {
   now: Moment = { seconds: 0, nanoseconds: 0 };
   observer: Tap | null = null;
   witness: Witness | null = null;
+  /** While set, IPv4 frames that leave by this device end there: a capture tells what lies beyond. */
+  boundary: Device | null = null;
   private ring: TraceRing | null = null;
   private readonly links: readonly Link[];
   private readonly ready = new Fifo();
@@ -110,6 +114,11 @@ export class Cluster implements World {
   waiting(): number {
     const { entered, born, delivered, dropped, consumed } = this.counts;
     return entered + born - delivered - dropped - consumed;
+  }
+
+  /** The other end of a device's veth pair; null for another kind of device. */
+  across({ device }: Port): Port | null {
+    return this.links[device.link]?.across(device) ?? null;
   }
 
   /** A frame comes in on a device, as from its link. Copied once. */
@@ -291,6 +300,10 @@ export class Cluster implements World {
 
   private carry(node: Node, p: Packet): void {
     const device = node.devices[p.output]!;
+    if (device === this.boundary && ethernet.type(bytes, p.data) === ethernet.TYPE_IPV4) {
+      this.consume(p);
+      return;
+    }
     this.carrier = node;
     if (device.link < 0) this.lose(p, Drop.LinkNowhere);
     else this.links[device.link]!.carry(node, device, p, this.lose);

@@ -24,6 +24,8 @@ export interface End {
 
 /** Takes a frame off the sender's hands: to the other ends, or to `lose` with a reason. */
 export interface Link {
+  /** The only other end; null where there are several. */
+  across(device: Device): End | null;
   carry(from: Node, device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void;
 }
 
@@ -56,6 +58,10 @@ export class Veth implements Link {
     this.b = b;
   }
 
+  across(device: Device): End {
+    return device === this.a.device ? this.b : this.a;
+  }
+
   carry(_from: Node, device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void {
     arrive(device === this.a.device ? this.b : this.a, p, lose);
   }
@@ -74,6 +80,10 @@ export class Segment implements Link {
     for (const [i, { device }] of ends.entries()) {
       this.byMac.set(device.macHigh, device.macLow, i);
     }
+  }
+
+  across(): null {
+    return null;
   }
 
   carry(from: Node, device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void {

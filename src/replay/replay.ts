@@ -13,6 +13,7 @@ import type { Capture } from '../pcap/capture.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_IPV4, LINKTYPE_RAW } from '../pcap/pcap.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import { sendAgain } from './sent-again.ts';
 
 /** DLT_RAW as BSDs and old files number it. */
 const RAW_KINDS = [LINKTYPE_RAW, LINKTYPE_IPV4, 12, 14];
@@ -33,6 +34,8 @@ export interface ReplayOutput {
 export interface ReplayReport {
   /** Frames that entered the cluster. */
   readonly injected: number;
+  /** Of those, frames that a node had sent by the device of the capture: made, and sent, again. */
+  readonly sentAgain: number;
   /** Packets that reached a socket of a pod, node or host. */
   readonly delivered: number;
   readonly dropped: number;
@@ -49,7 +52,8 @@ export interface ReplayReport {
  * A frame arrives on its device, as from the link. On a pod's or host's device
  * the packets it sent itself leave instead: a frame with the device's own source
  * MAC as it is, another with an own source address as an IP packet of that
- * namespace, by its own routes and neighbours.
+ * namespace, by its own routes and neighbours. On a node's device the frames it
+ * had sent itself are made again: the packet inside leaves from its pod, or the node.
  *
  * A damaged capture: everything before the fault is replayed, then its error is
  * thrown.
@@ -78,6 +82,7 @@ export function replay(
   if (fault !== undefined) throw fault;
   return {
     injected: cluster.counts.entered - entered,
+    sentAgain: feeds.reduce((sum, feed) => sum + feed.sentAgain, 0),
     delivered: cluster.counts.delivered - delivered,
     dropped: cluster.counts.dropped - dropped,
     drops: named(cluster.drops(), before),
@@ -111,6 +116,7 @@ class Feed {
   private readonly port: Port;
   private held = false;
   private over = false;
+  sentAgain = 0;
 
   constructor(cluster: Cluster, port: Port, capture: Capture) {
     this.cluster = cluster;
@@ -149,9 +155,15 @@ class Feed {
     const { node, device } = port;
     const own = node.plan.role === 'pod' || node.plan.role === 'host';
     if (isEthernet && device.ethernet) {
-      if (own && isFrom(device, bytes, start, end)) {
-        cluster.depart(port, bytes, start, end);
-        return;
+      if (isFrom(device, bytes, start, end)) {
+        if (own) {
+          cluster.depart(port, bytes, start, end);
+          return;
+        }
+        if (sendAgain(cluster, port, bytes, start, end)) {
+          this.sentAgain++;
+          return;
+        }
       }
       const l3 = start + ethernet.HEADER_LEN;
       const ip =

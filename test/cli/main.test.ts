@@ -257,8 +257,8 @@ describe('podwire replay', () => {
       ]);
       expect(ended.status).toBe(0);
       const report = JSON.parse(ended.stdout);
-      expect(report).toMatchObject({ injected: 10, delivered: 6, drops: { 'other-host': 4 } });
-      expect(report.captures[0]).toEqual({ file: at('pod.pcap'), frames: 6 });
+      expect(report).toMatchObject({ injected: 10, sentAgain: 4, delivered: 6, drops: {} });
+      expect(report.captures[0]).toEqual({ file: at('pod.pcap'), frames: 10 });
       expect(existsSync(join(dir, 'k8s-node1.vxlan.calico.pcapng'))).toBe(true);
       expect(existsSync(join(dir, 'default_kubia-d278t.eth0.pcapng'))).toBe(true);
       expect(existsSync(join(dir, 'k8s-node2.enp1s0.pcapng'))).toBe(false);
@@ -269,7 +269,7 @@ describe('podwire replay', () => {
     const line = `podwire replay ${VXLAN} --inject k8s-node1:enp1s0=- --capture kubia-d278t:eth0=- < ${real} | tcpdump -nr - 2>/dev/null`;
     const { stdout, status } = bash(line);
     expect(status).toBe(0);
-    expect(stdout.trim().split('\n').length).toBe(6);
+    expect(stdout.trim().split('\n').length).toBe(10);
     expect(stdout).toContain('10.2.169.136.52920 > 10.2.36.71.8080');
   });
 
@@ -285,7 +285,7 @@ describe('podwire replay', () => {
     ]);
     expect(ended.status).toBe(2);
     expect(ended.stderr).toMatch(/^podwire: .*cut\.pcap at byte 1449: .*\n$/);
-    expect(JSON.parse(podwire(['dissect', at('kept.pcap'), '--json']).stdout).length).toBe(5);
+    expect(JSON.parse(podwire(['dissect', at('kept.pcap'), '--json']).stdout).length).toBe(9);
     expect(
       podwire(['replay', VXLAN, '--inject', `k8s-node1:enp1s0=${at('cut.pcap')}`, '--lenient'])
         .status,
