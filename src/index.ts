@@ -7,11 +7,11 @@ export type { ManifestFile } from './calico/manifest.ts';
 export type { Release } from './calico/release.ts';
 export type { Counts } from './cluster/account.ts';
 export { captureAt, type FrameSink } from './cluster/capture-tap.ts';
-export { Cluster, type Port } from './cluster/cluster.ts';
+export { Cluster } from './cluster/cluster.ts';
 export type { ClusterOptions } from './cluster/cluster-options.ts';
-
 export type { Step } from './cluster/explain.ts';
 export { loadCluster, readManifests } from './cluster/load.ts';
+export type { Port } from './cluster/names.ts';
 export type { SeenFrame, SendOptions, SendProtocol, Trace } from './cluster/send.ts';
 export { Drop, type DropInfo, dropInfo } from './drop.ts';
 export { type ErrorCode, type Place, PodwireError, printable } from './errors.ts';

@@ -171,6 +171,7 @@ function summarise(
   const drops = Object.entries(report.drops).map(([name, n]) => `${n} ${name}`);
   const dropped =
     drops.length === 0 ? '0 dropped' : `${report.dropped} dropped (${drops.join(', ')})`;
-  say(`${report.injected} frames injected, ${report.delivered} delivered, ${dropped}\n`);
+  const again = report.sentAgain === 0 ? '' : ` (${report.sentAgain} sent again)`;
+  say(`${report.injected} frames injected${again}, ${report.delivered} delivered, ${dropped}\n`);
   for (const { file, frames } of files) say(`  ${file}: ${frames} frames\n`);
 }

@@ -3,7 +3,8 @@ import type { Device, Tap } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
-import type { Cluster, Port } from './cluster.ts';
+import type { Cluster } from './cluster.ts';
+import type { Port } from './names.ts';
 
 /** Takes frames with their virtual time; `CaptureWriter` of pcap/ is one. */
 export interface FrameSink {

@@ -29,15 +29,9 @@ import { dump } from './dump.ts';
 import { Fifo, Timers } from './events.ts';
 import { Flow, FlowCache } from './flow-cache.ts';
 import type { Link } from './links.ts';
-import { Names } from './names.ts';
+import { Names, type Port } from './names.ts';
 import { type SendOptions, send, type Trace } from './send.ts';
 import { KeyRing } from './tunnel-keys.ts';
-
-/** A device of a namespace. */
-export interface Port {
-  readonly node: Node;
-  readonly device: Device;
-}
 
 export class Cluster implements World {
   readonly plan: ClusterPlan;
@@ -300,12 +294,10 @@ export class Cluster implements World {
 
   private carry(node: Node, p: Packet): void {
     const device = node.devices[p.output]!;
-    if (device === this.boundary && ethernet.type(bytes, p.data) === ethernet.TYPE_IPV4) {
-      this.consume(p);
-      return;
-    }
     this.carrier = node;
-    if (device.link < 0) this.lose(p, Drop.LinkNowhere);
+    const ends = device === this.boundary && ethernet.type(bytes, p.data) === ethernet.TYPE_IPV4;
+    if (ends) this.consume(p);
+    else if (device.link < 0) this.lose(p, Drop.LinkNowhere);
     else this.links[device.link]!.carry(node, device, p, this.lose);
   }
 

@@ -5,6 +5,12 @@ import type { Node } from '../node/node.ts';
 import type { ServicePlan } from '../plan/plan.ts';
 import { type Ip4, tryIp4 } from '../wire/address.ts';
 
+/** A device of a namespace. */
+export interface Port {
+  readonly node: Node;
+  readonly device: Device;
+}
+
 export class Names {
   private readonly nodes: readonly Node[];
   private readonly exact: ReadonlyMap<string, Node>;

@@ -37,6 +37,7 @@ export class TapeRecorder implements RoomWatch {
   private localOut = false;
   private drawn = 0;
   private mark = 0;
+  private route = -1;
   private tos = 0;
   private fresh = false;
 
@@ -49,6 +50,7 @@ export class TapeRecorder implements RoomWatch {
     this.partial = p.partial;
     this.localOut = p.localOut;
     this.mark = p.mark;
+    this.route = p.route;
     this.drawn = node.netfilter?.chains.drawn ?? 0;
     if (p.l3 >= 0) {
       this.source = ipv4.source(bytes, p.l3);
@@ -128,7 +130,7 @@ export class TapeRecorder implements RoomWatch {
         );
         break;
       case Room.IpipOut:
-        this.add(Act.IpipOut, node, p.tunnel, p.noteA, p.noteB);
+        this.add(Act.IpipOut, node, p.tunnel, p.noteA, p.noteB, this.route);
         break;
       case Room.VxlanIn:
         this.add(Act.VxlanIn, node, p.input, p.data - this.data);
@@ -161,8 +163,9 @@ export class TapeRecorder implements RoomWatch {
     }
     const { conntrack } = node.netfilter!;
     const connection = conntrack.connection(p.ct);
-    // Not begun by this packet, and one to walk on from if the next does not fit (Tape.play).
-    this.spoilt ||= !connection.confirmed || p.ctState === CtState.Related || p.wraps > 0;
+    this.spoilt ||= !connection.confirmed || p.ctState === CtState.Related;
+    // The next segment may not fit, and walks on from here as from a link (Tape.play).
+    this.spoilt ||= connection.tcp !== null && p.wraps > 0;
     const tracked: Tracked = {
       conntrack,
       connection,

@@ -17,7 +17,7 @@ import { completeAround } from './l4-checksum.ts';
 import { type Manip, rewrite } from './l4-rewrite.ts';
 import { isFresh } from './neighbour.ts';
 import type { Node } from './node.ts';
-import { wrap as wrapIpip } from './tunnel-ipip.ts';
+import { learnWay, wrap as wrapIpip } from './tunnel-ipip.ts';
 import { wrap as wrapVxlan } from './tunnel-vxlan.ts';
 
 export const Act = {
@@ -39,7 +39,7 @@ export const Act = {
   VxlanOut: 7,
   /** Out of it: `a` bytes of headers come off. */
   VxlanIn: 8,
-  /** Into IPIP: from `a` to `b`. */
+  /** Into IPIP: from `a` to `b`, by the route `c`. */
   IpipOut: 9,
   /** Out of it, onto the device: `a` bytes come off. */
   IpipIn: 10,
@@ -196,6 +196,7 @@ export class Tape {
           break;
         }
         case Act.IpipOut:
+          learnWay(step.node, p, step.c, step.b);
           p.l3 = wrapIpip(step.node, p, step.a, step.b);
           break;
         case Act.IpipIn:

@@ -32,11 +32,8 @@ export function ipipOut(node: Node, p: Packet): Next {
   if (way < 0) return dropped(p, Drop.RouteMissing);
   const kind = node.routes.kind(way);
   if (kind !== RouteKind.Unicast && kind !== RouteKind.Local) return dropped(p, Drop.RouteMissing);
-  // tnl_update_pmtu: the inner packet's DF counts against what the underlay carries.
-  const room = pathMtu(node, way, outer, false) - OVERHEAD;
-  const df = ipv4.dontFragment(bytes, p.l3);
-  if (df) learnPathMtu(node, p.route, ipv4.destination(bytes, p.l3), room);
-  if (p.segment === 0 && df && p.length > room) {
+  const room = learnWay(node, p, p.route, outer);
+  if (p.segment === 0 && ipv4.dontFragment(bytes, p.l3) && p.length > room) {
     return refuse(node, p, Drop.PacketTooBig, icmp.UNREACHABLE, icmp.CODE_FRAG_NEEDED, room);
   }
 
@@ -48,6 +45,18 @@ export function ipipOut(node: Node, p: Packet): Next {
   p.forgetFlow();
   p.input = -1;
   return Room.Route;
+}
+
+/**
+ * tnl_update_pmtu: the inner packet's DF counts against what the underlay carries; so
+ * much is known from now on of `route`, its way into the tunnel. Bytes inside the tunnel.
+ */
+export function learnWay(node: Node, p: Packet, route: number, outer: number): number {
+  const room = pathMtu(node, node.lookup(outer), outer, false) - OVERHEAD;
+  if (ipv4.dontFragment(bytes, p.l3)) {
+    learnPathMtu(node, route, ipv4.destination(bytes, p.l3), room);
+  }
+  return room;
 }
 
 /** Writes the outer header in front of the packet at `l3`; where it stands. */

@@ -1,7 +1,8 @@
 /** A folder with a capture of every device that saw a frame. */
 import { lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Cluster, Port } from '../cluster/cluster.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Port } from '../cluster/names.ts';
 import { found, PodwireError } from '../errors.ts';
 import { DeviceKind } from '../node/device.ts';
 import { fileError } from '../pcap/descriptor.ts';

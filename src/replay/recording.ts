@@ -4,7 +4,8 @@
  * last frame of all is held back until another is seen or its packet ends.
  */
 import { tapAt } from '../cluster/capture-tap.ts';
-import type { Cluster, Port } from '../cluster/cluster.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Port } from '../cluster/names.ts';
 import { dropInfo } from '../drop.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';

@@ -3,7 +3,8 @@
  * times, and the traffic of any device can be written down.
  */
 import { captureAt, type FrameSink } from '../cluster/capture-tap.ts';
-import type { Cluster, Port } from '../cluster/cluster.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Port } from '../cluster/names.ts';
 import { DROP_COUNT, Drop, dropInfo } from '../drop.ts';
 import { PodwireError } from '../errors.ts';
 import type { Device } from '../node/device.ts';

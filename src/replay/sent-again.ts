@@ -4,7 +4,8 @@
  * directions of what a capture holds, as they did on the real node. It ends where it
  * was captured.
  */
-import type { Cluster, Port } from '../cluster/cluster.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Port } from '../cluster/names.ts';
 import { Drop } from '../drop.ts';
 import type { Node } from '../node/node.ts';
 import { RouteKind } from '../tables/routes.ts';

@@ -20,7 +20,7 @@ export interface VerifiedInterface extends FrameCounts {
   readonly interface: string;
 }
 
-export interface VerifiedDifference extends FrameDifference {
+export interface VerifiedDifference extends Omit<FrameDifference, 'at'> {
   readonly namespace: string;
   readonly interface: string;
 }
@@ -59,7 +59,11 @@ export function verifyReport({ compared, changes }: Verification): VerifyReport 
       extra: sum('extra'),
     },
     differences: compared.flatMap((c) =>
-      c.differences.map((d) => ({ namespace: c.namespace, interface: c.interface, ...d })),
+      c.differences.map(({ at: _, ...d }) => ({
+        namespace: c.namespace,
+        interface: c.interface,
+        ...d,
+      })),
     ),
     changes,
     losses: compared

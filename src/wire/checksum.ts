@@ -31,8 +31,9 @@ export function add(sum: number, b: Bytes, at: number, length: number): number {
   if (length >= SHORT) {
     const words = viewOf(b);
     const base = b.byteOffset;
-    const end = at + (length & ~7);
-    for (; from < end; from += 8) {
+    // A length that a header claims may lie behind the end: what is not there is left to the loop below.
+    const last = Math.min(at + (length & ~7), b.length) - 8;
+    for (; from <= last; from += 8) {
       const x = words.getInt32(base + from);
       const y = words.getInt32(base + from + 4);
       total += (x >>> 16) + (x & 0xffff) + (y >>> 16) + (y & 0xffff);

@@ -166,7 +166,7 @@ describe('what is not modelled is refused with its line and its word', () => {
     ['-p tcp --dport 90:80 -j ACCEPT', 'a port or range', '90:80'],
     ['--tcp-flags SYN toString -j ACCEPT', 'FIN', 'toString'],
     ['-m mark --mark red -j ACCEPT', 'a mark', 'red'],
-    ['--ctstate SNAT -j ACCEPT', 'ESTABLISHED', 'SNAT'],
+    ['--ctstate NOWHERE -j ACCEPT', 'ESTABLISHED', 'NOWHERE'],
     ['--match-set a up -j ACCEPT', 'src or dst', 'up'],
     ['--src-type BROADCAST -j ACCEPT', 'LOCAL', 'BROADCAST'],
     ['--limit-iface-in -j ACCEPT', '--src-type before', '--limit-iface-in'],
