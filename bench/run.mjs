@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: packets per second of the whole pod-to-pod walk, both nodes,
- * in each mode and two sizes; reading and writing captures; the FIB of a node.
+ * in each mode and two sizes, and encrypted; reading and writing captures; the FIB of a node.
  * Rounds are interleaved, so that a noisy machine disturbs all alike; read the
  * ratios, not the absolute figures. Results go to bench/result.md.
  */
@@ -8,6 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { buildFrame, CaptureWriter, Fib, loadCluster, openCapture } from '../dist/index.js';
 import { benchPcap } from './pcap.mjs';
+import { benchWireguard } from './wireguard.mjs';
 
 const ROUNDS = 9;
 const ROUND_MS = 120;
@@ -147,6 +148,7 @@ with the rules that Felix programs without any policy, and connection tracking.
 | --- | --- | --- | --- |
 ${rows.join('\n')}
 
-${await benchPcap({ rounds })}`;
+${await benchPcap({ rounds })}
+${await benchWireguard({ rounds })}`;
 if (!quick) writeFileSync(new URL('result.md', import.meta.url), report);
 process.stdout.write(report);
