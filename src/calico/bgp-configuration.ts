@@ -13,6 +13,8 @@ export interface BgpConfiguration {
   readonly serviceClusterIps: readonly Prefix[];
   readonly serviceExternalIps: readonly Prefix[];
   readonly serviceLoadBalancerIps: readonly Prefix[];
+  /** False: addresses of load balancers go out one by one, not as their range. */
+  readonly aggregatesLoadBalancers: boolean;
   readonly programClusterRoutes: ClusterRoutes | undefined;
   /** Fields that are set and change nothing here. */
   readonly unmodelled: readonly string[];
@@ -24,6 +26,7 @@ export const DEFAULT_BGP: BgpConfiguration = {
   serviceClusterIps: [],
   serviceExternalIps: [],
   serviceLoadBalancerIps: [],
+  aggregatesLoadBalancers: true,
   programClusterRoutes: undefined,
   unmodelled: [],
 };
@@ -31,7 +34,6 @@ export const DEFAULT_BGP: BgpConfiguration = {
 const UNMODELLED = ['localWorkloadPeeringIPV4', 'ignoredInterfaces', 'bindMode'].concat([
   'communities',
   'prefixAdvertisements',
-  'serviceLoadBalancerAggregation',
 ]);
 
 export function readBgpConfiguration(resource: Field): BgpConfiguration {
@@ -42,6 +44,10 @@ export function readBgpConfiguration(resource: Field): BgpConfiguration {
     serviceClusterIps: readCidrs(spec.entry('serviceClusterIPs')),
     serviceExternalIps: readCidrs(spec.entry('serviceExternalIPs')),
     serviceLoadBalancerIps: readCidrs(spec.entry('serviceLoadBalancerIPs')),
+    aggregatesLoadBalancers:
+      spec
+        .entry('serviceLoadBalancerAggregation')
+        .optional((f) => f.choice(['Enabled', 'Disabled'])) !== 'Disabled',
     programClusterRoutes: spec
       .entry('programClusterRoutes')
       .optional((f) => f.choice(['Enabled', 'Disabled', 'EnabledNoEncapOnly'])),

@@ -6,6 +6,7 @@
  * settled before it speaks.
  */
 import { compareIp4, type Ip4, type Prefix } from '../wire/address.ts';
+import { withMeshSessions } from './bgp-mesh.ts';
 import type { BgpNetwork } from './bgp-network.ts';
 import { isClient, type Policy, type Session, type Speaker } from './bgp-session.ts';
 
@@ -60,6 +61,7 @@ class Flood implements Spread {
   readonly #announcement: Announcement;
   readonly #mesh: ReadonlySet<Speaker>;
   readonly #relays: ReadonlySet<Speaker>;
+  readonly #sessions: Sessions;
   readonly #entries = new Map<Speaker, Entry>();
   /** What was said to the whole mesh. */
   readonly #broadcasts: { readonly from: Speaker; readonly length: number; readonly path: Path }[] =
@@ -73,9 +75,10 @@ class Flood implements Spread {
   constructor(network: BgpNetwork, announcement: Announcement) {
     this.#network = network;
     this.#announcement = announcement;
-    const { mesh, relays } = rolesOf(network);
+    const { mesh, relays, sessions } = rolesOf(network);
     this.#mesh = mesh;
     this.#relays = relays;
+    this.#sessions = sessions;
     const self = { asPath: [], clusters: [], onward: Onward.Nobody };
     for (const origin of announcement.origins) {
       const paths = [{ ...self, hop: origin.address }];
@@ -158,7 +161,7 @@ class Flood implements Spread {
   #speak(from: Speaker, entry: Entry): void {
     const { leaves } = this.#announcement;
     const allowed = from.role === 'router' || leaves(from);
-    for (const session of this.#network.sessions.get(from) ?? NOWHERE) {
+    for (const session of this.#sessions.get(from) ?? NOWHERE) {
       if (session.state !== 'up') continue;
       const verdict = this.#verdict(session.policy, 'export');
       if (verdict === 'Reject' || (verdict === undefined && !allowed)) continue;
@@ -182,7 +185,7 @@ class Flood implements Spread {
     for (const path of paths) {
       const said = { ...path, onward: Onward.Nobody };
       this.#broadcasts.push({ from, length, path: said });
-      for (const [to] of this.#network.sessions) {
+      for (const [to] of this.#sessions) {
         if (to === from || !this.#mesh.has(to) || this.#network.meshDown(from, to)) continue;
         this.#offer(to, length, Rank.Internal, said);
       }
@@ -273,10 +276,15 @@ function merge(paths: Path[], path: Path): boolean {
   return better;
 }
 
+type Sessions = BgpNetwork['sessions'];
+
 interface Roles {
+  /** Members of a mesh of one AS, in which nobody passes on what it heard. */
   readonly mesh: ReadonlySet<Speaker>;
   /** Reflectors, and speakers with a peer in another AS. */
   readonly relays: ReadonlySet<Speaker>;
+  /** With those of a mesh of several ASes. */
+  readonly sessions: Sessions;
 }
 
 const roles = new WeakMap<BgpNetwork, Roles>();
@@ -284,10 +292,16 @@ const roles = new WeakMap<BgpNetwork, Roles>();
 function rolesOf(network: BgpNetwork): Roles {
   const known = roles.get(network);
   if (known !== undefined) return known;
-  const relays = [...network.sessions].filter(([from, list]) => {
+  const apart = withMeshSessions(network);
+  const sessions = apart ?? network.sessions;
+  const relays = [...sessions].filter(([from, list]) => {
     return from.clusterId !== undefined || list.some(({ to }) => to.asNumber !== from.asNumber);
   });
-  const made = { mesh: new Set(network.mesh), relays: new Set(relays.map(([from]) => from)) };
+  const made = {
+    mesh: new Set(apart === undefined ? network.mesh : []),
+    relays: new Set(relays.map(([from]) => from)),
+    sessions,
+  };
   roles.set(network, made);
   return made;
 }

@@ -5,9 +5,10 @@
 import { contains, formatIp4, type Ip4 } from '../wire/address.ts';
 import type { BgpConfiguration } from './bgp-configuration.ts';
 import type { BgpFilter } from './bgp-filter.ts';
+import { hasSeveralAses, MAX_MIXED_MESH } from './bgp-mesh.ts';
 import type { BgpPeer } from './bgp-peer.ts';
 import { UNDECLARED_ROUTER } from './bgp-router.ts';
-import type { Policy, Session, Speaker } from './bgp-session.ts';
+import { PLAIN_POLICY, type Policy, type Session, type Speaker } from './bgp-session.ts';
 import type { CalicoNode } from './calico-node.ts';
 import { listNames } from './names.ts';
 import { nicTowards } from './nic.ts';
@@ -44,14 +45,6 @@ export interface BgpInput {
   readonly fabric: Fabric;
 }
 
-const PLAIN: Policy = {
-  kind: undefined,
-  nextHop: 'auto',
-  allowedLocalAs: 0,
-  export: [],
-  import: [],
-};
-
 /** What one speaker's configuration says of an address it peers with. */
 interface Wish {
   readonly policy: Policy;
@@ -81,9 +74,9 @@ export function bgpNetwork(input: BgpInput, assumptions: string[]): BgpNetwork {
   const inMesh = new Set(mesh);
   const down = downPairs(outages, speakers);
   const isDown = (a: Speaker, b: Speaker): boolean => down.has(pairKey(a.name, b.name));
-  if (new Set(mesh.map(({ asNumber }) => asNumber)).size > 1) {
+  if (mesh.length > MAX_MIXED_MESH && hasSeveralAses(mesh)) {
     assumptions.push(
-      'nodes of the mesh have several AS numbers: what one of them tells another of a third is not modelled',
+      `nodes of the mesh have several AS numbers: what one of them tells another of a third is not modelled beyond ${MAX_MIXED_MESH} nodes`,
     );
   }
 
@@ -246,7 +239,7 @@ function addRouters(
     speakers.set(name, speaker);
     const { accept } = router;
     const policy: Policy = {
-      ...PLAIN,
+      ...PLAIN_POLICY,
       import:
         accept === undefined
           ? []

@@ -23,6 +23,15 @@ export interface Policy {
   readonly import: readonly BgpFilterRules[];
 }
 
+/** A peer about which nothing is said. */
+export const PLAIN_POLICY: Policy = {
+  kind: undefined,
+  nextHop: 'auto',
+  allowedLocalAs: 0,
+  export: [],
+  import: [],
+};
+
 export interface Session {
   readonly from: Speaker;
   readonly to: Speaker;

@@ -5,6 +5,7 @@
 import type { RoutePlan } from '../plan/plan.ts';
 import { contains, formatPrefix, type Ip4, networkOf, type Prefix } from '../wire/address.ts';
 import { type Announcement, type Spread, spread } from './bgp-distribution.ts';
+import { withMeshSessions } from './bgp-mesh.ts';
 import type { BgpNetwork } from './bgp-network.ts';
 import type { Speaker } from './bgp-session.ts';
 import type { Destination } from './destination.ts';
@@ -202,7 +203,8 @@ class Spreads {
 
   constructor(input: RemoteRoutesInput) {
     this.#input = input;
-    this.#borders = [...(input.network?.sessions ?? [])]
+    const { network } = input;
+    this.#borders = [...((network && withMeshSessions(network)) ?? network?.sessions ?? [])]
       .filter(([from, list]) => {
         return from.role === 'node' && list.some(({ to }) => to.asNumber !== from.asNumber);
       })

@@ -7,6 +7,8 @@ export interface Service {
   readonly clusterIps: readonly Ip4[];
   readonly externalIps: readonly Ip4[];
   readonly loadBalancerIps: readonly Ip4[];
+  /** Of type LoadBalancer. */
+  readonly balanced: boolean;
   /** externalTrafficPolicy Local: only nodes with a ready endpoint take its traffic. */
   readonly local: boolean;
   /** internalTrafficPolicy Local: a node uses its own endpoints only. */
@@ -69,6 +71,7 @@ export function readService(resource: Field): Service {
       ...ingress.flatMap((item) => anIp4(item.entry('ip'))),
       ...anIp4(spec.entry('loadBalancerIP')),
     ],
+    balanced: spec.entry('type').optional((f) => f.text()) === 'LoadBalancer',
     local: spec.entry('externalTrafficPolicy').optional((f) => f.text()) === 'Local',
     internalLocal: spec.entry('internalTrafficPolicy').optional((f) => f.text()) === 'Local',
     affinity: affinityOf(spec),

@@ -38,9 +38,7 @@ function network({ speakers: drafts, links, mesh, down }: Draft): BgpNetwork {
       multipath: true,
     }),
   );
-  const inMesh = mesh
-    ? speakers.filter((s) => s.role === 'node' && s.clusterId === undefined && s.asNumber === 64512)
-    : [];
+  const inMesh = mesh ? speakers.filter((s) => s.role === 'node' && s.clusterId === undefined) : [];
   const downPairs = new Set(down);
   const meshDown = (a: Speaker, b: Speaker) => {
     const [i, j] = [speakers.indexOf(a), speakers.indexOf(b)].sort((x, y) => x - y);

@@ -450,10 +450,79 @@ describe('services', () => {
     expect(hopsTo(made, '10.96.0.9/32')).toEqual(['192.168.0.12', '192.168.0.13']);
   });
 
+  // confd's routes.go: isSingleExternalIP, hasAnySingleLoadBalancerIP, ShouldAggregateLoadBalancerServices.
+  it('of one address go out with their service, from all nodes or those with an endpoint', () => {
+    const one = resource(
+      'BGPConfiguration',
+      'default',
+      'serviceExternalIPs: [{cidr: 203.0.113.7/32}, {cidr: 203.0.113.8/32}]',
+    );
+    const through = (policy: string) =>
+      plan(direct, one, ...nodes(3), withHost(3), peerHost, service(policy), slice);
+    const all = ['192.168.0.11', '192.168.0.12', '192.168.0.13'];
+    expect(hopsTo(through('Cluster'), '203.0.113.7/32')).toEqual(all);
+    expect(hopsTo(through('Local'), '203.0.113.7/32')).toEqual(all.slice(1));
+    // Nobody has this one.
+    expect(hopsTo(through('Local'), '203.0.113.8/32')).toEqual([undefined]);
+  });
+
+  it('of load balancers go out one by one where nobody aggregates them', () => {
+    const lb = (more: string) =>
+      resource(
+        'BGPConfiguration',
+        'default',
+        `serviceLoadBalancerIPs: [{cidr: 198.51.0.0/24}]${more}`,
+      );
+    const balanced =
+      'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: LoadBalancer, clusterIP: 10.96.0.9}\nstatus: {loadBalancer: {ingress: [{ip: 198.51.0.4}, {ip: 198.52.0.4}]}}';
+    const told = (more: string, ...rest: string[]) =>
+      bird(plan(direct, lb(more), ...nodes(3), withHost(3), peerHost, balanced, ...rest), 'host1')
+        .filter((line) => line.startsWith('198.'))
+        .map((line) => line.split(' ')[0]);
+    expect(told('', slice)).toEqual(['198.51.0.0/24']);
+    expect(told(', serviceLoadBalancerAggregation: Enabled', slice)).toEqual(['198.51.0.0/24']);
+    expect(told(', serviceLoadBalancerAggregation: Disabled', slice)).toEqual(['198.51.0.4']);
+    expect(told(', serviceLoadBalancerAggregation: Disabled')).toEqual([]);
+  });
+
   it('leave out nodes that load balancers leave out', () => {
     const excluded = { n1: 'node.kubernetes.io/exclude-from-external-load-balancers: "true"' };
     const made = plan(direct, ranges, ...nodes(2, excluded), withHost(2), peerHost);
     expect(hopsTo(made, '10.96.0.0/16')).toEqual(['192.168.0.12']);
+  });
+});
+
+describe('a mesh of several AS numbers', () => {
+  // RFC 4271: n1 and n2 are of 64512, n3 and n4 of one each.
+  const mixed = [
+    ...nodes(2),
+    resource('Node', 'n3', 'bgp: {ipv4Address: 192.168.0.13/24, asNumber: 65003}'),
+    resource('Node', 'n4', 'bgp: {ipv4Address: 192.168.0.14/24, asNumber: 65004}'),
+    block('10.2.0.96/27', 'n4'),
+  ];
+  const [first, fourth] = ['10.2.0.0/27', '10.2.0.96/27'];
+  const to = (made: ClusterPlan, name: string, prefix: string) =>
+    routeLines(made, name).find((line) => line.startsWith(`${prefix} `));
+
+  it('hears of a node by all of its AS, as each tells other ASes what it heard', () => {
+    const made = plan(direct, ...mixed);
+    expect(to(made, 'n2', first)).toBe(`${first} via 192.168.0.11 dev eth0 proto bird`);
+    const both = namespaceOf(made, 'n3').routes.find((r) => formatPrefix(r.destination) === first);
+    expect(both!.nextHops!.map(({ via }) => via && formatIp4(via))).toEqual([
+      '192.168.0.11',
+      '192.168.0.12',
+    ]);
+    // What came by eBGP is no better by iBGP or by one AS more.
+    for (const node of ['n1', 'n2', 'n3']) {
+      expect(to(made, node, fourth)).toBe(`${fourth} via 192.168.0.14 dev eth0 proto bird`);
+    }
+  });
+
+  it('goes round a session that is down by way of another AS', () => {
+    const made = plan(direct, ...mixed, outage('n1', 'n4'), outage('n2', 'n4'));
+    expect(to(made, 'n4', first)).toBe(`${first} via 192.168.0.13 dev eth0 proto bird`);
+    expect(to(made, 'n1', fourth)).toBe(`${fourth} via 192.168.0.13 dev eth0 proto bird`);
+    expect(sessionLines(made, 'n4')).toHaveLength(3);
   });
 });
 
