@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { workTime } from '../work-time.ts';
 import { planAs, resource } from './bgp-cluster.ts';
 import { block, failure, node, plan, pod, pool, underlay } from './manifests.ts';
 import { calicoLines, namespaceOf } from './route-line.ts';
@@ -112,8 +113,9 @@ describe('FelixConfiguration', () => {
       `- {name: A, members: [{name: n1, interface: ${'a'.repeat(15)}}, {name: n2}]}`,
     );
     const worst = '(a?|a|aa)(a|aa|b)(a|aa|c)(a|aa|d)(a|aa|e)a*a*a*x';
-    const started = performance.now();
-    plan(...texts('ipipMode: Always'), lab, felix(`mtuIfacePattern: "${worst}"`));
-    expect(performance.now() - started).toBeLessThan(1000);
+    const spent = workTime(() => {
+      plan(...texts('ipipMode: Always'), lab, felix(`mtuIfacePattern: "${worst}"`));
+    });
+    expect(spent).toBeLessThan(1000);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Field } from '../../src/calico/field.ts';
 import { parseYaml } from '../../src/calico/yaml-document.ts';
 import { PodwireError } from '../../src/errors.ts';
+import { workTime } from '../work-time.ts';
 
 const refusal = (text: string): PodwireError => {
   try {
@@ -77,13 +78,15 @@ describe('yaml-document', () => {
     ['10,001 documents', 'a: 1\n---\n'.repeat(10_001), 20_001, /at most 10000 documents/],
   ];
   it.each(hostile)('refuses %s with its line', (_name, text, line, message) => {
-    const started = performance.now();
-    const error = refusal(text);
-    expect(error.code).toBe('ERR_CONFIG_SYNTAX');
-    expect(error.message).toMatch(message);
-    expect(error.source).toBe('x.yaml');
-    expect([line, error.line]).toEqual([error.line, line]);
-    expect(performance.now() - started).toBeLessThan(2000);
+    let error: PodwireError | undefined;
+    const spent = workTime(() => {
+      error = refusal(text);
+    });
+    expect(error?.code).toBe('ERR_CONFIG_SYNTAX');
+    expect(error?.message).toMatch(message);
+    expect(error?.source).toBe('x.yaml');
+    expect(error?.line).toBe(line);
+    expect(spent).toBeLessThan(2000);
   });
 
   it('accepts depth 64, and aliases within the limit', () => {
@@ -95,11 +98,7 @@ describe('yaml-document', () => {
 
   it('takes a line of a megabyte and a hundred thousand keys in linear time', () => {
     const keys = (n: number) => Array.from({ length: n }, (_, i) => `k${i}: 1`).join('\n');
-    const time = (text: string) => {
-      const started = performance.now();
-      parseYaml(text, 'x');
-      return performance.now() - started;
-    };
+    const time = (text: string) => workTime(() => parseYaml(text, 'x'));
     expect(time(`a: ${'x'.repeat(2 ** 20)}`)).toBeLessThan(2000);
     time(keys(20_000));
     const [small, large] = [time(keys(25_000)), time(keys(100_000))];

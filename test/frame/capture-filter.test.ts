@@ -11,6 +11,7 @@ import { captureFilter } from '../../src/frame/capture-filter.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { openCapture } from '../../src/pcap/capture.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
+import { workTime } from '../work-time.ts';
 
 const judge = spawnSync('tcpdump', ['--version']).status === 0;
 if (!judge) console.warn('SKIPPED: no tcpdump here, filters are not judged');
@@ -341,8 +342,9 @@ describe('a capture filter', () => {
         },
       ),
     );
-    const start = performance.now();
-    expect(() => captureFilter('(1+'.repeat(3000))).toThrow(PodwireError);
-    expect(performance.now() - start).toBeLessThan(100);
+    const spent = workTime(() => {
+      expect(() => captureFilter('(1+'.repeat(3000))).toThrow(PodwireError);
+    });
+    expect(spent).toBeLessThan(100);
   });
 });

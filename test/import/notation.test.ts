@@ -6,6 +6,7 @@ import { importDumps } from '../../src/import/import-dumps.ts';
 import { formatImport, importTables } from '../../src/import/tables-resource.ts';
 import type { NamespacePlan } from '../../src/plan/plan.ts';
 import { batch, prepare, real, removeNamespaces } from '../text/kernel-namespace.ts';
+import { workTime } from '../work-time.ts';
 import { file } from './dumps.ts';
 
 const ready = prepare();
@@ -99,9 +100,10 @@ describe('JSON that is none', () => {
       expect(() => importDumps([file(`root@n1:~# ip -j link\n${text}\n`)]), text).toThrow(message);
     }
     const deep = `root@n1:~# ip -j link\n${'['.repeat(60_000)}${']'.repeat(60_000)}\n`;
-    const start = performance.now();
-    expect(() => importDumps([file(deep)])).toThrow(PodwireError);
-    expect(performance.now() - start).toBeLessThan(200);
+    const spent = workTime(() => {
+      expect(() => importDumps([file(deep)])).toThrow(PodwireError);
+    });
+    expect(spent).toBeLessThan(200);
   });
 
   it('never throws anything else', () => {
