@@ -7,6 +7,7 @@ import { contains, formatIp4, type Ip4 } from '../wire/address.ts';
 import { impliedBlocks, statedBlocks } from './block-claims.ts';
 import { type HeldBlock, type Obstacles, overlapping } from './block-pool.ts';
 import type { CalicoNode } from './calico-node.ts';
+import { onlyPodCidrs } from './host-local.ts';
 import { type Encapsulation, type IpPool, poolOf } from './ip-pool.ts';
 import type { BlockClaim } from './ipam-block.ts';
 import {
@@ -57,7 +58,7 @@ export function assignAddresses(
     (a, b) => (a.cidr.address >>> 0) - (b.cidr.address >>> 0),
   );
   checkRequests(manifest, given);
-  const ledger = new Ledger(pools, given, obstacles(manifest, given, holders), manifest.ipam);
+  const ledger = new Ledger(pools, given, obstacles(manifest, given, holders), allocator(manifest));
   const choice = new PoolChoice(manifest);
   const round: Round = { manifest, ledger, choice, holders, notes: new Map(), assumptions };
 
@@ -98,6 +99,12 @@ export function assignAddresses(
     },
   };
 }
+
+/** Pod CIDRs are all there is where every node has one. */
+const allocator = ({ setup, nodes, ipam }: Manifest): Manifest['ipam'] =>
+  setup.hostLocal && nodes.every(({ podCidr }) => podCidr !== undefined)
+    ? onlyPodCidrs(ipam)
+    : ipam;
 
 /** One assignment from start to end; `notes` gathers names by what was assumed of them. */
 interface Round {

@@ -8,6 +8,7 @@ import {
   type InterfaceAddress,
   type Ip4,
   type Mac,
+  type Prefix,
 } from '../wire/address.ts';
 import { type Field, type Given, given } from './field.ts';
 import type { Labels } from './selector.ts';
@@ -29,6 +30,8 @@ export interface CalicoNode {
   readonly asNumber: Given<number> | undefined;
   /** Makes the node a route reflector, outside the mesh. */
   readonly clusterId: Given<string> | undefined;
+  /** What Kubernetes set aside for its pods; matters to host-local IPAM alone. */
+  readonly podCidr: Given<Prefix> | undefined;
   readonly at: Field;
 }
 
@@ -97,8 +100,22 @@ export function readNode(name: string, resource: Field): CalicoNode {
       (f) => f.text('a cluster ID such as 244.0.0.1'),
       (id) => id,
     ),
+    podCidr: podCidrOf(resource),
     at: resource,
   };
+}
+
+/** The first IPv4 range, of a size that a node may have. */
+function podCidrOf(resource: Field): Given<Prefix> | undefined {
+  const spec = resource.entry('spec');
+  const listed = [
+    spec.entry('podCIDR'),
+    ...spec.entry('podCIDRs').items(),
+    ...resource.entry('status').entry('podCIDRs').items(),
+  ].find((at) => at.isText && !at.text().includes(':') && at.text() !== '');
+  const found = listed && given(listed, (f) => f.prefix());
+  const { length = 0 } = found?.value ?? {};
+  return length >= 16 && length <= 28 ? found : undefined;
 }
 
 /** `64512`, or `1.10` in the dotted notation of RFC 5396. */
@@ -136,6 +153,7 @@ export const mergeNodes = (a: CalicoNode, b: CalicoNode): CalicoNode => ({
   wireguardUnable: a.wireguardUnable || b.wireguardUnable,
   asNumber: agree(a.asNumber, b.asNumber, String),
   clusterId: agree(a.clusterId, b.clusterId, (id) => id),
+  podCidr: agree(a.podCidr, b.podCidr, formatPrefix),
   at: a.at,
 });
 

@@ -9,6 +9,7 @@ import { type CalicoNode, mergeNodes, readNode } from './calico-node.ts';
 import { type FelixConfiguration, readFelixConfiguration } from './felix-configuration.ts';
 import type { Field } from './field.ts';
 import { type Freedoms, noFreedoms, readFreeInputs } from './free-inputs.ts';
+import { podCidrClaims, withPodCidrTunnel } from './host-local.ts';
 import { type IpPool, readIpPool, sortPools } from './ip-pool.ts';
 import { type BlockClaim, readBlockAffinity, readIpamBlock } from './ipam-block.ts';
 import { defaultIpamConfig, type IpamConfig, readIpamConfig } from './ipam-config.ts';
@@ -102,10 +103,13 @@ function load(files: readonly ManifestFile[], read: ReadYaml): Manifest {
     }
   }
   const setup = draft.setup.finish();
+  const nodes = [...draft.nodes.values()];
   return {
     pools: sortPools(draft.pools.size > 0 ? draft.pools.values() : setup.pools),
-    nodes: [...draft.nodes.values()].sort((a, b) => compareNames(a.name, b.name)),
-    claims: draft.claims,
+    nodes: (setup.hostLocal ? nodes.map(withPodCidrTunnel) : nodes).sort((a, b) =>
+      compareNames(a.name, b.name),
+    ),
+    claims: setup.hostLocal ? [...draft.claims, ...podCidrClaims(nodes)] : draft.claims,
     workloads: draft.workloads.finish(),
     namespaces: draft.namespaces,
     ipam: draft.ipam?.config ?? defaultIpamConfig,

@@ -12,6 +12,7 @@ import {
 } from './cluster-ranges.ts';
 import { defaultPool, environmentOf } from './default-pool.ts';
 import type { Field } from './field.ts';
+import { isHostLocal } from './host-local.ts';
 import type { IpPool } from './ip-pool.ts';
 import {
   DEFAULT_KUBE_PROXY,
@@ -30,6 +31,8 @@ export interface Setup {
   /** `k8s,bgp,kubeadm,kdd`, as ClusterInformation tells it or calico-node would make it. */
   readonly clusterType: string | undefined;
   readonly ranges: ClusterRanges;
+  /** Are pods' addresses from the host-local plugin, not from Calico's IPAM? */
+  readonly hostLocal: boolean;
   readonly kubeProxy: KubeProxyConfiguration;
   /** A readiness probe that asks BIRD. */
   readonly birdProbe: Field | undefined;
@@ -45,6 +48,7 @@ export class SetupDraft {
   private kubeProxy = DEFAULT_KUBE_PROXY;
   private calicoNode: { readonly env: ReadonlyMap<string, Field>; readonly at: Field } | undefined;
   private birdProbe: Field | undefined;
+  private hostLocal = false;
   private installation: Field | undefined;
   /** kubeadm's own: the only ones that Calico looks at. */
   private kubeadm: ClusterRanges | undefined;
@@ -59,8 +63,10 @@ export class SetupDraft {
   /** False for one that says nothing about the network. */
   addConfigMap(root: Field): boolean {
     const [, name, at] = namespaced('ConfigMap', root);
-    if (name === 'calico-config') this.runs = backendOfConfigMap(at) ?? this.runs;
-    else if (name === 'kubeadm-config') {
+    if (name === 'calico-config') {
+      this.runs = backendOfConfigMap(at) ?? this.runs;
+      this.hostLocal ||= isHostLocal(at);
+    } else if (name === 'kubeadm-config') {
       const configuration = inConfigMap(at, 'ClusterConfiguration');
       if (configuration !== undefined) this.addKubeadm(configuration);
     } else if (name === 'kube-proxy') {
@@ -110,6 +116,8 @@ export class SetupDraft {
     const [, at] = named('Installation', root);
     this.installation = at;
     this.runs = backendOfInstallation(at) ?? this.runs;
+    const ipam = at.entry('spec').entry('cni').entry('ipam').entry('type');
+    this.hostLocal ||= ipam.isText && ipam.text() === 'HostLocal';
     return true;
   }
 
@@ -144,6 +152,7 @@ export class SetupDraft {
       version: this.version,
       clusterType: this.clusterType ?? this.madeType(),
       ranges: this.ranges,
+      hostLocal: this.hostLocal,
       kubeProxy: this.kubeProxy,
       birdProbe: this.birdProbe,
       pools: this.madePools(),
