@@ -103,12 +103,13 @@ function siteKey({ own, parent, nics }: Attachment, felix: FelixSettings, vtep: 
   return JSON.stringify([
     formatPrefix(networkOf(own)),
     parent.device,
-    nics.map(({ device, mtu, address, gateway }) => [
+    nics.map(({ device, mtu, up, address, gateway }) => [
       device,
       mtu,
       formatPrefix(networkOf(address)),
       gateway === undefined ? '' : formatIp4(gateway),
       mtuIfacePattern?.(device),
+      up,
     ]),
     plain,
     vtep,

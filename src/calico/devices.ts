@@ -42,8 +42,9 @@ export const loopback: DevicePlan = {
   queueLength: 1000,
 };
 
-export const nicDevice = ({ device, mac, mtu, address }: Nic): Unnumbered => ({
+export const nicDevice = ({ device, mac, mtu, address, up = true }: Nic): Unnumbered => ({
   ...plain,
+  up,
   name: device,
   kind: 'nic',
   mac,

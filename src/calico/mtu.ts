@@ -19,7 +19,8 @@ export interface Mtus {
 
 function uplinks(nics: readonly Nic[], felix: FelixSettings): Nic[] {
   const matches = felix.mtuIfacePattern ?? ((device: string) => UPLINK.test(device));
-  return nics.filter(({ device }) => matches(device));
+  // findHostMTU passes by what is down.
+  return nics.filter(({ device, up = true }) => up && matches(device));
 }
 
 /** Does Felix see the MTU of the underlay at all? */

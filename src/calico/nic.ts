@@ -8,6 +8,8 @@ export interface Nic {
   readonly mac: Mac;
   readonly mtu: number;
   readonly address: InterfaceAddress;
+  /** Absent: it is up. */
+  readonly up?: boolean;
   /** Default gateway of nodes on this segment. */
   readonly gateway: Ip4 | undefined;
 }
@@ -23,7 +25,7 @@ export interface Network {
 export function nicTowards(nics: readonly Nic[], address: Ip4): Nic | undefined {
   let best: Nic | undefined;
   for (const nic of nics) {
-    if (!contains(networkOf(nic.address), address)) continue;
+    if (nic.up === false || !contains(networkOf(nic.address), address)) continue;
     if (best === undefined || nic.address.length > best.address.length) best = nic;
   }
   return best;

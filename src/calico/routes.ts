@@ -57,7 +57,7 @@ function blackhole({ cidr, pool }: Block, rules: RouteRules): RoutePlan[] {
 /** `proto kernel scope link src`, one for each NIC (fib_add_ifaddr in net/ipv4/fib_frontend.c). */
 export const connectedRoutes = (nics: readonly Nic[]): RoutePlan[] =>
   nics
-    .filter(({ address }) => address.length < 32)
+    .filter(({ address, up }) => address.length < 32 && up !== false)
     .map(({ device, address }) =>
       route(
         { device, protocol: 'kernel', scope: 'link', source: address.address, origin: 'kernel' },

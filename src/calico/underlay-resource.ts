@@ -19,6 +19,8 @@ export interface Member {
   readonly device: string | undefined;
   readonly mac: Mac | undefined;
   readonly address: Given<InterfaceAddress> | undefined;
+  /** False: the interface is down. */
+  readonly up: boolean;
   readonly at: Field;
 }
 
@@ -98,6 +100,7 @@ const readMember = (at: Field): Member => ({
   device: at.entry('interface').optional((f) => f.deviceName()),
   mac: at.entry('mac').optional((f) => f.mac()),
   address: given(at.entry('address'), (f) => f.interfaceAddress()),
+  up: at.entry('up').optional((f) => f.boolean()) ?? true,
   at,
 });
 

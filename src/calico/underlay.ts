@@ -158,6 +158,7 @@ function plug(
     device,
     mac: member.mac ?? nicMac(member.name, device),
     mtu: segment.mtu,
+    ...(member.up ? {} : { up: false }),
     address,
     gateway: gateway?.value === address.address ? undefined : gateway?.value,
   };
@@ -197,7 +198,7 @@ function checkRoutes(routes: readonly StaticRoute[], nics: readonly Nic[]): void
 /** Default route of a node: by the NIC with the node address, else by the first that has one. */
 export function defaultGateway({ parent, nics }: Attachment): { nic: Nic; via: Ip4 } | undefined {
   for (const nic of [parent, ...nics]) {
-    if (nic.gateway !== undefined) return { nic, via: nic.gateway };
+    if (nic.gateway !== undefined && nic.up !== false) return { nic, via: nic.gateway };
   }
   return undefined;
 }
