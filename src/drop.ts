@@ -196,7 +196,7 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
     'nothing on this node handles the IP protocol',
     'IP_NOPROTO',
   ),
-  [Drop.DeviceDown]: info('device-down', 'the device is not up', 'DEV_READY'),
+  [Drop.DeviceDown]: info('device-down', 'the device is not up, or has no carrier', 'DEV_READY'),
   [Drop.LinkNowhere]: info('link-nowhere', 'nobody on the link has the destination MAC'),
   [Drop.LinkMtu]: info(
     'link-mtu',

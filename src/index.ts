@@ -10,6 +10,7 @@ export { captureAt, type FrameSink } from './cluster/capture-tap.ts';
 export { Cluster } from './cluster/cluster.ts';
 export type { ClusterOptions } from './cluster/cluster-options.ts';
 export type { Step } from './cluster/explain.ts';
+export { deleteLink, flushRouteCache, type LinkChange, setLink } from './cluster/link-state.ts';
 export { loadCluster, readManifests } from './cluster/load.ts';
 export type { Port } from './cluster/names.ts';
 export type { SeenFrame, SendOptions, SendProtocol, Trace } from './cluster/send.ts';

@@ -37,7 +37,8 @@ export function dump(node: Node, keys: KeyRing): NamespacePlan {
 
 /** Devices with what their WireGuard peers have heard and sent. */
 const liveDevices = (node: Node, keys: KeyRing): DevicePlan[] =>
-  node.devices.map(({ plan, position }) => {
+  node.devices.flatMap(({ plan, position }) => {
+    if (!node.plan.devices.includes(plan)) return [];
     const tunnel = node.wireguard?.started(position);
     if (tunnel === undefined || plan.wireguard === undefined) return plan;
     const { now } = node.world;

@@ -1,7 +1,7 @@
 /** Changes to the tables of a living namespace, as `ip` and `bridge` make them. */
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
-import type { FdbPlan, NeighbourPlan, RoutePlan } from '../plan/plan.ts';
+import type { FdbPlan, NeighbourPlan, RoutePlan, RulePlan } from '../plan/plan.ts';
 import type { Fib } from '../tables/fib.ts';
 import { rulesOf } from '../text/ip-rule.ts';
 import { macHigh, macLow } from '../wire/address.ts';
@@ -15,20 +15,39 @@ export function addRoute(node: Node, route: RoutePlan): boolean {
     hopsOf(route, (device) => position(node, device)),
     route,
   );
-  return tableOf(node, route)?.insert(address, length, id, route.metric) ?? false;
+  const isNew = tableOf(node, route)?.insert(address, length, id, route.metric) ?? false;
+  if (isNew) node.plan = { ...node.plan, routes: [...node.plan.routes, route] };
+  return isNew;
 }
 
 /** `ip route del`; false where it was not there. */
 export function removeRoute(node: Node, route: RoutePlan): boolean {
   node.version++;
   const { address, length } = route.destination;
-  return tableOf(node, route)?.remove(address, length, route.metric ?? 0) ?? false;
+  const was = tableOf(node, route)?.remove(address, length, route.metric ?? 0) ?? false;
+  node.pathMtus.forget((id) => isSameEntry(node.routes.origin(id), route));
+  const gone = node.plan.routes.find((one) => isSameEntry(one, route));
+  if (was && gone !== undefined) {
+    node.plan = { ...node.plan, routes: node.plan.routes.filter((one) => one !== gone) };
+  }
+  return was;
 }
 
+/** Whether two routes would have one place in a table. */
+export const isSameEntry = (a: RoutePlan, b: RoutePlan): boolean =>
+  a.table === b.table &&
+  a.destination.address === b.destination.address &&
+  a.destination.length === b.destination.length &&
+  a.metric === b.metric;
+
 /** A table that no rule asks is not kept. */
-function tableOf(node: Node, { table }: RoutePlan): Fib | undefined {
-  return node.rules[rulesOf(node.plan).findIndex((rule) => rule.table === table)]?.table;
+export function tableOf(node: Node, { table }: RoutePlan): Fib | undefined {
+  return node.rules[asked(node).findIndex((rule) => rule.table === table)]?.table;
 }
+
+/** Of the rules those that `Node.rules` has, in its order. */
+const asked = ({ plan }: Node): RulePlan[] =>
+  rulesOf(plan).filter(({ other }) => other === undefined);
 
 /** `bridge fdb replace` */
 export function setFdb(node: Node, { device, mac, destination }: FdbPlan): void {

@@ -35,7 +35,7 @@ export interface Tap {
 }
 
 export class Device {
-  readonly plan: DevicePlan;
+  plan: DevicePlan;
   readonly name: string;
   /** Position in the node's device list (not the ifindex). */
   readonly position: number;
@@ -44,8 +44,10 @@ export class Device {
   readonly ethernet: boolean;
   readonly macHigh: number;
   readonly macLow: number;
-  readonly mtu: number;
-  readonly up: boolean;
+  mtu: number;
+  up: boolean;
+  /** Up, and with a carrier. */
+  running: boolean;
   readonly proxyArp: boolean;
   readonly checksumOffload: boolean;
   readonly receiveOffload: boolean;
@@ -59,7 +61,7 @@ export class Device {
   /** Of the packets that WireGuard sends. */
   readonly mark: number;
   /** Addresses and prefix lengths in the order of `ip addr`. */
-  readonly addresses: readonly number[];
+  addresses: readonly number[];
   readonly lengths: readonly number[];
   /** Whether an address of this device has link or host scope only. */
   readonly narrow: readonly boolean[];
@@ -83,6 +85,7 @@ export class Device {
     this.macLow = macLow(mac);
     this.mtu = plan.mtu;
     this.up = plan.up;
+    this.running = plan.up && plan.carrier !== false;
     this.proxyArp = plan.proxyArp;
     this.checksumOffload = plan.checksumOffload;
     this.receiveOffload = plan.receiveOffload ?? false;

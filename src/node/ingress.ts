@@ -12,7 +12,7 @@ import { tap } from './tap.ts';
 /** Notes: A the frame type. */
 export function ingress(node: Node, p: Packet): Next {
   const device = node.devices[p.input]!;
-  if (!device.up) return dropped(p, Drop.DeviceDown);
+  if (!device.running) return dropped(p, Drop.DeviceDown);
   tap(node, device, p, false);
   if (node.silent) return End.Delivered;
   p.output = -1;

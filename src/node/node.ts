@@ -67,7 +67,8 @@ export interface NodeState {
 }
 
 export class Node {
-  readonly plan: NamespacePlan;
+  /** As planned, with what was changed since. */
+  plan: NamespacePlan;
   readonly name: string;
   /** Position in the cluster's list of namespaces. */
   readonly position: number;

@@ -55,6 +55,26 @@ export class PathMtus {
     return next !== before;
   }
 
+  /** The MTU of a device changed: fib_nhc_update_mtu, for the routes by it. */
+  follow(isBy: (route: number) => boolean, mtu: number, before: number): void {
+    for (const [at, route] of this.routes.entries()) {
+      if (route < 0 || !isBy(route)) continue;
+      const known = this.mtus[at]!;
+      if (this.locked[at] ? mtu > known : mtu >= known && before !== known) continue;
+      this.mtus[at] = mtu;
+      this.locked[at] = false;
+    }
+  }
+
+  /** What was learned by these routes counts no more: they went, or were flushed. */
+  forget(isGone: (route: number) => boolean): void {
+    for (const [at, route] of this.routes.entries()) {
+      if (route < 0 || !isGone(route)) continue;
+      this.index.delete(route, this.destinations[at]!);
+      this.routes[at] = -1;
+    }
+  }
+
   private take(route: number, destination: number): number {
     const at = this.turn;
     this.turn = (at + 1) % MAX_EXCEPTIONS;
@@ -69,7 +89,7 @@ export class PathMtus {
   list(now: number): RouteExceptionPlan[] {
     return this.until.flatMap((_, at) => {
       const left = this.left(at, now);
-      if (left === 0) return [];
+      if (left === 0 || this.routes[at]! < 0) return [];
       const destination = this.destinations[at]! as Ip4;
       const expiresSeconds = Math.floor(left / 1000);
       return [{ destination, mtu: this.mtus[at]!, locked: this.locked[at]!, expiresSeconds }];

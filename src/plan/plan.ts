@@ -44,6 +44,8 @@ export interface DevicePlan {
   readonly mac?: Mac;
   readonly mtu: number;
   readonly up: boolean;
+  /** Of a device that is up: false where nothing is at the other end of the cable. */
+  readonly carrier?: boolean;
   readonly addresses: readonly DeviceAddress[];
   /** Of a nic: IFF_NOARP, as a dummy device has it; what it sends goes nowhere. */
   readonly noArp?: boolean;
@@ -90,6 +92,9 @@ export interface NextHop {
   readonly device: string;
   readonly weight: number;
   readonly onlink: boolean;
+  /** RTNH_F_DEAD, RTNH_F_LINKDOWN: its device is down, or has no carrier. */
+  readonly dead?: boolean;
+  readonly linkdown?: boolean;
 }
 
 export interface RoutePlan {
@@ -106,6 +111,8 @@ export interface RoutePlan {
   readonly source?: Ip4;
   readonly metric: number;
   readonly onlink: boolean;
+  /** Its device has no carrier; packets take it all the same. */
+  readonly linkdown?: boolean;
   readonly mtu?: number;
   /** More than one next hop; then `via` and `device` are absent. */
   readonly nextHops?: readonly NextHop[];

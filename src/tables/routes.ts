@@ -76,6 +76,11 @@ export class Routes<Origin> {
     return id;
   }
 
+  /** A hop's share from now on; 0 for one that is dead. */
+  weigh(hop: number, weight: number): void {
+    this.weights[hop] = weight;
+  }
+
   kind = (id: number): number => this.kinds[id]!;
   gateway = (id: number): number => this.gateways[id]!;
   device = (id: number): number => this.devices[id]!;

@@ -4,6 +4,7 @@ import { formatIp4 } from '../wire/address.ts';
 import {
   formatDestination,
   formatOf,
+  hopFlags,
   listedRoutes,
   type RouteFormat,
   type RouteListing,
@@ -33,7 +34,7 @@ function routeJson(route: RoutePlan, { details, showTable, omit }: RouteFormat):
     ...((route.scope !== 'global' || all) && shown('scope') ? { scope: route.scope } : {}),
     ...(route.source !== undefined && shown('source') ? { prefsrc: formatIp4(route.source) } : {}),
     ...(route.metric !== 0 && shown('metric') ? { metric: route.metric } : {}),
-    flags: route.onlink ? ['onlink'] : [],
+    flags: hopFlags(route),
     ...(route.mtu === undefined ? {} : { metrics: [{ mtu: route.mtu }] }),
     ...(route.nextHops === undefined
       ? {}
@@ -42,7 +43,7 @@ function routeJson(route: RoutePlan, { details, showTable, omit }: RouteFormat):
             ...(hop.via === undefined ? {} : { gateway: formatIp4(hop.via) }),
             dev: hop.device,
             weight: hop.weight,
-            flags: hop.onlink ? ['onlink'] : [],
+            flags: hopFlags(hop),
           })),
         }),
   };

@@ -88,15 +88,23 @@ function routeWords(route: RoutePlan, options: RouteFormat): string[] {
   if ((route.scope !== 'global' || all) && shown('scope')) list.push('scope', route.scope);
   if (route.source !== undefined && shown('source')) list.push('src', formatIp4(route.source));
   if (route.metric !== 0 && shown('metric')) list.push('metric', String(route.metric));
-  if (route.onlink) list.push('onlink');
+  list.push(...hopFlags(route));
   if (route.mtu !== undefined) list.push('mtu', String(route.mtu));
   return list;
 }
 
 function hopWords(hop: NonNullable<RoutePlan['nextHops']>[number]): string[] {
   const via = hop.via === undefined ? [] : ['via', formatIp4(hop.via)];
-  const onlink = hop.onlink ? ['onlink'] : [];
-  return ['nexthop', ...via, 'dev', hop.device, 'weight', String(hop.weight), ...onlink];
+  return ['nexthop', ...via, 'dev', hop.device, 'weight', String(hop.weight), ...hopFlags(hop)];
+}
+
+/** RTNH_F_ flags in the order of iproute2's print_rt_flags. */
+export function hopFlags(hop: { dead?: boolean; onlink: boolean; linkdown?: boolean }): string[] {
+  return [
+    ...(hop.dead === true ? ['dead'] : []),
+    ...(hop.onlink ? ['onlink'] : []),
+    ...(hop.linkdown === true ? ['linkdown'] : []),
+  ];
 }
 
 /** `ip route show [table T]`. */

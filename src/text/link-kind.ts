@@ -16,16 +16,18 @@ const FLAGS: { readonly [K in DeviceKind]: readonly string[] } = {
 };
 
 /** In the order iproute2 prints them. */
-export const flagWords = ({ kind, noArp, up }: DevicePlan): readonly string[] => [
+export const flagWords = ({ kind, noArp, up, carrier = true }: DevicePlan): readonly string[] => [
+  ...(up && !carrier ? ['NO-CARRIER'] : []),
   ...(noArp === true ? ['BROADCAST', 'NOARP'] : FLAGS[kind]),
-  ...(up ? ['UP', 'LOWER_UP'] : []),
+  ...(up ? ['UP'] : []),
+  ...(up && carrier ? ['LOWER_UP'] : []),
 ];
 
 export const linkFlags = (device: DevicePlan): string => `<${flagWords(device).join(',')}>`;
 
 /** Only drivers that report a carrier say UP. */
-export function linkState({ kind, noArp, up }: DevicePlan): string {
-  if (!up) return 'DOWN';
+export function linkState({ kind, noArp, up, carrier = true }: DevicePlan): string {
+  if (!up || !carrier) return 'DOWN';
   if (noArp === true) return 'UNKNOWN';
   return kind === 'nic' || kind === 'veth' ? 'UP' : 'UNKNOWN';
 }

@@ -27,6 +27,7 @@ export function localRoutes(ns: NamespacePlan): RoutePlan[] {
 function routesOf(device: DevicePlan, address: KeptAddress): RoutePlan[] {
   const host = (of: Ip4): Prefix => ({ address: of, length: 32 });
   const route = (type: 'local' | 'broadcast', destination: Prefix): RoutePlan => ({
+    ...(type === 'broadcast' && device.carrier === false ? { linkdown: true } : {}),
     type,
     destination,
     device: device.name,

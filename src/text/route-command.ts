@@ -5,7 +5,7 @@ import type { IpFlags } from './ip-command.ts';
 import { printIpRoute, type RouteListing } from './ip-route.ts';
 import { routesJson } from './ip-route-json.ts';
 import { printJson } from './json.ts';
-import { printRouteGet, routeGetJson } from './route-get.ts';
+import { printRouteCache, printRouteGet, routeGetJson } from './route-get.ts';
 import { tryProtocol, tryTable, tryUnsigned } from './route-name.ts';
 import { deviceWord, match, next, refuse, skipShow } from './words.ts';
 
@@ -21,6 +21,7 @@ export function runRoute(ns: NamespacePlan, words: string[], flags: IpFlags): st
     return runGet(ns, words.slice(1), flags);
   }
   skipShow(where, words, VERBS);
+  if (words[0] === 'cache' && words.length === 1 && !flags.json) return printRouteCache(ns);
   const listing: Draft = { details: flags.details };
   while (words.length > 0) readFilter(ns, listing, words);
   if (flags.json) return printJson(routesJson(ns, listing), flags.pretty);

@@ -57,6 +57,15 @@ export function printRouteGet(ns: NamespacePlan, address: Ip4, mark = 0): string
   return `${words.join(' ')} \n    cache ${flags}${age}${size}\n`;
 }
 
+/** `ip route list cache`: the exceptions, each with the route it is one of (fib_dump_info_fnhe). */
+export const printRouteCache = (ns: NamespacePlan): string =>
+  (ns.exceptions ?? [])
+    .map(({ destination }) => {
+      const [head = '', ...rest] = printRouteGet(ns, destination).split('\n');
+      return [head.replace(/ src \S+| uid 0/g, ''), ...rest].join('\n');
+    })
+    .join('');
+
 /** `ip -j route get`; `undefined` where the kernel refuses, which is said in words only. */
 export function routeGetJson(ns: NamespacePlan, address: Ip4, mark = 0): Json | undefined {
   const answer = ask(ns, address, mark);

@@ -1,6 +1,8 @@
 /** Calico's functional tests of MTUs, spoofing, NAT and routes on a host (felix/fv): FV27 to FV40. */
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
+import { setLink } from '../../src/cluster/link-state.ts';
+import { addRoute } from '../../src/cluster/table-edit.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { ClusterPlan } from '../../src/plan/plan.ts';
 import { formatPrefix } from '../../src/wire/address.ts';
@@ -36,6 +38,8 @@ const VXLAN = pool('vxlanMode: Always');
 const DENY_N0 = 'ingress: [{action: Deny, protocol: TCP, destination: {nets: [172.16.0.10/32]}}]';
 const DIRECT = pool('ipipMode: Never, vxlanMode: Never');
 
+const sorted = (text: string): string[] => text.split('\n').sort();
+
 const vxlanMtu = (cluster: Cluster): string | undefined =>
   / mtu (\d+) /.exec(cluster.exec('n0', ['ip', 'link', 'show', 'vxlan.calico']))?.[1];
 
@@ -57,7 +61,21 @@ describe('MTU', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('FV27 a NIC that is down does not count: the state of a NIC cannot be stated');
+  it('FV27 a NIC that is down does not count', () => {
+    const down = twoNics(1362, 1350).replace('172.17.0.10/24', '172.17.0.10/24, up: false');
+    const cluster = clusterOf(lab(VXLAN, down));
+    expect(vxlanMtu(cluster)).toBe('1312');
+    expect(cluster.exec('n0', ['ip', 'link', 'show', 'eth1'])).toContain(
+      '<BROADCAST,MULTICAST> mtu 1350 qdisc fq_codel state DOWN',
+    );
+    expect(cluster.exec('n0', ['ip', 'route'])).not.toContain('172.17.0.0/24');
+    expect(connects(cluster, 'w0', 'w1')).toBe(true);
+    setLink(cluster, 'n0:eth1', { up: true });
+    expect(cluster.exec('n0', ['ip', 'route'])).toContain(
+      '172.17.0.0/24 dev eth1 proto kernel scope link src 172.17.0.10',
+    );
+    expectAccounted(cluster);
+  });
 
   it('FV28 no NIC matches the pattern: 1460', () => {
     const pattern = felix('mtuIfacePattern: "^nothing$"');
@@ -379,7 +397,43 @@ COMMIT
     expectAccounted(removed);
   });
 
-  it.todo('FV40 interfaces that flap: devices do not change state while a cluster lives');
+  it('FV40 interfaces that flap: what Felix and BIRD had by them comes back', () => {
+    for (const mode of [VXLAN, DIRECT, pool('ipipMode: Always')]) {
+      const cluster = clusterOf(lab(mode, underlay()));
+      const before = cluster.exec('n0', ['ip', 'route']);
+      const { device } = cluster.tables('x/w0').devices.find(({ peer }) => peer)!.peer!;
+      const devices = cluster.tables('n0').devices.filter(({ kind }) => kind !== 'loopback');
+      expect(devices.map(({ name }) => name)).toContain(device);
+      for (let round = 0; round < 20; round++) {
+        for (const { name } of devices) {
+          setLink(cluster, `n0:${name}`, { up: false });
+          cluster.advance({ seconds: 0, nanoseconds: (round * 110 + 10) * 1e6 });
+          if (name === device) expect(connects(cluster, 'n0', 'w0')).toBe(false);
+          setLink(cluster, `n0:${name}`, { up: true });
+          cluster.advance({ seconds: 0, nanoseconds: (round * 110 + 110) * 1e6 });
+        }
+      }
+      // The default route was somebody else's to put back.
+      const lost = before.split('\n').filter((line) => /^default/.test(line));
+      expect(sorted(cluster.exec('n0', ['ip', 'route']))).toEqual(
+        sorted(before).filter((line) => !lost.includes(line)),
+      );
+      // Without it nobody answers for 169.254.1.1 on the pods' links.
+      const n0 = cluster.names.find('n0');
+      const planned = cluster.plan.namespaces[n0.position]!.routes;
+      addRoute(n0, planned.find(({ destination }) => destination.length === 0)!);
+      for (const [from, to] of [
+        ['n0', 'w0'],
+        ['w0', 'w1'],
+        ['w1', 'w0'],
+        ['n1', 'n0'],
+      ] as const) {
+        const sourcePort = 41000 + from.charCodeAt(0);
+        expect([from, to, connects(cluster, from, to, { sourcePort })]).toEqual([from, to, true]);
+      }
+      expectAccounted(cluster);
+    }
+  });
 
   it('FV37 does not answer for an address that is nobody’s', () => {
     const cluster = clusterOf(lab(VXLAN, underlay()));

@@ -1,6 +1,8 @@
 /** The kernel's pmtu.sh, what of it needs one kernel: PM01 to PM10. */
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
+import { deleteLink, flushRouteCache, setLink } from '../../src/cluster/link-state.ts';
+import { addRoute, removeRoute } from '../../src/cluster/table-edit.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { ClusterPlan, NamespacePlan, SegmentPlan } from '../../src/plan/plan.ts';
 import { parseIp4, parseMac } from '../../src/wire/address.ts';
@@ -107,6 +109,8 @@ function diamond({ aR1, r1B, aR2, r2B }: Mtus): ClusterPlan {
   };
 }
 
+const cacheOf = (cluster: Cluster, to: string) => lines(cluster, 'A', `ip route get ${to}`)[1];
+
 /** What a DF ping of a size brings: where it arrives, or who says what MTU. */
 function ping(cluster: Cluster, size: number, to: string): string[] {
   const from = to.startsWith('10.0.3') ? '10.0.1.1' : '10.0.2.1';
@@ -155,7 +159,25 @@ describe('path MTU', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('PM02 an exception follows the MTU of the local device: devices keep their MTU');
+  it('PM02 an exception follows the MTU of the local device', () => {
+    const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 1400, aR2: 2000, r2B: 1500 }));
+    ping(cluster, 1800, '10.0.3.2');
+    ping(cluster, 1800, '10.0.4.2');
+    const learned = () => ['10.0.3.2', '10.0.4.2'].map((to) => cacheOf(cluster, to));
+    expect(learned()).toEqual(['cache expires 600sec mtu 1400', 'cache expires 600sec mtu 1500']);
+    for (const mtu of [1300, 1700]) {
+      setLink(cluster, 'A:r1', { mtu });
+      const [first, second] = learned();
+      expect([first, second]).toEqual([
+        `cache expires 600sec mtu ${mtu}`,
+        'cache expires 600sec mtu 1500',
+      ]);
+    }
+    // The way has stayed as narrow as it was, and says so again.
+    expect(ping(cluster, 1700, '10.0.3.2')).toEqual(tooBig('10.0.1.9', 1400));
+    expect(learned()[0]).toBe('cache expires 600sec mtu 1400');
+    expectAccounted(cluster);
+  });
 
   it('PM01 heeds only what quotes a packet of its own, and as much of it as the kernel asks for', () => {
     const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 2000, aR2: 2000, r2B: 2000 }));
@@ -229,7 +251,23 @@ describe('path MTU', () => {
   });
 
   it.todo('PM03 no DF at the sender where the MTU is locked: headers are given as they are sent');
-  it.todo('PM04 the exception after the local MTU fell and rose: devices keep their MTU');
+
+  it('PM04 the exception after the local MTU fell and rose', () => {
+    const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 2000, aR2: 2000, r2B: 400 }));
+    ping(cluster, 1400, '10.0.4.2');
+    const told = [500, 1500].map((mtu) => {
+      setLink(cluster, 'A:r2', { mtu });
+      return cacheOf(cluster, '10.0.4.2');
+    });
+    ping(cluster, 1400, '10.0.4.2');
+    expect([...told, cacheOf(cluster, '10.0.4.2')]).toEqual([
+      'cache expires 600sec mtu 500',
+      'cache expires 600sec mtu 1500',
+      'cache expires 600sec mtu lock 552',
+    ]);
+    expectAccounted(cluster);
+  });
+
   it.todo('PM05 exceptions in a table chosen by DSCP: rules by TOS are not modelled');
 
   it('PM06 a narrow leg under VXLAN without DF: outer fragments, and the inner packet whole', () => {
@@ -357,6 +395,53 @@ spec:
     expectAccounted(cluster);
   });
 
-  it.todo('PM09 exceptions listed and flushed: `ip route` takes no `cache`');
-  it.todo('PM10 no leftover of exceptions: devices do not come and go while a cluster lives');
+  it('PM09 exceptions are listed, and flushed', () => {
+    const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 1400, aR2: 2000, r2B: 400 }));
+    ping(cluster, 1800, '10.0.3.2');
+    ping(cluster, 1800, '10.0.4.2');
+    const list = () => cluster.exec('A', ['ip', 'route', 'list', 'cache']);
+    expect(list()).toBe(
+      '10.0.3.2 via 10.0.1.9 dev r1 \n    cache expires 600sec mtu 1400 \n' +
+        '10.0.4.2 via 10.0.2.9 dev r2 \n    cache expires 600sec mtu lock 552 \n',
+    );
+    flushRouteCache(cluster, 'A');
+    expect(list()).toBe('');
+    // It is learned anew.
+    expect(ping(cluster, 1800, '10.0.3.2')).toEqual(tooBig('10.0.1.9', 1400));
+    expect(list()).toContain('mtu 1400');
+    expectAccounted(cluster);
+  });
+
+  it('PM10 no exception outlives its route or its device', () => {
+    const start = () => {
+      const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 1400, aR2: 2000, r2B: 1500 }));
+      ping(cluster, 1800, '10.0.3.2');
+      ping(cluster, 1800, '10.0.4.2');
+      return cluster;
+    };
+    const list = (cluster: Cluster) => lines(cluster, 'A', 'ip route list cache');
+    const deleted = start();
+    deleteLink(deleted, 'A:r1');
+    expect(list(deleted)).toEqual([
+      '10.0.4.2 via 10.0.2.9 dev r2',
+      'cache expires 600sec mtu 1500',
+    ]);
+    const flapped = start();
+    setLink(flapped, 'A:r2', { up: false });
+    setLink(flapped, 'A:r2', { up: true });
+    expect(list(flapped)).toEqual([
+      '10.0.3.2 via 10.0.1.9 dev r1',
+      'cache expires 600sec mtu 1400',
+    ]);
+    const replaced = start();
+    const a = replaced.names.find('A');
+    const way = a.plan.routes.find(({ destination }) => destination.length === 0)!;
+    removeRoute(a, way);
+    addRoute(a, way);
+    expect(list(replaced)).toEqual([
+      '10.0.4.2 via 10.0.2.9 dev r2',
+      'cache expires 600sec mtu 1500',
+    ]);
+    for (const cluster of [deleted, flapped, replaced]) expectAccounted(cluster);
+  });
 });

@@ -222,7 +222,8 @@ class Stage {
   /** Takes the route to n2's block away on n1, or puts it back. */
   private turnRoute(): void {
     const n1 = this.cluster.nodes.find((n) => n.name === 'n1')!;
-    const route = n1.plan.routes.find((r) => formatIp4(r.destination.address) === '10.9.1.0')!;
+    const planned = this.cluster.plan.namespaces[n1.position]!;
+    const route = planned.routes.find((r) => formatIp4(r.destination.address) === '10.9.1.0')!;
     this.gone = !this.gone;
     (this.gone ? removeRoute : addRoute)(n1, route);
   }
