@@ -15,53 +15,62 @@ export class PrefixTree {
   private used = 1;
   /** Head of the list of free nodes, which hangs on their first child; 0 ends it. */
   private free = 0;
-  /** Nodes on the way to a prefix. */
-  private readonly path = new Int32Array(33);
+  /** The node at each depth on the way to the prefix that was asked for last. */
+  readonly path = new Int32Array(33);
+  private last = 0;
+  /** How deep `path` holds: what comes next often lies beside what came last. */
+  private reach = 0;
+
+  /** Fills `path` as far as nodes lead to a prefix, and says how far that is. */
+  follow(address: number, length: number): number {
+    const { children, path } = this;
+    let depth = Math.min(Math.clz32(address ^ this.last), this.reach, length);
+    let node = path[depth]!;
+    for (; depth < length; depth++) {
+      node = children[2 * node + ((address >>> (31 - depth)) & 1)]!;
+      if (node === 0) break;
+      path[depth + 1] = node;
+    }
+    this.last = address;
+    this.reach = depth;
+    return depth;
+  }
 
   /** The node of a prefix, or -1. Bits beyond `length` do not matter. */
   find(address: number, length: number): number {
-    const { children } = this;
-    let node = 0;
-    for (let depth = 0; depth < length; depth++) {
-      node = children[2 * node + ((address >>> (31 - depth)) & 1)]!;
-      if (node === 0) return -1;
-    }
-    return node;
+    return this.follow(address, length) === length ? this.path[length]! : -1;
   }
 
   /** The node of a prefix, made where there is none. The caller gives it a value. */
   make(address: number, length: number): number {
-    let children = this.children;
-    let node = 0;
-    for (let depth = 0; depth < length; depth++) {
-      const at = 2 * node + ((address >>> (31 - depth)) & 1);
-      node = children[at]!;
-      if (node !== 0) continue;
-      node = this.take();
-      children = this.children;
-      children[at] = node;
+    const { path } = this;
+    for (let depth = this.follow(address, length); depth < length; depth++) {
+      const made = this.take();
+      this.children[2 * path[depth]! + ((address >>> (31 - depth)) & 1)] = made;
+      path[depth + 1] = made;
     }
-    return node;
+    this.reach = length;
+    return path[length]!;
   }
 
   /** Takes the value of a prefix away, and the nodes that only led there. */
   drop(address: number, length: number): void {
+    if (this.follow(address, length) < length) return;
     const { children, values, path } = this;
-    let node = 0;
-    for (let depth = 0; depth < length; depth++) {
-      path[depth] = node;
-      node = children[2 * node + ((address >>> (31 - depth)) & 1)]!;
-      if (node === 0) return;
-    }
-    values[node] = -1;
+    values[path[length]!] = -1;
     for (let depth = length - 1; depth >= 0; depth--) {
+      const node = path[depth + 1]!;
       if (values[node] !== -1 || children[2 * node] !== 0 || children[2 * node + 1] !== 0) return;
-      const above = path[depth]!;
-      children[2 * above + ((address >>> (31 - depth)) & 1)] = 0;
+      children[2 * path[depth]! + ((address >>> (31 - depth)) & 1)] = 0;
       children[2 * node] = this.free;
       this.free = node;
-      node = above;
+      this.reach = depth;
     }
+  }
+
+  /** Makes room for so many more nodes at once. */
+  reserve(nodes: number): void {
+    if (this.used + nodes > this.values.length) this.grow(this.used + nodes);
   }
 
   /** Every prefix with a value: by address, of equal ones the longer first. */
@@ -100,16 +109,16 @@ export class PrefixTree {
       this.children[2 * freed] = 0;
       return freed;
     }
-    if (this.used === this.values.length) this.grow();
+    if (this.used === this.values.length) this.grow(2 * this.used);
     return this.used++;
   }
 
-  private grow(): void {
-    const children = new Int32Array(2 * this.children.length);
+  private grow(nodes: number): void {
+    const children = new Int32Array(2 * nodes);
     children.set(this.children);
     this.children = children;
-    const values = new Int32Array(2 * this.values.length).fill(-1, this.used);
-    values.set(this.values);
+    const values = new Int32Array(nodes).fill(-1, this.used);
+    values.set(this.values.subarray(0, this.used));
     this.values = values;
   }
 }
