@@ -39,7 +39,7 @@ export function receiveArp(node: Node, p: Packet): Next {
 }
 
 const isOwn = (node: Node, address: number): boolean => {
-  const route = node.local.lookup(address);
+  const route = node.local.find(address);
   return route >= 0 && node.routes.kind(route) === RouteKind.Local;
 };
 

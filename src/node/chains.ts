@@ -230,7 +230,7 @@ export class Chains {
 
   private inSet(name: string, address: number): boolean {
     const set = this.sets.get(name);
-    return set !== undefined && set.lookup(address) >= 0;
+    return set !== undefined && set.find(address) >= 0;
   }
 
   private draw(rule: CompiledRule): boolean {

@@ -135,7 +135,7 @@ export function heedTooBig(node: Node, quote: number, end: number, told: number)
   if (header < ipv4.HEADER_LEN || end - quote < header + 8) return;
   const from = ipv4.source(bytes, quote);
   const to = ipv4.destination(bytes, quote);
-  const own = node.local.lookup(from);
+  const own = node.local.find(from);
   if (own < 0 || node.routes.kind(own) !== RouteKind.Local) return;
   const mode = node.pmtuDiscovery;
   if (mode === 2) return;

@@ -106,7 +106,7 @@ export function isLocal(
   address: number,
   limit: 'in' | 'out' | undefined,
 ): boolean {
-  const route = node.local.lookup(address);
+  const route = node.local.find(address);
   if (route < 0 || node.routes.kind(route) !== RouteKind.Local) return false;
   if (limit === undefined) return true;
   return node.routes.device(route) === (limit === 'out' ? p.output : p.input);

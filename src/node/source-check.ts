@@ -18,7 +18,7 @@ export const Source = { Refused: -1, Routed: 0, OnLink: 1 } as const;
  * never passes another device's source.
  */
 export function checkSource(node: Node, device: Device, source: number, to = 0): number {
-  if (node.local.lookup(source) >= 0) return Source.Refused;
+  if (node.local.find(source) >= 0) return Source.Refused;
   const back = node.lookup(source, 0, to);
   const unicast = back >= 0 && node.routes.kind(back) === RouteKind.Unicast;
   if (!unicast) return device.rpFilter === 0 ? Source.Routed : Source.Refused;

@@ -138,7 +138,7 @@ export class WireguardTunnel implements WireguardSink<Packet> {
   /** The own address to send from: the one the peer knows, while it is still there, else the route's. */
   private source(to: number, known: number): number {
     const { node, device } = this;
-    if (known !== 0 && node.local.lookup(known) >= 0) return known;
+    if (known !== 0 && node.local.find(known) >= 0) return known;
     const way = node.lookup(to, device.mark);
     if (way < 0) return 0;
     const kind = node.routes.kind(way);

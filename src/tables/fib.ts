@@ -12,6 +12,7 @@
  */
 import { PodwireError } from '../errors.ts';
 import { type Addresses, find8, type Kernel, kernelOf } from './lookup-kernel.ts';
+import { byAddress } from './prefix-order.ts';
 import { PrefixTree } from './prefix-tree.ts';
 import { MAX_NARROW, OVERFLOW, StrideTable } from './stride-table.ts';
 
@@ -59,7 +60,9 @@ export class Fib {
   private scattered = false;
   private table: StrideTable | null = null;
   private kernel: Kernel | null = null;
-  /** The cells of the small form in narrow cells, read without a closure between; else none. */
+  /** Of the kernel. */
+  private bound: Kernel['lookup'] | null = null;
+  /** The cells of the small form in narrow cells; else none. */
   private top: Uint16Array = NO_CELLS;
   private rest: Uint16Array = NO_CELLS;
 
@@ -102,15 +105,15 @@ export class Fib {
     if (!isLength(length)) return false;
     const node = this.tree.find(address, length);
     if (node < 0 || this.tree.values[node]! < 0) return false;
-    const others = this.seconds.get(node);
-    const winning = this.metrics.get(node) ?? 0;
+    const others = this.seconds.size > 0 ? this.seconds.get(node) : undefined;
+    const winning = this.metrics.size > 0 ? (this.metrics.get(node) ?? 0) : 0;
     if (metric !== undefined && metric !== winning) {
       const at = others?.findIndex((e) => e.metric === metric) ?? -1;
       if (others === undefined || at < 0) return false;
       others.splice(at, 1);
       if (others.length === 0) this.seconds.delete(node);
     } else if (others === undefined) {
-      this.metrics.delete(node);
+      if (winning !== 0) this.metrics.delete(node);
       this.tree.drop(address, length);
       this.paint(address, length);
     } else {
@@ -129,15 +132,30 @@ export class Fib {
   load({ addresses, lengths, values }: FibColumns): number {
     const before = this.count;
     this.forget();
-    for (const at of byAddress(addresses)) this.insert(addresses[at]!, lengths[at]!, values[at]!);
+    const order = byAddress(addresses);
+    // A table of the Internet has 2.4 nodes a route.
+    this.tree.reserve(Math.ceil(2.5 * order.length));
+    for (let i = 0; i < order.length; i++) {
+      const at = order[i]!;
+      this.insert(addresses[at]!, lengths[at]!, values[at]!);
+    }
     return this.count - before;
   }
 
-  /** The value of the longest matching prefix, or -1. Allocates nothing once painted. */
-  lookup(address: number): number {
+  /**
+   * The value of the longest matching prefix, or -1. Allocates nothing once painted. Call it
+   * as `fib.lookup(address)`: taken out of its Fib, it may answer as of then.
+   */
+  get lookup(): (address: number) => number {
+    // Not a method: V8 puts a function that is always the same in the place of its call,
+    // with the arrays it has captured as constants.
+    return this.bound ?? this.compile().lookup;
+  }
+
+  /** `lookup` for places that ask many a Fib: no function of each one's own between. */
+  find(address: number): number {
     const { top } = this;
-    if (top !== NO_CELLS) return find8(top, this.rest, address);
-    return (this.kernel ?? this.compile()).lookup(address);
+    return top === NO_CELLS ? this.lookup(address) : find8(top, this.rest, address);
   }
 
   /**
@@ -203,7 +221,7 @@ export class Fib {
       this.forget();
       return;
     }
-    const rest = table.rest;
+    const { layout } = table;
     try {
       table.paint(this.tree, address, length);
     } catch (reason) {
@@ -211,7 +229,7 @@ export class Fib {
       this.overflow();
       return;
     }
-    if (table.rest !== rest) this.use(table);
+    if (table.layout !== layout) this.use(table);
   }
 
   private compile(): Kernel {
@@ -224,6 +242,7 @@ export class Fib {
       this.overflow();
       return this.compile();
     }
+    if (!large) table.arrange();
     table.trim(large ? SPARE : 0);
     return this.use(table);
   }
@@ -238,19 +257,20 @@ export class Fib {
   private forget(): void {
     this.table = null;
     this.kernel = null;
+    this.bound = null;
     this.top = NO_CELLS;
     this.rest = NO_CELLS;
   }
 
   private use(table: StrideTable): Kernel {
-    const { top, rest } = table;
     this.table = table;
-    const kernel = kernelOf(table, top.length > 256);
-    this.kernel = kernel;
+    this.kernel = kernelOf(table);
+    this.bound = this.kernel.lookup;
+    const { top, rest } = table;
     const isPlain = top.length === 256 && top instanceof Uint16Array;
     this.top = isPlain ? top : NO_CELLS;
     this.rest = isPlain ? (rest as Uint16Array) : NO_CELLS;
-    return kernel;
+    return this.kernel;
   }
 }
 
@@ -264,19 +284,4 @@ function check(length: number, value: number): void {
   if (!Number.isInteger(value) || value < 0 || value > MAX_VALUE) {
     throw new PodwireError('ERR_ADDRESS', `expected a value of 0 to 2^30 - 1, found ${value}`);
   }
-}
-
-/** Positions in the order of their addresses, equal ones as they came: a radix sort. */
-function byAddress(addresses: ArrayLike<number>): Uint32Array {
-  const count = addresses.length;
-  let order = Uint32Array.from({ length: count }, (_, i) => i);
-  for (const shift of [0, 16]) {
-    const starts = new Uint32Array(0x10001);
-    for (let i = 0; i < count; i++) starts[((addresses[i]! >>> shift) & 0xffff) + 1]! += 1;
-    for (let digit = 0; digit < 0x10000; digit++) starts[digit + 1]! += starts[digit]!;
-    const sorted = new Uint32Array(count);
-    for (const at of order) sorted[starts[(addresses[at]! >>> shift) & 0xffff]!++] = at;
-    order = sorted;
-  }
-  return order;
 }

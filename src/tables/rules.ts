@@ -41,7 +41,7 @@ export function lookupRules(
       ((address ^ rule.to) & rule.toMask) === 0 &&
       (rule.input === ANY_INPUT || rule.input === input);
     if (hit === rule.not) continue;
-    const route = rule.table.lookup(address);
+    const route = rule.table.find(address);
     if (route >= 0 && routes.kind(route) !== RouteKind.Throw) return route;
   }
   return -1;

@@ -22,11 +22,27 @@ const NARROW_BLOCKS = 0x8000;
 /** Thrown where there are more blocks than a cell can point to: another form is needed. */
 export const OVERFLOW = Symbol('too many blocks for cells of 16 bits');
 
+/**
+ * Blocks of the third stride side by side, as Calico's pools make them: cell `start + i` is of
+ * the addresses with `address >>> 6 === first + i`.
+ */
+export interface Window {
+  readonly first: number;
+  readonly start: number;
+  readonly span: number;
+}
+
+const CLOSED: Window = { first: 0, start: 0, span: 0 };
+
 export class StrideTable {
   /** The cells of the first stride; never replaced. */
   readonly top: Cells;
   /** The blocks of all others; replaced when it grows. */
   rest: Cells;
+  /** Goes up when `rest` or `window` is another one. */
+  layout = 0;
+  /** Cells of `rest` that stand for ranges side by side; `span` is 0 where there are none. */
+  window: Window = CLOSED;
   private readonly strides: readonly number[];
   private readonly wide: boolean;
   private readonly unit: number;
@@ -52,14 +68,83 @@ export class StrideTable {
 
   /** Gives back what a first painting took too much, but for `spare` cells. */
   trim(spare: number): void {
-    const cells = this.array(this.used + spare);
-    cells.set(this.rest.subarray(0, Math.min(this.used, cells.length)));
-    this.rest = cells;
+    this.resize(this.used + spare);
+  }
+
+  /**
+   * Puts the blocks of each level side by side, in the order of their addresses, and opens
+   * the window. For a table of 8-8-10-6 bits that was painted once.
+   */
+  arrange(): void {
+    const from = this.rest;
+    const to = this.array(from.length);
+    let used = 0;
+    /** Moves what the cells of a level point to; the cells' new places. */
+    const move = (cells: Cells, at: readonly number[], level: number): number[] => {
+      const blocks: number[] = [];
+      const size = 2 ** this.strides[level]!;
+      for (const block of at) {
+        for (let i = block; i < block + 2 ** this.strides[level - 1]!; i++) {
+          const cell = cells[i]!;
+          if (!this.isBlock(cell)) continue;
+          const offset = this.offset(cell);
+          to.set(from.subarray(offset, offset + size), used);
+          cells[i] = this.pointer(used);
+          blocks.push(used);
+          used += size;
+        }
+      }
+      return blocks;
+    };
+    const second = move(this.top, [0], 1);
+    const third = move(to, second, 2);
+    move(to, third, 3);
+    this.used = used;
+    this.freed.forEach((blocks) => {
+      blocks.length = 0;
+    });
+    this.rest = to;
+    this.open(third);
+  }
+
+  /** The window over the most /16 one after the other. */
+  private open(third: readonly number[]): void {
+    const slots = third.length === 0 ? [] : this.slots();
+    let best = 0;
+    let most = 0;
+    for (let from = 0, i = 0; i < slots.length; i++) {
+      if (slots[i] !== slots[from]! + i - from) from = i;
+      if (i - from + 1 > most) [best, most] = [from, i - from + 1];
+    }
+    this.window =
+      most === 0 ? CLOSED : { first: slots[best]! << 10, start: third[best]!, span: most << 10 };
+    this.layout += 1;
+  }
+
+  /** The /16 that have a block. */
+  private slots(): number[] {
+    const slots: number[] = [];
+    for (let high = 0; high < 256; high++) {
+      const cell = this.top[high]!;
+      if (!this.isBlock(cell)) continue;
+      for (let low = 0; low < 256; low++) {
+        if (this.isBlock(this.rest[this.offset(cell) + low]!)) slots.push((high << 8) | low);
+      }
+    }
+    return slots;
+  }
+
+  private resize(cells: number): void {
+    const rest = this.array(cells);
+    rest.set(this.rest.subarray(0, Math.min(this.used, cells)));
+    this.rest = rest;
+    this.layout += 1;
   }
 
   /** Paints what a prefix covers, as the tree has it now. Throws OVERFLOW. */
   paint(tree: PrefixTree, address: number, length: number): void {
-    let node = 0;
+    const { path } = tree;
+    const reach = tree.follow(address, length);
     let depth = 0;
     let inherited = -1;
     let block = 0;
@@ -67,12 +152,10 @@ export class StrideTable {
       const end = depth + this.strides[level]!;
       const to = Math.min(end, length);
       for (; depth < to; depth++) {
-        if (node < 0) continue;
-        const value = tree.values[node]!;
+        const value = depth <= reach ? tree.values[path[depth]!]! : -1;
         if (value >= 0) inherited = value;
-        const child = tree.children[2 * node + ((address >>> (31 - depth)) & 1)]!;
-        node = child === 0 ? -1 : child;
       }
+      const node = depth <= reach ? path[depth]! : -1;
       const cells = level === 0 ? this.top : this.rest;
       const slot = end === 0 ? 0 : (address >>> (32 - end)) & (2 ** this.strides[level]! - 1);
       const covered = 2 ** (end - depth);
@@ -145,15 +228,19 @@ export class StrideTable {
     if (!this.wide && (block + size) >>> this.unit > NARROW_BLOCKS) throw OVERFLOW;
     this.used += size;
     if (this.used > this.rest.length) {
-      const cells = this.array(Math.max(this.used, Math.ceil(this.rest.length * 1.5)));
-      cells.set(this.rest);
-      this.rest = cells;
+      this.resize(Math.max(this.used, Math.ceil(this.rest.length * 1.5)));
     }
     return block;
   }
 
   private release(level: number, block: number): void {
     const size = 2 ** this.strides[level]!;
+    const { start, span } = this.window;
+    if (level === 2 && block >= start && block < start + span) {
+      // Its cells stand for other addresses soon.
+      this.window = CLOSED;
+      this.layout += 1;
+    }
     if (level + 1 < this.strides.length) {
       for (let at = block; at < block + size; at++) {
         const cell = this.rest[at]!;

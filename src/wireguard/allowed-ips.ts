@@ -20,7 +20,7 @@ export class AllowedIps<T> {
 
   /** The owner of the longest prefix that holds an address, or null. */
   lookup(address: number): T | null {
-    const number = this.fib.lookup(address);
+    const number = this.fib.find(address);
     return number < 0 ? null : this.owners[number]!;
   }
 

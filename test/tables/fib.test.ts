@@ -88,7 +88,9 @@ describe('Fib', () => {
               e.address - 1,
             ]);
             for (const probe of [...edges, ...probes]) {
-              expect(fib.lookup(probe | 0)).toBe(slowLookup(twin, probe | 0)?.value ?? -1);
+              const expected = slowLookup(twin, probe | 0)?.value ?? -1;
+              expect(fib.lookup(probe | 0)).toBe(expected);
+              expect(fib.find(probe | 0)).toBe(expected);
             }
           }
           expect(fib.size).toBe(twin.length);
@@ -149,6 +151,7 @@ describe('Fib', () => {
       const expected = probes.map(slow);
       expect(found).toEqual(expected);
       expect(probes.map((probe) => fib.lookup(probe))).toEqual(expected);
+      expect(probes.map((probe) => fib.find(probe))).toEqual(expected);
     };
     agree();
     expect(fib.memory()).toBeGreaterThan(2 ** 25);

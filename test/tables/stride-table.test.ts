@@ -15,6 +15,7 @@ interface Row {
 
 const change = fc.record({
   remove: fc.boolean(),
+  arrange: fc.boolean(),
   // Few distinct prefixes, so that they nest, meet and repeat; each length is drawn alike.
   address: fc.oneof(
     fc.integer(),
@@ -38,15 +39,13 @@ const forms = [
 ];
 
 describe.each(forms)('a table of $name', ({ strides, wide, runs }) => {
-  const is24 = strides.length === 2;
-
   it('answers as a linear scan does after every change, alone and in batches', () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 25 }), fc.array(fc.integer()), (changes, some) => {
         const tree = new PrefixTree();
         const table = new StrideTable(strides, wide, 64);
         let twin: Row[] = [];
-        for (const { remove, length, value, ...at } of changes) {
+        for (const { remove, arrange, length, value, ...at } of changes) {
           const address = at.address & netmask(length);
           twin = twin.filter((e) => e.address !== address || e.length !== length);
           if (remove) tree.drop(address, length);
@@ -55,17 +54,58 @@ describe.each(forms)('a table of $name', ({ strides, wide, runs }) => {
             twin.push({ address, length, metric: 0, value });
           }
           table.paint(tree, address, length);
+          if (arrange && strides.length === 4) table.arrange();
           const ends = twin.flatMap((e) => [e.address, e.address | ~netmask(e.length)]);
           const probes = Int32Array.from(
             [...some, ...ends, ...ends.map((end) => end + 1), ...ends.map((end) => end - 1)],
             (probe) => probe | 0,
           );
           const expected = [...probes].map((probe) => slowLookup(twin, probe)?.value ?? -1);
-          const { lookup, batch } = kernelOf(table, is24);
+          const { lookup, batch } = kernelOf(table);
           expect([...probes].map(lookup)).toEqual(expected);
           const values = new Int32Array(probes.length);
           batch(Uint32Array.from(probes), values, probes.length);
           expect([...values]).toEqual(expected);
+        }
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('keeps what a kernel has captured until the layout changes', () => {
+    const address = fc
+      .tuple(fc.nat(3), fc.nat(3), fc.nat(3))
+      .map(([a, b, c]) => (10 << 24) | (a << 16) | (b << 6) | c);
+    const change = fc.record({
+      remove: fc.boolean(),
+      address,
+      length: fc.integer({ min: 14, max: 32 }),
+      value: fc.nat(9),
+    });
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 40 }), fc.nat(40), (changes, when) => {
+        const tree = new PrefixTree();
+        const table = new StrideTable(strides, wide, 64);
+        let kernel = kernelOf(table);
+        let layout = table.layout;
+        let twin: Row[] = [];
+        for (const [i, { remove, length, value, ...at }] of changes.entries()) {
+          const address = at.address & netmask(length);
+          twin = twin.filter((e) => e.address !== address || e.length !== length);
+          if (remove) tree.drop(address, length);
+          else {
+            put(tree, address, length, value);
+            twin.push({ address, length, metric: 0, value });
+          }
+          table.paint(tree, address, length);
+          if (i === when && strides.length === 4) table.arrange();
+          if (table.layout !== layout) kernel = kernelOf(table);
+          layout = table.layout;
+          for (const { address: first, length: of } of changes) {
+            for (const probe of [first, first | ~netmask(of), first - 1]) {
+              expect(kernel.lookup(probe | 0)).toBe(slowLookup(twin, probe | 0)?.value ?? -1);
+            }
+          }
         }
       }),
       { numRuns: runs },
@@ -95,6 +135,23 @@ describe.each(forms)('a table of $name', ({ strides, wide, runs }) => {
 });
 
 describe('a table of narrow cells', () => {
+  it('opens a window over a pool, until one of its blocks goes', () => {
+    const tree = new PrefixTree();
+    const table = new StrideTable([8, 8, 10, 6], false, 64);
+    const pool = 0x0a400000;
+    for (const near of [0, 1, 2, 5]) put(tree, pool + (near << 16), 26, near);
+    table.paint(tree, 0, 0);
+    table.arrange();
+    expect(table.window).toMatchObject({ first: pool >>> 6, span: 3 << 10 });
+    put(tree, pool + 64, 26, 9);
+    table.paint(tree, pool + 64, 26);
+    expect(table.window.span).toBe(3 << 10);
+    tree.drop(pool + (1 << 16), 26);
+    table.paint(tree, pool + (1 << 16), 26);
+    expect(table.window.span).toBe(0);
+    expect(kernelOf(table).lookup(pool + (1 << 16))).toBe(-1);
+  });
+
   it('says when there are more blocks than a cell can point to', () => {
     const tree = new PrefixTree();
     const table = new StrideTable([8, 8, 10, 6], false, 64);
