@@ -158,9 +158,9 @@ export class WireguardDevice<P> implements PeerHost<P> {
       case wireguard.DATA:
         return this.receiveData(b, start, end, address, port);
       case wireguard.COOKIE_REPLY:
-        return -this.receiveCookie(b, start);
+        return 0 - this.receiveCookie(b, start);
       default:
-        return -this.receiveHandshake(b, start, end, address, port);
+        return 0 - this.receiveHandshake(b, start, end, address, port);
     }
   }
 
