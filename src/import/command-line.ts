@@ -120,8 +120,12 @@ function listingOf(words: readonly string[]): Found | undefined {
       if (!rest.every((word) => /^-[en]{1,3}$/.test(word))) return undefined;
       return { format: 'route-n', whole: true };
     case 'wg':
-      if (rest.length > 2 || (rest[0] ?? 'show') !== 'show') return undefined;
-      return { format: 'wg', whole: rest.length < 2 };
+      if ((rest[0] ?? 'show') !== 'show') return undefined;
+      if (rest.length === 3 && rest[2] === 'dump') {
+        const all = rest[1] === 'all';
+        return { format: 'wg', whole: all, ...(all ? {} : { device: rest[1]! }) };
+      }
+      return rest.length > 2 ? undefined : { format: 'wg', whole: rest.length < 2 };
     case 'sysctl':
       // The recorded labs' listing says so itself: a key that is not there is 0.
       return { format: 'sysctl', whole: rest.join(' ').includes('0 where not listed') };

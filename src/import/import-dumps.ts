@@ -33,12 +33,19 @@ export interface Import {
 /** Was the plan made by `importDumps`? */
 export const isImported = (plan: ClusterPlan): plan is ImportedPlan => 'imported' in plan;
 
+/** The beginning of a line, without what may be a private key (`wg showconf`). */
+const shown = (text: string): string =>
+  text
+    .slice(0, 200)
+    .replace(/[A-Za-z0-9+/]{43}=/g, '(hidden)')
+    .slice(0, 60);
+
 /** Throws PodwireError ERR_CONFIG_SYNTAX, ERR_CONFIG_VALUE and ERR_CONFIG_CONFLICT with file and line. */
 export function importDumps(files: readonly DumpFile[]): Import {
   const { sections, unread, around, ipv6 } = cutSections(files);
   const notes = new Notes();
   for (const { source, line, text } of unread) {
-    notes.assume(`${source}:${line}: not read as output of a command: ${text.slice(0, 60)}`);
+    notes.assume(`${source}:${line}: not read as output of a command: ${shown(text)}`);
   }
   const left = [
     ...(around === 0 ? [] : [`${around} lines of other text`]),

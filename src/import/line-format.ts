@@ -11,6 +11,7 @@ import { isLinkHead } from '../text/link-reader.ts';
 import { isArpTitle, isNeighbourState } from '../text/neighbour-reader.ts';
 import { isRouteTitle } from '../text/route-n-reader.ts';
 import { isSetupLine } from '../text/setup-reader.ts';
+import { wgDumpLine } from '../text/wg-dump-reader.ts';
 import { tryInterfaceAddress, tryIp4, tryMac } from '../wire/address.ts';
 import type { Format } from './command-line.ts';
 
@@ -29,6 +30,8 @@ const ROUTE_TYPES = new Set([
 const FDB_WORDS = new Set(['dev', 'dst', 'self', 'master', 'vlan', 'via', 'port']);
 const WG_FACTS =
   /^(interface|peer|public key|private key|listening port|fwmark|preshared key|endpoint|allowed ips|latest handshake|transfer|persistent keepalive): /;
+/** How a line of `wg show … dump` begins; it may be long. */
+const WG_DUMP = /^\s{0,8}(\S{1,15}\s+)?([A-Za-z0-9+/]{43}=|\(none\)|\(hidden\))\s/;
 /** Words that an indented line of `ip -d -s link` starts with. */
 const LINK_MORE =
   /^(link\/|inet6? |valid_lft |altname |alias |vxlan |veth\b|ipip |wireguard\b|bridge\b|bond |dummy\b|vlan |tun |[RT]X[: ]|\d)/;
@@ -75,6 +78,7 @@ export function formatOf(
   if (/^\d{1,10}:\s{0,4}(not |from )/.test(trimmed)) return 'rule';
   if (/^interface: \S{1,15}$/.test(trimmed)) return 'wg';
   if (open === 'wg' && WG_FACTS.test(`${trimmed} `)) return 'wg';
+  if (WG_DUMP.test(head) && wgDumpLine(text) !== undefined) return 'wg';
   if (SYSCTL.test(`${trimmed} `) || (open === 'sysctl' && trimmed.startsWith('sysctl: ')))
     return 'sysctl';
   if (IPTABLES.test(trimmed)) return 'iptables';

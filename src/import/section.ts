@@ -4,6 +4,7 @@
  */
 import { found, PodwireError } from '../errors.ts';
 import { type PastedLine, pastedLines, wordsOf } from '../text/line-reader.ts';
+import { withoutWgSecrets } from '../text/wg-dump-reader.ts';
 import { commandOf, type Format, type Listing } from './command-line.ts';
 import type { DumpFile } from './dump-file.ts';
 import { isJsonStart, pastedJson } from './json-section.ts';
@@ -210,7 +211,7 @@ function keep({ node, format, listing, sure, lines }: Draft, sections: Section[]
   const last = lines.findLastIndex(({ text }) => text !== '');
   const text = lines
     .slice(0, last + 1)
-    .map((line) => `${line.text}\n`)
+    .map((line) => `${format === 'wg' ? withoutWgSecrets(line.text) : line.text}\n`)
     .join('');
   // By its look alone `ip addr` is `ip link` until an address stands in it.
   const links = !sure && format === 'link' && !/ inet6? \S/.test(text);

@@ -65,7 +65,9 @@ export function readTables(name: string, sections: readonly Section[], notes: No
     rules: rules && readRules(rules, name, notes),
     wireguard: new Map(
       of('wg').flatMap((s) =>
-        parseWgShow(s.text, place(s)).map(({ device, settings }) => [device, settings] as const),
+        parseWgShow(s.text, place(s), s.listing.device).map(
+          ({ device, settings }) => [device, settings] as const,
+        ),
       ),
     ),
     sysctls: new Sysctls(of('sysctl')),

@@ -8,6 +8,8 @@ export interface WireguardPeerPlan {
   readonly publicKey: string;
   readonly endpoint: { readonly address: Ip4; readonly port: number };
   readonly allowedIps: readonly Prefix[];
+  /** Seconds between packets that keep the way open; absent for none. */
+  readonly persistentKeepalive?: number;
   /** Of a tunnel that lives; a plan by itself has none. */
   readonly traffic?: PeerTraffic;
 }

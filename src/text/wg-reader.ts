@@ -1,4 +1,4 @@
-/** Reads `wg show`: devices, their keys and ports, and the peers of each. */
+/** Reads `wg show` and its dump: devices, their keys and ports, and the peers of each. */
 import type { WireguardPeerPlan, WireguardSettings } from '../plan/plan.ts';
 import { networkOf, type Prefix, tryInterfaceAddress, tryIp4 } from '../wire/address.ts';
 import {
@@ -9,6 +9,7 @@ import {
   writtenLines,
 } from './line-reader.ts';
 import { tryUnsigned } from './route-name.ts';
+import { shownLines, tryKeepalive, WG_KEY } from './wg-dump-reader.ts';
 
 export interface WireguardListing {
   readonly device: string;
@@ -18,27 +19,26 @@ export interface WireguardListing {
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type PeerDraft = Partial<Writable<WireguardPeerPlan>> & { readonly publicKey: string };
 
-/** 32 bytes in base64: 43 characters and one `=`. */
-const KEY = /^[A-Za-z0-9+/]{43}=$/;
-
 /**
  * Devices in the order of the text. A peer without an IPv4 endpoint, which the
- * device cannot send to, is left out. Throws ERR_CONFIG_VALUE with the line.
+ * device cannot send to, is left out. `device` is whose dump it is, where the lines do
+ * not say so. Throws ERR_CONFIG_VALUE with the line.
  */
 export function parseWgShow(
   text: string,
   place: TextPlace = { source: 'wg show' },
+  device?: string,
 ): WireguardListing[] {
   const listings: { device: string; settings: Writable<WireguardSettings>; drafts: PeerDraft[] }[] =
     [];
-  for (const line of writtenLines(text, place)) {
+  const lines = writtenLines(text, place).flatMap((line) => shownLines(line, device) ?? [line]);
+  for (const line of lines) {
     const [key, value] = split(line);
     const open = listings.at(-1);
     if (key === 'interface') {
-      const device =
-        tryDeviceName(value) ?? refuseLine(line, 'a device name after interface', value);
+      const name = tryDeviceName(value) ?? refuseLine(line, 'a device name after interface', value);
       listings.push({
-        device,
+        device: name,
         settings: { publicKey: '', listenPort: 0, fwmark: 0, peers: [] },
         drafts: [],
       });
@@ -46,8 +46,8 @@ export function parseWgShow(
     else if (key === 'peer') open.drafts.push({ publicKey: keyOf(line, value) });
     else readFact(line, key, value, open.settings, open.drafts.at(-1));
   }
-  return listings.map(({ device, settings, drafts }) => ({
-    device,
+  return listings.map(({ device: name, settings, drafts }) => ({
+    device: name,
     settings: { ...settings, peers: drafts.flatMap(finish) },
   }));
 }
@@ -59,7 +59,7 @@ function split(line: PastedLine): [string, string] {
 }
 
 const keyOf = (line: PastedLine, value: string): string =>
-  KEY.test(value) ? value : refuseLine(line, 'a key of 32 bytes in base64', value);
+  WG_KEY.test(value) ? value : refuseLine(line, 'a key of 32 bytes in base64', value);
 
 function readFact(
   line: PastedLine,
@@ -82,6 +82,9 @@ function readFact(
   } else if (key === 'allowed ips') {
     peer.allowedIps =
       value === '(none)' ? [] : value.split(',').flatMap((v) => prefixOf(line, v.trim()));
+  } else if (key === 'persistent keepalive') {
+    const seconds = tryKeepalive(value) ?? missing('a time such as every 25 seconds');
+    peer.persistentKeepalive = seconds;
   }
 }
 
@@ -101,5 +104,5 @@ function prefixOf(line: PastedLine, text: string): Prefix[] {
   return [networkOf(address)];
 }
 
-const finish = ({ publicKey, endpoint, allowedIps = [] }: PeerDraft): WireguardPeerPlan[] =>
-  endpoint === undefined ? [] : [{ publicKey, endpoint, allowedIps }];
+const finish = ({ endpoint, allowedIps = [], ...more }: PeerDraft): WireguardPeerPlan[] =>
+  endpoint === undefined ? [] : [{ ...more, endpoint, allowedIps }];

@@ -22,7 +22,7 @@ const settingsOf = ({ name, wireguard }: DevicePlan): WireguardDevice[] =>
 
 const WHERE = 'wg show';
 
-/** `wg [show [DEVICE|all|interfaces] [public-key|listen-port|fwmark|peers|endpoints|allowed-ips|latest-handshakes|transfer]]` */
+/** `wg [show [DEVICE|all|interfaces] [public-key|listen-port|fwmark|peers|endpoints|allowed-ips|latest-handshakes|transfer|persistent-keepalive|dump]]` */
 export function runWg(ns: NamespacePlan, argv: readonly string[]): string {
   const words = [...argv];
   if (words.length > 0 && words.shift() !== 'show') refuse('wg', 'show', argv[0]);
@@ -67,16 +67,19 @@ const UNITS: readonly (readonly [string, number])[] = [
   ['second', 1],
 ];
 
-/** `1 minute, 11 seconds ago` (show.c ago, pretty_time). */
-function formatAge(seconds: number): string {
-  if (seconds === 0) return 'Now';
+/** `1 minute, 11 seconds ago` (show.c ago). */
+const formatAge = (seconds: number): string =>
+  seconds === 0 ? 'Now' : `${formatSpan(seconds)} ago`;
+
+/** pretty_time of show.c. */
+function formatSpan(seconds: number): string {
   let left = seconds;
   const parts = UNITS.flatMap(([unit, size]) => {
     const count = Math.floor(left / size);
     left %= size;
     return count === 0 ? [] : [`${count} ${unit}${count === 1 ? '' : 's'}`];
   });
-  return `${parts.join(', ')} ago`;
+  return parts.join(', ');
 }
 
 /** `4.00 KiB` (show.c bytes). */
@@ -113,7 +116,29 @@ const COLUMNS: ReadonlyMap<string, (settings: WireguardSettings) => readonly str
     (s: WireguardSettings) =>
       s.peers.map((p) => `${p.publicKey}\t${p.traffic?.received ?? 0}\t${p.traffic?.sent ?? 0}`),
   ],
+  [
+    'persistent-keepalive',
+    (s: WireguardSettings) =>
+      s.peers.map((p) => `${p.publicKey}\t${p.persistentKeepalive ?? 'off'}`),
+  ],
+  ['dump', dump],
 ]);
+
+/** Private keys are hidden here too, where the tool itself prints them. */
+function dump({ publicKey, listenPort, fwmark, peers }: WireguardSettings): string[] {
+  const head = ['(hidden)', publicKey, listenPort, mark(fwmark)];
+  const lines = peers.map((peer) => [
+    peer.publicKey,
+    '(none)',
+    endpointOf(peer),
+    peer.allowedIps.map(formatPrefix).join(',') || '(none)',
+    peer.traffic?.handshake?.at ?? 0,
+    peer.traffic?.received ?? 0,
+    peer.traffic?.sent ?? 0,
+    peer.persistentKeepalive ?? 'off',
+  ]);
+  return [head, ...lines].map((words) => words.join('\t'));
+}
 
 function device({ name, settings }: WireguardDevice): string {
   const head = [
@@ -130,6 +155,9 @@ function device({ name, settings }: WireguardDevice): string {
       `  endpoint: ${endpointOf(peer)}`,
       `  allowed ips: ${peer.allowedIps.map(formatPrefix).join(', ') || '(none)'}`,
       ...trafficLines(peer),
+      ...(peer.persistentKeepalive === undefined
+        ? []
+        : [`  persistent keepalive: every ${formatSpan(peer.persistentKeepalive)}`]),
     ]);
   return [head, ...peers].map((lines) => `${lines.join('\n')}\n`).join('\n');
 }

@@ -203,4 +203,31 @@ describe('wg show of a tunnel that lives', () => {
     const [listing] = parseWgShow(said('wg show'));
     expect(new Set(listing!.settings.peers)).toEqual(new Set(wireguard.peers));
   });
+
+  it('keepalives and the dump, and back from it', () => {
+    const [first, second] = wireguard.peers;
+    const peers = [{ ...first!, persistentKeepalive: 25 }, second!];
+    const ns = namespace({
+      devices: [
+        device({ name: 'wg0', index: 9, kind: 'wireguard', wireguard: { ...wireguard, peers } }),
+      ],
+    });
+    const told = (command: string): string => runCommand(ns, command.split(' '));
+    expect(told('wg')).toContain(
+      '  allowed ips: 198.19.21.0/26, 198.19.21.2/32\n  persistent keepalive: every 25 seconds\n',
+    );
+    expect(told('wg show wg0 persistent-keepalive')).toBe(`${KEYS[1]}\t25\n${KEYS[2]}\toff\n`);
+    // As wireguard-tools' dump_print, but for the private key.
+    expect(told('wg show wg0 dump')).toBe(
+      `(hidden)\t${KEYS[0]}\t51820\t0x100000\n` +
+        `${KEYS[1]}\t(none)\t198.19.0.1:51820\t198.19.21.0/26,198.19.21.2/32\t0\t0\t0\t25\n` +
+        `${KEYS[2]}\t(none)\t198.19.0.3:51820\t(none)\t0\t0\t0\toff\n`,
+    );
+    const settings = { ...wireguard, peers };
+    const listing = [{ device: 'wg0', settings }];
+    expect(parseWgShow(told('wg'))).toEqual(listing);
+    expect(parseWgShow(told('wg show all dump'))).toEqual(listing);
+    expect(parseWgShow(told('wg show wg0 dump'), { source: 'a' }, 'wg0')).toEqual(listing);
+    expect(() => parseWgShow(told('wg show wg0 dump'))).toThrow("a device's name");
+  });
 });
