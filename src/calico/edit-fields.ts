@@ -39,7 +39,13 @@ const SPECS: Fields = new Map([
         'vxlanEnabled',
       ],
       ['vxlanMTU', 'vxlanPort', 'vxlanVNI', 'wireguardEnabled', 'wireguardHostEncryptionEnabled'],
-      ['wireguardInterfaceName', 'wireguardListeningPort', 'wireguardMTU', 'removeExternalRoutes'],
+      [
+        'wireguardInterfaceName',
+        'wireguardListeningPort',
+        'wireguardKeepAlive',
+        'wireguardMTU',
+        'removeExternalRoutes',
+      ],
     ),
   ],
   [

@@ -21,6 +21,8 @@ export interface FelixSettings {
   readonly wireguardInterfaceName?: string;
   readonly wireguardListeningPort?: number;
   readonly wireguardRoutingRulePriority?: number;
+  /** Seconds between packets that keep the way to a peer open; 0 for none. */
+  readonly wireguardKeepAlive?: number;
   readonly mtuIfacePattern?: (device: string) => boolean;
   /** Number of a route protocol (rtnetlink). */
   readonly deviceRouteProtocol?: number;
@@ -75,6 +77,22 @@ function portSpan(at: Field): PortSpan {
   return { from, to };
 }
 
+const UNITS = { ms: 0.001, s: 1, m: 60, h: 3600 };
+
+/** A duration of Go such as `25s`, in whole seconds as the kernel takes it. */
+function keepAlive(at: Field): number {
+  const text = at.text('a time such as 25s');
+  const parts = [...text.matchAll(/(\d{1,8}(?:\.\d{1,8})?)(ms|s|m|h)/gy)];
+  const isWhole = parts.map(([part]) => part).join('') === text;
+  const seconds = parts.reduce(
+    (sum, [, count, unit]) => sum + Number(count) * UNITS[unit as keyof typeof UNITS],
+    0,
+  );
+  const whole = Math.trunc(seconds + 1e-9);
+  if (isWhole && whole <= 65535) return whole;
+  throw at.refuse('a time such as 25s, at most 65535s');
+}
+
 /** As iptables takes it; it becomes a word of a rule. */
 function devicePattern(at: Field): string {
   const pattern = at.text();
@@ -95,6 +113,7 @@ const READERS: Readers = {
   wireguardInterfaceName: (at) => at.deviceName(),
   wireguardListeningPort: port,
   wireguardRoutingRulePriority: (at) => at.integer(1, 32765),
+  wireguardKeepAlive: keepAlive,
   mtuIfacePattern: interfacePattern,
   deviceRouteProtocol: (at) => at.integer(1, 255),
   deviceRouteSourceAddress: (at) => at.ip4(),

@@ -136,6 +136,7 @@ export function wireguardSettings(
   { wireguardMark }: Flavour,
 ): WireguardSettings {
   const self = mesh.members.get(node.name);
+  const keepalive = felix.wireguardKeepAlive ?? 0;
   return {
     ...mesh.keys.get(node.name)!,
     listenPort: felix.wireguardListeningPort ?? PORT,
@@ -144,7 +145,15 @@ export function wireguardSettings(
     peers:
       self === undefined
         ? []
-        : [...mesh.members.values()].flatMap((member) => (member === self ? [] : [member.peer])),
+        : [...mesh.members.values()].flatMap((member) =>
+            member === self
+              ? []
+              : [
+                  keepalive === 0
+                    ? member.peer
+                    : { ...member.peer, persistentKeepalive: keepalive },
+                ],
+          ),
   };
 }
 

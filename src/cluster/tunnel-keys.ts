@@ -75,11 +75,12 @@ export class KeyRing {
     };
   }
 
-  private peer({ publicKey, endpoint, allowedIps }: WireguardPeerPlan): WireguardPeerOptions {
+  private peer(listed: WireguardPeerPlan): WireguardPeerOptions {
+    const { publicKey, endpoint, allowedIps, persistentKeepalive = 0 } = listed;
     const known = this.known().get(publicKey);
     // Whatever a plan has for a key: 32 bytes.
     const bytes = known?.publicKey ?? Buffer.alloc(32, Buffer.from(publicKey, 'base64'));
-    return { publicKey: bytes, endpoint, allowedIps };
+    return { publicKey: bytes, endpoint, allowedIps, persistentKeepalive };
   }
 
   /** Private keys by the public ones that listings show. */

@@ -23,6 +23,11 @@ import { routeSource } from './source.ts';
 export const OUTER_LEN: number = ipv4.HEADER_LEN + udp.HEADER_LEN;
 /** net.ipv4.ip_default_ttl */
 const TTL = 64;
+/**
+ * Microseconds. After so long without a packet of anybody's keepalives pause until the
+ * next: captures may lie years apart, and every second of them would be gone through.
+ */
+const PAUSE = 3600e6;
 
 export type TunnelOptions = Omit<WireguardDeviceOptions<Packet>, 'sink'>;
 
@@ -45,6 +50,10 @@ export class WireguardTunnel implements WireguardSink<Packet> {
   private asked = 0;
   /** Microseconds since the epoch: when the earliest timer was armed for. */
   private armed = Number.POSITIVE_INFINITY;
+  /** Microseconds since the epoch: when a packet was last sealed or opened. */
+  private used = 0;
+  /** Microseconds between keepalives to peers, while they pause. */
+  private readonly paused = new Map<Peer<Packet>, number>();
 
   constructor(node: Node, device: Device, options: TunnelOptions) {
     this.node = node;
@@ -59,6 +68,7 @@ export class WireguardTunnel implements WireguardSink<Packet> {
 
   /** As `WireguardDevice.seal`, for the packet that goes out by this device. */
   seal(p: Packet, mtu: number): number {
+    this.use();
     const end = this.protocol.seal(p, bytes, p.data, p.tail, mtu, this.node.world.now);
     this.arm();
     return end;
@@ -71,6 +81,7 @@ export class WireguardTunnel implements WireguardSink<Packet> {
     this.asker = from;
     this.asked = ipv4.destination(bytes, l3);
     const result = this.protocol.receive(bytes, start, end, from, port, this.node.world.now);
+    if (result > 0) this.use();
     const peer = this.protocol.target;
     if (result >= 0 && peer !== null) this.sources.set(peer, this.asked);
     this.asked = 0;
@@ -146,6 +157,21 @@ export class WireguardTunnel implements WireguardSink<Packet> {
     return kind === RouteKind.Unicast ? routeSource(node, way, to) : 0;
   }
 
+  private use(): void {
+    this.used = micros(this.node.world.now);
+    if (this.paused.size === 0) return;
+    for (const [peer, interval] of this.paused) peer.persistentKeepalive = interval;
+    this.paused.clear();
+  }
+
+  private pause(): void {
+    for (const peer of this.protocol.peers) {
+      if (peer.persistentKeepalive === 0) continue;
+      this.paused.set(peer, peer.persistentKeepalive);
+      peer.persistentKeepalive = 0;
+    }
+  }
+
   /** One timer of the cluster at a time, for the earliest of the device's. */
   private arm(): void {
     const next = this.protocol.nextTimer();
@@ -161,6 +187,7 @@ export class WireguardTunnel implements WireguardSink<Packet> {
     // An earlier timer has been armed since, and has served.
     if (this.armed !== due) return;
     this.armed = Number.POSITIVE_INFINITY;
+    if (due - this.used > PAUSE) this.pause();
     this.protocol.tick(this.node.world.now);
     this.arm();
   }

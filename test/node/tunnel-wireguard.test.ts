@@ -1,7 +1,9 @@
 /** wireguard.cali in a cluster: what is on which wire, who waits, who is told. */
 import { describe, expect, it } from 'vitest';
+import { tapAt } from '../../src/cluster/capture-tap.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { Cluster as Clusters } from '../../src/cluster/cluster.ts';
+import { later } from '../../src/packet/moment.ts';
 import { Transcript } from '../../src/wireguard/transcript.ts';
 import {
   arrivals,
@@ -275,5 +277,53 @@ describe('secrets', () => {
     };
     expect(run(7)).toBe(run(7));
     expect(run(7)).not.toBe(run(8));
+  });
+});
+
+describe('keepalives', () => {
+  const kept = (): { cluster: Cluster; sent: number[] } => {
+    const documents = lab(
+      pool('vxlanMode: Always'),
+      underlay(),
+      felix('wireguardEnabled: true, wireguardKeepAlive: 25s'),
+    );
+    const cluster = clusterOf(documents);
+    const sent: number[] = [];
+    const start = cluster.now.seconds;
+    tapAt(cluster.names.port('n0:eth0'), {
+      see: (_node, _device, p) => {
+        // Ethernet, IPv4, UDP and a message without a packet.
+        if (p.length === 14 + 28 + 32) sent.push(cluster.now.seconds - start);
+      },
+    });
+    originate(cluster, 'x/w0', echo('10.65.0.2', '10.65.1.2', 84));
+    cluster.run();
+    return { cluster, sent };
+  };
+
+  // One of the two is first, and what it sends puts the other's off (any_authenticated_packet_traversal).
+  it('go every so many seconds between nodes that have talked, as Felix was told', () => {
+    const { cluster, sent } = kept();
+    const [peer] = cluster
+      .exec('n0', ['wg', 'show', 'wireguard.cali', 'persistent-keepalive'])
+      .split('\n');
+    expect(peer).toMatch(/\t25$/);
+    cluster.advance(later(cluster.now, 101_000));
+    // KEEPALIVE_TIMEOUT after a packet without an answer; every 25 seconds after that.
+    expect(sent).toEqual([10, 35, 60, 85]);
+    expectAccounted(cluster);
+  });
+
+  it('pause where nobody sends for long, so that years pass at once, and begin again', () => {
+    const { cluster, sent } = kept();
+    cluster.advance(later(cluster.now, 50 * 365 * 86_400_000));
+    expect(sent.length).toBeLessThan(200);
+    expect(sent.at(-1)).toBeGreaterThan(3500);
+    sent.length = 0;
+    originate(cluster, 'x/w0', echo('10.65.0.2', '10.65.1.2', 84));
+    cluster.run();
+    cluster.advance(later(cluster.now, 60_000));
+    expect(sent.length).toBeGreaterThan(1);
+    expectAccounted(cluster);
   });
 });
