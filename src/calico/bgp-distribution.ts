@@ -161,11 +161,12 @@ class Flood implements Spread {
   #speak(from: Speaker, entry: Entry): void {
     const { leaves } = this.#announcement;
     const allowed = from.role === 'router' || leaves(from);
+    const learned = entry.rank === Rank.External || entry.rank === Rank.Internal;
     for (const session of this.#sessions.get(from) ?? NOWHERE) {
       if (session.state !== 'up') continue;
-      const verdict = this.#verdict(session.policy, 'export');
+      const verdict = this.#verdict(session.policy, 'export', learned);
       if (verdict === 'Reject' || (verdict === undefined && !allowed)) continue;
-      if (this.#verdict(session.remote, 'import') === 'Reject') continue;
+      if (this.#verdict(session.remote, 'import', true) === 'Reject') continue;
       if (from.asNumber === session.to.asNumber) this.#internal(session, entry);
       else this.#external(session, entry);
     }
@@ -173,9 +174,13 @@ class Flood implements Spread {
     if (allowed && told && this.#mesh.has(from)) this.#broadcast(from, entry);
   }
 
-  #verdict(policy: Policy, direction: 'import' | 'export'): 'Accept' | 'Reject' | undefined {
+  #verdict(
+    policy: Policy,
+    direction: 'import' | 'export',
+    learned: boolean,
+  ): 'Accept' | 'Reject' | undefined {
     for (const rules of policy[direction]) {
-      const verdict = rules(this.#announcement.prefix);
+      const verdict = rules(this.#announcement.prefix, learned);
       if (verdict !== undefined) return verdict;
     }
     return undefined;

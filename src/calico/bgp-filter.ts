@@ -7,8 +7,11 @@ import type { Field } from './field.ts';
 
 export type Verdict = 'Accept' | 'Reject';
 
-/** What a filter says of a prefix; `undefined` where it has no opinion. */
-export type BgpFilterRules = (prefix: Prefix) => Verdict | undefined;
+/**
+ * What a filter says of a prefix; `undefined` where it has no opinion. `learned`: did the
+ * route come from a BGP peer (`source: RemotePeers`, BIRD's RTS_BGP)?
+ */
+export type BgpFilterRules = (prefix: Prefix, learned: boolean) => Verdict | undefined;
 
 export interface BgpFilter {
   readonly name: string;
@@ -20,9 +23,9 @@ export interface BgpFilter {
 }
 
 const OPERATORS = ['Equal', 'NotEqual', 'In', 'NotIn'] as const;
-const UNMODELLED = ['source', 'interface', 'peerType', 'communities', 'asPathPrefix', 'priority'];
+const UNMODELLED = ['interface', 'peerType', 'communities', 'asPathPrefix', 'priority'];
 
-type Rule = (prefix: Prefix) => Verdict | undefined;
+type Rule = BgpFilterRules;
 
 export function readBgpFilter(name: string, resource: Field): BgpFilter {
   const spec = resource.entry('spec');
@@ -36,9 +39,9 @@ export function readBgpFilter(name: string, resource: Field): BgpFilter {
         for (const field of unknown) unmodelled.add(`${key}.${field}`);
         return unknown.length > 0 ? [] : [readRule(at)];
       });
-    return (prefix) => {
+    return (prefix, learned) => {
       for (const rule of list) {
-        const verdict = rule(prefix);
+        const verdict = rule(prefix, learned);
         if (verdict !== undefined) return verdict;
       }
       return undefined;
@@ -57,7 +60,9 @@ function readRule(at: Field): Rule {
   const action = at.entry('action').choice(['Accept', 'Reject']);
   const where = at.entry('cidr');
   const sizes = at.entry('prefixLength');
-  if (where.absent) return () => action;
+  const source = at.entry('source').optional((f) => f.choice(['RemotePeers']));
+  const comes = (learned: boolean): boolean => source === undefined || learned;
+  if (where.absent) return (_, learned) => (comes(learned) ? action : undefined);
   const cidr = where.prefix();
   const operator = at.entry('matchOperator').choice(OPERATORS);
   const min = sizes.entry('min').optional((f) => f.integer(0, 32)) ?? cidr.length;
@@ -68,5 +73,5 @@ function readRule(at: Field): Rule {
     length >= cidr.length && length >= min && length <= max && contains(cidr, address);
   const holds = operator.endsWith('qual') ? equal : inside;
   const wanted = !operator.startsWith('Not');
-  return (prefix) => (holds(prefix) === wanted ? action : undefined);
+  return (prefix, learned) => (comes(learned) && holds(prefix) === wanted ? action : undefined);
 }

@@ -518,6 +518,21 @@ describe('a mesh of several AS numbers', () => {
     }
   });
 
+  it('with a filter for what remote peers said keeps that in, and what is its own goes out', () => {
+    const filter = resource(
+      'BGPFilter',
+      'own',
+      'exportV4: [{action: Reject, source: RemotePeers}]',
+    );
+    const peering = 'peerSelector: all(), filters: [own]';
+    const made = plan(direct, noMesh, filter, resource('BGPPeer', 'all', peering), ...mixed);
+    const via = namespaceOf(made, 'n3').routes.find((r) => formatPrefix(r.destination) === first);
+    // Without n2's telling of it there is one way only.
+    expect(via!.via && formatIp4(via!.via)).toBe('192.168.0.11');
+    expect(via!.nextHops).toBeUndefined();
+    expect(made.assumptions.join('\n')).not.toContain('not modelled');
+  });
+
   it('goes round a session that is down by way of another AS', () => {
     const made = plan(direct, ...mixed, outage('n1', 'n4'), outage('n2', 'n4'));
     expect(to(made, 'n4', first)).toBe(`${first} via 192.168.0.13 dev eth0 proto bird`);
