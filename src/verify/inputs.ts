@@ -6,6 +6,7 @@
  */
 import type { Cluster } from '../cluster/cluster.ts';
 import { buildFrame } from '../frame/build.ts';
+import { dissect } from '../frame/dissect.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import { isBefore, type Moment } from '../packet/moment.ts';
@@ -112,7 +113,10 @@ function fingerprint(b: Buffer, at: number): string {
   return `${protocol} ${ipv4.identification(b, at)} ${later} ${body}`;
 }
 
-/** Packets of pods and hosts by fingerprint; a node's NIC may show them under its own address. */
+/**
+ * Packets of pods and hosts by fingerprint, and what was put on a node's wire by hand inside
+ * tunnels; a node's NIC may show them under its own address.
+ */
 function podPackets(lab: Lab, cluster: Cluster): Map<string, Buffer> {
   const found = new Map<string, Buffer>();
   for (const node of cluster.nodes.filter((n) => n.silent)) {
@@ -125,6 +129,14 @@ function podPackets(lab: Lab, cluster: Cluster): Map<string, Buffer> {
         if (!isFrom(bytes, mac) || ipv4.check(bytes, at, bytes.length) !== 0) continue;
         found.set(fingerprint(bytes, at), Buffer.from(bytes.subarray(at)));
       }
+    }
+  }
+  for (const { frame } of lab.events) {
+    if (frame === undefined) continue;
+    for (const layer of dissect(frame.bytes, { vxlanPorts: vxlanPorts(lab) }).layers) {
+      if (layer.layer !== 'ipv4' || layer.quoted === true) continue;
+      const inner = frame.bytes.subarray(layer.offset);
+      found.set(fingerprint(inner, 0), inner);
     }
   }
   return found;
