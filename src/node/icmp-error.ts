@@ -59,8 +59,12 @@ export function sendError(
   if (p.input < 0 || p.frameType !== FrameType.Host || !deserves(node, p)) return false;
   const to = ipv4.source(bytes, p.l3);
   const back = node.lookup(to);
-  if (back < 0 || node.routes.kind(back) !== RouteKind.Unicast) return false;
-  if (!node.icmpLimit.allow(to, type, code, node.world.milliseconds())) return false;
+  if (back < 0) return false;
+  // A masqueraded packet that waited has an address of this node: its connection tells whose it was.
+  const own = node.routes.kind(back) === RouteKind.Local;
+  if (own ? p.ct < 0 : node.routes.kind(back) !== RouteKind.Unicast) return false;
+  const now = node.world.milliseconds();
+  if (!node.icmpLimit.allow(own ? null : to, type, code, now)) return false;
 
   // A fault in the options: those before it are given back.
   const stop = type === icmp.PARAMETER_PROBLEM ? rest >>> 24 : ipv4.headerLength(bytes, p.l3);

@@ -38,12 +38,17 @@ export class IcmpLimit {
     this.routeErrorCost = routeErrorCost;
   }
 
-  /** Whether an error of this type may go to the destination now; takes its tokens. */
-  allow(destination: number, type: number, code: number, now: number): boolean {
+  /**
+   * Whether an error of this type may go to the destination now; takes its tokens. `null` for
+   * one that goes by the loopback, which has no bucket (icmpv4_xrlim_allow).
+   */
+  allow(destination: number | null, type: number, code: number, now: number): boolean {
     if (type === icmp.UNREACHABLE && code === icmp.CODE_FRAG_NEEDED) return true;
     if (!MASKED.includes(type)) return true;
     if (!this.allowGlobally(now)) return false;
-    return this.rate === 0 || this.spend(destination, this.rate, BURST, now);
+    return (
+      this.rate === 0 || destination === null || this.spend(destination, this.rate, BURST, now)
+    );
   }
 
   /** The bucket that errors from routing draw on before `allow`: ip_error. */

@@ -7,6 +7,7 @@ import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { Target } from '../plan/netfilter.ts';
+import { RouteKind } from '../tables/routes.ts';
 import { i32 } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { type Chains, Verdict } from './chains.ts';
@@ -92,7 +93,8 @@ export function localOut(node: Node, p: Packet): Next {
   if (!translate(node, p, Hook.NatOutput, Manip.Destination)) return filtered(node, p);
   if (nf.chains.run(node, p, Hook.FilterOutput) === Verdict.Drop) return filtered(node, p);
   const changed = ipv4.destination(bytes, p.l3) !== to;
-  return changed || marked ? Room.Route : Room.Output;
+  if (changed || marked) return Room.Route;
+  return node.routes.kind(p.route) === RouteKind.Local ? Room.Local : Room.Output;
 }
 
 export function postrouting(node: Node, p: Packet): Next {

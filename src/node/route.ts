@@ -32,7 +32,8 @@ function routeBorn(node: Node, p: Packet, to: number): Next {
   const id = find(node, p, to);
   if (id < 0) return dropped(p, Drop.RouteMissing);
   const kind = node.routes.kind(id);
-  if (kind === RouteKind.Local) return Room.Local;
+  // An error about a masqueraded packet goes to this node, until the hook turns it to whom it is for.
+  if (kind === RouteKind.Local) return p.ct >= 0 && !p.localOut ? Room.LocalOut : Room.Local;
   if (kind !== RouteKind.Unicast && kind !== RouteKind.Broadcast) return dropped(p, dropOf(kind));
   choose(node, p, to);
   return Room.LocalOut;

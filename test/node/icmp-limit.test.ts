@@ -29,6 +29,12 @@ describe('errors to one destination', () => {
     expect(sent.filter(Boolean).length).toBe(50);
   });
 
+  it('what goes by the loopback has no bucket, and counts among the fifty', () => {
+    const limit = new IcmpLimit(1000, 1000);
+    const sent = Array.from({ length: 80 }, () => limit.allow(null, icmp.UNREACHABLE, 1, START));
+    expect(sent.filter(Boolean).length).toBe(50);
+  });
+
   it('fragmentation needed is never held back: path MTU discovery lives on it', () => {
     const limit = new IcmpLimit(1000, 1000);
     for (let i = 0; i < 100; i++) {
