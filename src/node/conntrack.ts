@@ -11,6 +11,7 @@ import type { Packet } from '../packet/packet.ts';
 import { TupleIndex } from '../tables/tuple-index.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import * as sctp from '../wire/sctp.ts';
 import { type Connection, CtState, ORIGINAL, REPLY } from './connection.ts';
 import { isL4Sound } from './l4-sound.ts';
 import { Heed, TcpFlow, UNACKNOWLEDGED_MS } from './tcp-tracking.ts';
@@ -116,6 +117,8 @@ export class Conntrack {
     if (found >= 0 && this.follow(p, l4, found)) return true;
     // An answer to nothing begins no connection.
     if (isIcmp && !asks(icmp.type(bytes, l4))) return true;
+    // Of SCTP the beginning is judged, not the states that follow.
+    if (tuple.protocol === ipv4.PROTO_SCTP && !sctp.mayBegin(bytes, l4, p.tail)) return true;
     return this.begin(p, l4, tuple);
   }
 

@@ -7,9 +7,10 @@ import { i32, putI32, putU16, u16 } from '../wire/bytes.ts';
 import { replaceWord } from '../wire/checksum.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import * as sctp from '../wire/sctp.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
-import { isQuery } from './tuple.ts';
+import { hasPorts, isQuery } from './tuple.ts';
 
 /** Which end of a packet is changed. */
 export const Manip = { Source: 0, Destination: 1 } as const;
@@ -39,6 +40,10 @@ export function rewrite(
     else replaceAddress(field, before, address);
   }
   rewritePort(protocol, l4, end, manip, port, partial ? -1 : field);
+  // Not in a quote that ends before it: sctp_manip_pkt.
+  if (protocol === ipv4.PROTO_SCTP && end - l4 >= sctp.HEADER_LEN) {
+    sctp.fillChecksum(bytes, l4, end);
+  }
   if (protocol === ipv4.PROTO_UDP && field >= 0 && !partial && u16(bytes, field) === 0) {
     putU16(bytes, field, 0xffff);
   }
@@ -63,7 +68,7 @@ function rewritePort(
   field: number,
 ): void {
   let at = -1;
-  if (protocol === ipv4.PROTO_TCP || protocol === ipv4.PROTO_UDP) {
+  if (hasPorts(protocol)) {
     at = l4 + (manip === Manip.Source ? udp.field.sourcePort : udp.field.destinationPort);
   } else if (protocol === ipv4.PROTO_ICMP && hasIdentifier(l4, end)) at = l4 + icmp.field.rest;
   if (at < 0 || at + 2 > end) return;

@@ -1,10 +1,11 @@
-/** Whether connection tracking takes a packet's L4 header for sound: tcp_error, udp_error, icmp_error. */
+/** Whether connection tracking takes a packet's L4 header for sound: tcp_error, udp_error, icmp_error, sctp_error. */
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import { add, fold, pseudoHeader } from '../wire/checksum.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import * as sctp from '../wire/sctp.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import { isUnfinished } from './l4-checksum.ts';
@@ -49,6 +50,9 @@ export function isL4Sound(p: Packet, received: boolean): boolean {
       if (icmp.check(bytes, l4, p.tail) !== Drop.None) return false;
       if (icmp.type(bytes, l4) > icmp.MAX_TYPE) return false;
       return unsummed || icmp.checksumOk(bytes, l4, p.tail - l4);
+    case ipv4.PROTO_SCTP:
+      if (p.tail - l4 < sctp.HEADER_LEN || !sctp.chunksOk(bytes, l4, p.tail)) return false;
+      return !received || sctp.checksumOk(bytes, l4, p.tail);
     default:
       return true;
   }

@@ -17,7 +17,7 @@ import {
 import type { Conntrack } from './conntrack.ts';
 import { mix } from './flow-hash.ts';
 import { Manip, rewrite } from './l4-rewrite.ts';
-import { invert, type Tuple } from './tuple.ts';
+import { hasPorts, invert, type Tuple } from './tuple.ts';
 
 const SOURCE_BIT = 1;
 const DESTINATION_BIT = 2;
@@ -219,8 +219,7 @@ const withSource = ({ ports }: Tuple, port: number): number => (port << 16) | (p
 const portOf = ({ ports, protocol }: Tuple, manip: Manip): number =>
   manip === Manip.Source || protocol === ipv4.PROTO_ICMP ? ports >>> 16 : ports & 0xffff;
 
-const hasPort = (protocol: number): boolean =>
-  protocol === ipv4.PROTO_TCP || protocol === ipv4.PROTO_UDP || protocol === ipv4.PROTO_ICMP;
+const hasPort = (protocol: number): boolean => hasPorts(protocol) || protocol === ipv4.PROTO_ICMP;
 
 const hasDestinationPort = ({ protocol }: Tuple): boolean => protocol !== ipv4.PROTO_ICMP;
 

@@ -55,14 +55,13 @@ function portsAt(p: Packet): number {
   const known =
     protocol === ipv4.PROTO_TCP ||
     protocol === ipv4.PROTO_UDP ||
-    protocol === PROTO_SCTP ||
+    protocol === ipv4.PROTO_SCTP ||
     protocol === PROTO_UDPLITE;
   const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
   if (!known || ipv4.fragmentOffset(bytes, p.l3) !== 0 || p.tail - l4 < 4) return -1;
   return l4;
 }
 
-const PROTO_SCTP = 132;
 const PROTO_UDPLITE = 136;
 
 /** xt_multiport: a packet without ports matches neither way. */

@@ -30,6 +30,10 @@ export const isQuery = (type: number): boolean => (ANSWERING[type] ?? -1) >= 0;
 export const asks = (type: number): boolean =>
   type === icmp.ECHO_REQUEST || (type >= 13 && type <= 17 && type % 2 === 1);
 
+/** Protocols that begin with a source and a destination port. */
+export const hasPorts = (protocol: number): boolean =>
+  protocol === ipv4.PROTO_TCP || protocol === ipv4.PROTO_UDP || protocol === ipv4.PROTO_SCTP;
+
 const swapped = (ports: number): number => (ports << 16) | (ports >>> 16);
 
 const answered = (ports: number): number =>
@@ -56,7 +60,7 @@ export function readTuple(l3: number, end: number, into: Tuple): boolean {
   into.destination = ipv4.destination(bytes, l3);
   into.protocol = ipv4.protocol(bytes, l3);
   into.ports = 0;
-  if (into.protocol === ipv4.PROTO_TCP || into.protocol === ipv4.PROTO_UDP) {
+  if (hasPorts(into.protocol)) {
     if (end - l4 < 4) return false;
     into.ports = (udp.sourcePort(bytes, l4) << 16) | udp.destinationPort(bytes, l4);
   } else if (into.protocol === ipv4.PROTO_ICMP) {
