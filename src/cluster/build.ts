@@ -27,7 +27,7 @@ import { RouteKind, Routes } from '../tables/routes.ts';
 import { ANY_INPUT } from '../tables/rules.ts';
 import { localRoutes } from '../text/ip-route.ts';
 import { rulesOf } from '../text/ip-rule.ts';
-import { type Ip4, macHigh, macLow, netmask } from '../wire/address.ts';
+import { formatIp4, type Ip4, macHigh, macLow, netmask } from '../wire/address.ts';
 import { type Link, Segment, Veth } from './links.ts';
 import { KeyRing } from './tunnel-keys.ts';
 
@@ -135,11 +135,18 @@ export const hopsOf = (route: RoutePlan, positionOf: (device: string) => number)
   (route.nextHops ?? [route]).map((hop) => ({
     kind: kindOf[route.type],
     gateway: hop.via ?? 0,
-    device: hop.device === undefined ? -1 : positionOf(hop.device),
+    device: hop.device === undefined ? withoutDevice(route) : positionOf(hop.device),
     mtu: route.mtu ?? 0,
     source: route.source ?? (0 as Ip4),
     weight: 'weight' in hop ? hop.weight : 1,
   }));
+
+/** Only what leads nowhere, or home, needs none. */
+function withoutDevice({ type, destination }: RoutePlan): -1 {
+  if (type !== 'unicast' && type !== 'broadcast') return -1;
+  const name = `${formatIp4(destination.address)}/${destination.length}`;
+  throw new PodwireError('ERR_NAME', `route ${name}: expected a device, found none`);
+}
 
 const NO_INPUT = -3;
 

@@ -483,3 +483,13 @@ describe('the same inputs and seed give the same bytes', () => {
     expect(digest(8)).not.toBe(digest(7));
   });
 });
+
+it('a route that leads somewhere names its device', () => {
+  const { plan } = loadCluster(BGP);
+  const namespaces = plan.namespaces.map((n) => ({
+    ...n,
+    routes: n.routes.map(({ device: _, ...rest }) => rest),
+  }));
+  const cluster = Cluster.fromPlan({ ...plan, namespaces });
+  expect(() => cluster.send(pair)).toThrow(/^route \S+: expected a device, found none$/);
+});
