@@ -253,7 +253,7 @@ COMMIT
       expectAccounted(after);
     }
   });
-  it.todo('FV35 apply on forward over WireGuard: tunnels of WireGuard are not modelled yet');
+  it.todo('FV35 apply on forward over WireGuard: no test of it yet');
 
   it('FV36 NAT out of a pool by one device and a range of ports', () => {
     const base = clusterOf(lab(pool('vxlanMode: Always', ', natOutgoing: true'), underlay())).plan;

@@ -245,7 +245,7 @@ describe('routes and ICMP', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('FT08 the exception that the sender keeps: route exceptions are not kept');
+  it.todo('FT08 the exception that a redirect leaves: redirects are not followed');
 
   it('FT09 a broadcast goes to ff:ff:ff:ff:ff:ff, default gateway or not', () => {
     const cluster = clusterOf(lab(DIRECT, underlay()));

@@ -274,7 +274,7 @@ COMMIT
     expectAccounted(cluster);
   });
 
-  it.todo('FV11 natPortRange as FelixConfiguration states it: that setting is not read');
+  it.todo('FV11 the rule for UDP that v3.33 puts before the masquerade: not modelled');
 
   it('FV12 tunnel addresses borrowed, and from a pool of their own', () => {
     for (const [mode, tunnel] of [
