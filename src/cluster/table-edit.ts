@@ -85,6 +85,7 @@ export function setDevice(
   name: string,
   settings: Partial<Pick<Device, 'rpFilter' | 'proxyArp'>>,
 ): void {
+  node.version++;
   const device = node.devices[position(node, name)];
   if (device !== undefined) Object.assign(device, settings);
 }

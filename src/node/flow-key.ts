@@ -16,6 +16,7 @@ import * as vxlan from '../wire/vxlan.ts';
 import type { Device } from './device.ts';
 import { mix } from './flow-hash.ts';
 import type { Node } from './node.ts';
+import { Room } from './room.ts';
 
 /** Place, link header, outer packet, tunnel and inner packet. */
 const MAX_WORDS = 18;
@@ -43,6 +44,8 @@ export class FlowKey {
     }
     if (!this.packet(node, at, p.tail)) return false;
     this.packetLength = ipv4.totalLength(bytes, at);
+    // Only IpInput cuts what stands behind the packet; a link still counts it.
+    if (room === Room.Transmit && this.packetLength !== p.tail - at) return false;
     this.seal();
     return true;
   }

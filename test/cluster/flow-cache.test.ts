@@ -5,7 +5,7 @@ import { captureAt } from '../../src/cluster/capture-tap.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { ClusterOptions } from '../../src/cluster/cluster-options.ts';
 import type { Port } from '../../src/cluster/names.ts';
-import { addRoute, removeRoute } from '../../src/cluster/table-edit.ts';
+import { addRoute, removeRoute, setDevice } from '../../src/cluster/table-edit.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { formatIp4 } from '../../src/wire/address.ts';
@@ -236,7 +236,8 @@ class Stage {
       );
       return known.map((c) => [c?.last, c?.timeout, c?.replied, c?.tcp?.state, c?.tcp?.timeout]);
     });
-    return { seen, counts: cluster.counts, drops: [...cluster.drops()], connections };
+    const learned = cluster.nodes.map(({ pathMtus }) => pathMtus.list(cluster.ticks()));
+    return { seen, counts: cluster.counts, drops: [...cluster.drops()], connections, learned };
   }
 }
 
@@ -287,6 +288,70 @@ describe('a cluster that remembers flows', () => {
           stage.cluster.arrive(stage.cluster.names.port(at), copy);
         }
       }
+    }
+    expect(quick.outcome).toEqual(slow.outcome);
+  });
+
+  it('heeds what a device is told while it runs', () => {
+    const [quick, slow] = pairOf(yaml('ipipMode: Never', false), 'warm');
+    for (const stage of [quick, slow]) {
+      const { cluster } = stage;
+      const n2 = cluster.nodes.find(({ name }) => name === 'n2')!;
+      const nic = n2.devices.find(({ kind }) => kind === 1)!;
+      const mac = (nic.macHigh * 2 ** 32 + (nic.macLow >>> 0)).toString(16).padStart(12, '0');
+      const frame = buildFrame([
+        { layer: 'ethernet', src: '02:00:00:00:00:01', dst: mac.match(/../g)!.join(':') },
+        // A source that n2 would answer by a pod's veth, not by this NIC.
+        { layer: 'ipv4', src: POD_IPS[1], dst: POD_IPS[2] },
+        { layer: 'udp', srcPort: 1, dstPort: 2 },
+        { layer: 'payload', bytes: new Uint8Array(8) },
+      ]);
+      setDevice(n2, nic.name, { rpFilter: 0 });
+      for (let i = 0; i < 5; i++) cluster.arrive({ node: n2, device: nic }, frame);
+      expect(cluster.counts.delivered).toBe(5);
+      setDevice(n2, nic.name, { rpFilter: 1 });
+      cluster.arrive({ node: n2, device: nic }, frame);
+      expect(cluster.counts).toMatchObject({ delivered: 5, dropped: 1 });
+    }
+    expect(quick.outcome).toEqual(slow.outcome);
+  });
+
+  it('keeps what a tunnel has learned of its way', () => {
+    const [quick, slow] = pairOf(yaml('ipipMode: Always', false), 'warm');
+    const one: Event = {
+      ...{ kind: 'packet', from: 0, to: POD_IPS[1], tcp: false, port: 53, size: 22, ttl: 64 },
+      ...{ tos: 0, df: true, flags: '.', seq: 1000, broken: false, back: false, padding: 0 },
+      repeat: 4,
+    };
+    for (const stage of [quick, slow]) {
+      stage.play(one);
+      // Just over half of ten minutes, in steps that connection tracking survives.
+      for (let i = 0; i < 11; i++) {
+        stage.play({ kind: 'wait', ms: 28_000 });
+        stage.play(one);
+      }
+    }
+    expect(slow.cluster.nodes.flatMap((n) => n.pathMtus.list(slow.cluster.ticks()))).not.toEqual(
+      [],
+    );
+    expect(quick.outcome).toEqual(slow.outcome);
+  });
+
+  it('counts what stands behind a packet that departs', () => {
+    const [quick, slow] = pairOf(yaml('ipipMode: Never', false), 'warm');
+    for (const stage of [quick, slow]) {
+      const { cluster } = stage;
+      const port = cluster.names.port('default/a:eth0');
+      const frame = buildFrame([
+        { layer: 'ethernet', src: '02:00:00:00:00:01', dst: 'ee:ee:ee:ee:ee:ee' },
+        { layer: 'ipv4', src: POD_IPS[0], dst: POD_IPS[1] },
+        { layer: 'udp', srcPort: 1, dstPort: 2 },
+        { layer: 'payload', bytes: new Uint8Array(8) },
+      ]);
+      for (let i = 0; i < 5; i++) cluster.depart(port, frame);
+      expect(cluster.counts.delivered).toBe(5);
+      cluster.depart(port, Buffer.concat([frame, Buffer.alloc(2000)]));
+      expect(cluster.counts).toMatchObject({ delivered: 5, dropped: 1 });
     }
     expect(quick.outcome).toEqual(slow.outcome);
   });
