@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 const LAYERS = [
   'errors.ts',
   'drop.ts',
+  'wasm',
   'wire',
   'packet',
   'tables',

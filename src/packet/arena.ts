@@ -8,11 +8,7 @@
  *
  * A WebAssembly memory, so that kernels compiled to WebAssembly can share it.
  */
-
-/** What of the global WebAssembly object is used; @types/node leaves it to the DOM library. */
-declare const WebAssembly: {
-  Memory: new (limits: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-};
+import { makeMemory } from '../wasm/module.ts';
 
 /** In front of an entering frame: VXLAN needs 50 bytes, so a tunnel in a tunnel fits. */
 export const HEADROOM = 128;
@@ -25,14 +21,11 @@ export const SMALL_COUNT = 12288;
 export const LARGE_SLOT = 66048;
 export const LARGE_COUNT = 512;
 
-const PAGE = 65536;
 const SMALL_BYTES = SMALL_SLOT * SMALL_COUNT;
-const pages = Math.ceil((SMALL_BYTES + LARGE_SLOT * LARGE_COUNT) / PAGE);
+const memory = makeMemory(SMALL_BYTES + LARGE_SLOT * LARGE_COUNT);
 
 /** Every packet slot lies in this Buffer. */
-export const bytes: Buffer = Buffer.from(
-  new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer,
-);
+export const bytes: Buffer = Buffer.from(memory.buffer);
 
 /** First byte of a slot; large slots are numbered after the small ones. */
 export const slotStart = (slot: number): number =>
