@@ -21,8 +21,8 @@ import type {
   RulePlan,
 } from '../plan/plan.ts';
 import { Fdb } from '../tables/fdb.ts';
-import { Fib } from '../tables/fib.ts';
 import { Neighbours, Nud } from '../tables/neighbours.ts';
+import { RouteTable } from '../tables/route-table.ts';
 import { RouteKind, Routes } from '../tables/routes.ts';
 import { ANY_INPUT } from '../tables/rules.ts';
 import { localRoutes } from '../text/ip-route.ts';
@@ -153,18 +153,18 @@ const NO_INPUT = -3;
 function stateOf({ plan, devices }: Node, seed: number): NodeState {
   const positions = new Map(devices.map((device) => [device.name, device.position]));
   const positionOf = (name: string): number => positions.get(name) ?? unknownDevice(plan, name);
-  const tables = new Map<RulePlan['table'], Fib>();
-  const tableOf = (name: RulePlan['table']): Fib => {
-    const fib = tables.get(name) ?? new Fib();
-    tables.set(name, fib);
-    return fib;
+  const tables = new Map<RulePlan['table'], RouteTable>();
+  const tableOf = (name: RulePlan['table']): RouteTable => {
+    const table = tables.get(name) ?? new RouteTable();
+    tables.set(name, table);
+    return table;
   };
   const state: NodeState = {
-    local: tableOf('local'),
+    local: tableOf('local').plain,
     rules: rulesOf(plan)
       // What it asks of packets is not known here.
       .filter(({ other }) => other === undefined)
-      .map(({ not, from, to, fwmark, iif, table }) => ({
+      .map(({ not, from, to, fwmark, iif, tos = 0, table }) => ({
         not,
         value: fwmark?.value ?? 0,
         mask: fwmark?.mask ?? 0,
@@ -174,6 +174,7 @@ function stateOf({ plan, devices }: Node, seed: number): NodeState {
         toMask: to === undefined ? 0 : netmask(to.length),
         // A device that is gone matches nothing (`[detached]`).
         input: iif === undefined ? ANY_INPUT : iif === 'lo' ? -1 : (positions.get(iif) ?? NO_INPUT),
+        tos,
         table: tableOf(table),
       })),
     routes: new Routes(),
@@ -189,12 +190,12 @@ function stateOf({ plan, devices }: Node, seed: number): NodeState {
     netfilter:
       plan.netfilter === undefined ? null : new Netfilter(new Chains(plan.netfilter, seed), seed),
   };
-  const add = (fib: Fib, route: RoutePlan): void => {
+  const add = (table: RouteTable, route: RoutePlan): void => {
     const { address, length } = route.destination;
     const hops = hopsOf(route, positionOf);
-    fib.insert(address, length, state.routes.addHops(hops, route), route.metric);
+    table.insert(address, length, state.routes.addHops(hops, route), route.metric, route.tos);
   };
-  for (const route of localRoutes(plan)) add(state.local, route);
+  for (const route of localRoutes(plan)) add(tableOf('local'), route);
   for (const route of plan.routes) add(tableOf(route.table), route);
   for (const { device: name, address, mac, state: nud } of plan.neighbours) {
     const [high, low] = [macHigh(mac ?? 0), macLow(mac ?? 0)];

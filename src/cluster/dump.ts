@@ -30,7 +30,7 @@ export function dump(node: Node, keys: KeyRing): NamespacePlan {
     }
   }
   const devices = node.encrypts ? { devices: liveDevices(node, keys) } : {};
-  const exceptions = node.pathMtus.list(node.world.ticks());
+  const exceptions = node.pathMtus.list(node.world.ticks(), node.routes);
   const learned = exceptions.length === 0 ? {} : { exceptions };
   return { ...node.plan, ...devices, neighbours, ...learned };
 }

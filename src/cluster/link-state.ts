@@ -178,7 +178,7 @@ function change(node: Node, next: NamespacePlan): void {
   for (const [place, route] of had) {
     if (isSameWay(has.get(place), route)) continue;
     const { address, length } = route.destination;
-    tableOf(node, route)?.remove(address, length, route.metric);
+    tableOf(node, route)?.remove(address, length, route.metric, route.tos);
     gone.add(numbers.get(wordsOf(route)) ?? -1);
   }
   node.pathMtus.forget((id) => gone.has(id));
@@ -194,7 +194,8 @@ function change(node: Node, next: NamespacePlan): void {
     for (const [i, hop] of (route.nextHops ?? []).entries()) {
       node.routes.weigh(id + i, hop.dead === true ? 0 : hop.weight);
     }
-    if (!isSameWay(before, route)) tableOf(node, route)?.insert(address, length, id, route.metric);
+    if (!isSameWay(before, route))
+      tableOf(node, route)?.insert(address, length, id, route.metric, route.tos);
   }
 }
 
@@ -202,8 +203,8 @@ function change(node: Node, next: NamespacePlan): void {
 function winners(plan: NamespacePlan): Map<string, RoutePlan> {
   const list = new Map<string, RoutePlan>();
   for (const route of [...localRoutes(plan), ...plan.routes]) {
-    const { table, destination, metric } = route;
-    const place = `${table} ${destination.address}/${destination.length} ${metric}`;
+    const { table, destination, metric, tos } = route;
+    const place = `${table} ${destination.address}/${destination.length} ${metric} ${tos}`;
     if (!list.has(place)) list.set(place, route);
   }
   return list;
@@ -216,7 +217,7 @@ const isSameWay = (a: RoutePlan | undefined, b: RoutePlan): boolean =>
 const wordsOf = (route: RoutePlan): string =>
   [
     ...[route.table, route.type, route.destination.address, route.destination.length],
-    ...[route.metric, route.source, route.mtu],
+    ...[route.metric, route.tos, route.source, route.mtu],
     ...(route.nextHops ?? [route]).flatMap(({ via, device }) => [via, device]),
   ].join(' ');
 

@@ -2,7 +2,7 @@
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import type { FdbPlan, NeighbourPlan, RoutePlan, RulePlan } from '../plan/plan.ts';
-import type { Fib } from '../tables/fib.ts';
+import type { RouteTable } from '../tables/route-table.ts';
 import { rulesOf } from '../text/ip-rule.ts';
 import { macHigh, macLow } from '../wire/address.ts';
 import { hopsOf, nudOf } from './build.ts';
@@ -15,7 +15,7 @@ export function addRoute(node: Node, route: RoutePlan): boolean {
     hopsOf(route, (device) => position(node, device)),
     route,
   );
-  const isNew = tableOf(node, route)?.insert(address, length, id, route.metric) ?? false;
+  const isNew = tableOf(node, route)?.insert(address, length, id, route.metric, route.tos) ?? false;
   if (isNew) node.plan = { ...node.plan, routes: [...node.plan.routes, route] };
   return isNew;
 }
@@ -24,7 +24,7 @@ export function addRoute(node: Node, route: RoutePlan): boolean {
 export function removeRoute(node: Node, route: RoutePlan): boolean {
   node.version++;
   const { address, length } = route.destination;
-  const was = tableOf(node, route)?.remove(address, length, route.metric ?? 0) ?? false;
+  const was = tableOf(node, route)?.remove(address, length, route.metric, route.tos) ?? false;
   node.pathMtus.forget((id) => isSameEntry(node.routes.origin(id), route));
   const gone = node.plan.routes.find((one) => isSameEntry(one, route));
   if (was && gone !== undefined) {
@@ -38,10 +38,11 @@ export const isSameEntry = (a: RoutePlan, b: RoutePlan): boolean =>
   a.table === b.table &&
   a.destination.address === b.destination.address &&
   a.destination.length === b.destination.length &&
-  a.metric === b.metric;
+  a.metric === b.metric &&
+  a.tos === b.tos;
 
 /** A table that no rule asks is not kept. */
-export function tableOf(node: Node, { table }: RoutePlan): Fib | undefined {
+export function tableOf(node: Node, { table }: RoutePlan): RouteTable | undefined {
   return node.rules[asked(node).findIndex((rule) => rule.table === table)]?.table;
 }
 

@@ -15,7 +15,17 @@ import { wgDumpLine } from '../text/wg-dump-reader.ts';
 import { tryInterfaceAddress, tryIp4, tryMac } from '../wire/address.ts';
 import type { Format } from './command-line.ts';
 
-const ROUTE_WORDS = new Set(['via', 'dev', 'proto', 'scope', 'src', 'metric', 'onlink', 'table']);
+const ROUTE_WORDS = new Set([
+  'tos',
+  'via',
+  'dev',
+  'proto',
+  'scope',
+  'src',
+  'metric',
+  'onlink',
+  'table',
+]);
 const ROUTE_TYPES = new Set([
   'unicast',
   'blackhole',

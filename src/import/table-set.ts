@@ -98,8 +98,8 @@ export const connected = ({ routes }: Pick<TableSet, 'routes'>): RoutePlan[] =>
 
 const keyOf = (entry: object): string => JSON.stringify(entry);
 const neighbourKey = ({ device, address }: NeighbourPlan): string => `${device} ${address}`;
-const routeKey = ({ destination: { address, length }, metric, table }: RoutePlan): string =>
-  `${address}/${length} ${metric} ${table}`;
+const routeKey = ({ destination: { address, length }, metric, tos, table }: RoutePlan): string =>
+  `${address}/${length} ${metric} ${tos} ${table}`;
 
 const main = (routes: readonly RoutePlan[]): boolean =>
   routes.some(({ table }) => table === 'main');

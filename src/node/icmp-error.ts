@@ -58,7 +58,8 @@ export function sendError(
   // The node's own packets come back as an errno to the socket, not as a packet.
   if (p.input < 0 || p.frameType !== FrameType.Host || !deserves(node, p)) return false;
   const to = ipv4.source(bytes, p.l3);
-  const back = node.lookup(to);
+  const tos = (ipv4.tos(bytes, p.l3) & TOS_KEPT) | TOS_CONTROL;
+  const back = node.lookup(to, 0, 0, -1, tos);
   if (back < 0) return false;
   // A masqueraded packet that waited has an address of this node: its connection tells whose it was.
   const own = node.routes.kind(back) === RouteKind.Local;
@@ -84,7 +85,6 @@ export function sendError(
   icmp.emit(bytes, l4, type, code, rest, icmp.HEADER_LEN + quoted);
   const local = p.route >= 0 && node.routes.kind(p.route) === RouteKind.Local;
   const from = local ? ipv4.destination(bytes, p.l3) : routeSource(node, back, to) || DUMMY;
-  const tos = (ipv4.tos(bytes, p.l3) & TOS_KEPT) | TOS_CONTROL;
   const id = node.identifications.next(from, to, ipv4.PROTO_ICMP);
   ipv4.emit(bytes, e.data, tos, length, id, 0, TTL, ipv4.PROTO_ICMP, from, to);
   if (options > 0) {

@@ -129,7 +129,7 @@ function specificAddress(node: Node, p: Packet): number {
     return ipv4.destination(bytes, p.l3);
   }
   const from = ipv4.source(bytes, p.l3);
-  const back = node.lookup(from);
+  const back = node.lookup(from, 0, 0, -1, ipv4.tos(bytes, p.l3));
   if (back >= 0 && node.routes.device(back) >= 0) return routeSource(node, back, from);
   return selectSource(node, p.input, from);
 }

@@ -220,7 +220,7 @@ export class Node {
   }
 
   /** The route for an address, or -1: fib_lookup over the rules, `throw` goes on to the next. */
-  lookup(address: number, mark = 0, source = 0, input = -1): number {
-    return lookupRules(this.rules, this.routes, address, mark, source, input);
+  lookup(address: number, mark = 0, source = 0, input = -1, tos = 0): number {
+    return lookupRules(this.rules, this.routes, address, mark, source, input, tos);
   }
 }

@@ -5,8 +5,9 @@
  */
 import { bytes } from '../packet/arena.ts';
 import type { RouteExceptionPlan } from '../plan/path-mtu.ts';
+import type { RoutePlan } from '../plan/plan.ts';
 import { PairIndex } from '../tables/pair-index.ts';
-import { RouteKind } from '../tables/routes.ts';
+import { RouteKind, type Routes } from '../tables/routes.ts';
 import type { Ip4 } from '../wire/address.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { mix } from './flow-hash.ts';
@@ -85,14 +86,18 @@ export class PathMtus {
     return at;
   }
 
-  /** Those that have not expired, for printing. */
-  list(now: number): RouteExceptionPlan[] {
+  /** Those that have not expired, for printing. `routes`: what the numbers of routes mean. */
+  list(now: number, routes: Routes<RoutePlan>): RouteExceptionPlan[] {
     return this.until.flatMap((_, at) => {
       const left = this.left(at, now);
-      if (left === 0 || this.routes[at]! < 0) return [];
+      const route = this.routes[at]!;
+      if (left === 0 || route < 0) return [];
+      const { table, tos } = routes.origin(route);
       const destination = this.destinations[at]! as Ip4;
       const expiresSeconds = Math.floor(left / 1000);
-      return [{ destination, mtu: this.mtus[at]!, locked: this.locked[at]!, expiresSeconds }];
+      const [mtu, locked] = [this.mtus[at]!, this.locked[at]!];
+      const of = { table, ...(tos === undefined ? {} : { tos }) };
+      return [{ destination, ...of, mtu, locked, expiresSeconds }];
     });
   }
 
@@ -139,7 +144,7 @@ export function heedTooBig(node: Node, quote: number, end: number, told: number)
   if (own < 0 || node.routes.kind(own) !== RouteKind.Local) return;
   const mode = node.pmtuDiscovery;
   if (mode === 2) return;
-  let route = node.lookup(to);
+  let route = node.lookup(to, 0, from, -1, ipv4.tos(bytes, quote));
   if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) return;
   if (node.routes.hops(route) > 1) route = node.routes.choose(route, mix(from, to) >>> 0);
   learnPathMtu(node, route, to, mode === 1 ? 0 : told);

@@ -118,7 +118,8 @@ function complain(node: Node, [first]: readonly Packet[]): void {
   const device = node.devices[first.input];
   if (device === undefined) return;
   const from = ipv4.source(bytes, first.l3);
-  const route = inputRoute(node, device, from, ipv4.destination(bytes, first.l3));
+  const to = ipv4.destination(bytes, first.l3);
+  const route = inputRoute(node, device, from, to, ipv4.tos(bytes, first.l3));
   if (route < 0 || node.routes.kind(route) !== RouteKind.Local) return;
   first.route = route;
   sendError(node, first, icmp.TIME_EXCEEDED, icmp.CODE_REASSEMBLY, 0);

@@ -56,7 +56,7 @@ function routeReceived(node: Node, p: Packet, to: number): Next {
     return next === Room.Forward ? unroutable(node, p, kind) : next;
   }
   if (!isLocal && !node.forwarding) return dropped(p, Drop.ForwardingOff);
-  const source = checkSource(node, device, from, to);
+  const source = checkSource(node, device, from, to, ipv4.tos(bytes, p.l3));
   if (source === Source.Refused) return dropped(p, Drop.MartianSource);
   if (!isLocal) choose(node, p, to);
   p.redirect = !isLocal && p.output === p.input && source === Source.OnLink;
@@ -73,7 +73,8 @@ function checkOptions(node: Node, p: Packet, next: Room): Next {
 }
 
 function find(node: Node, p: Packet, to: number): number {
-  const id = node.lookup(to, p.mark, ipv4.source(bytes, p.l3), p.input);
+  const from = ipv4.source(bytes, p.l3);
+  const id = node.lookup(to, p.mark, from, p.input, ipv4.tos(bytes, p.l3));
   p.route = id;
   p.noteA = id;
   return id;

@@ -113,8 +113,9 @@ export function isLocal(
 
 export function passesReversePath(node: Node, p: Packet, from: number, loose: boolean): boolean {
   const device = node.devices[p.input]!;
-  if (checkSource(node, device, from) === Source.Refused) return false;
-  const back = node.lookup(from);
+  const tos = ipv4.tos(bytes, p.l3);
+  if (checkSource(node, device, from, 0, tos) === Source.Refused) return false;
+  const back = node.lookup(from, 0, 0, -1, tos);
   if (back < 0 || node.routes.kind(back) !== RouteKind.Unicast) return false;
   return loose || node.routes.device(back) === p.input;
 }

@@ -17,9 +17,9 @@ export const Source = { Refused: -1, Routed: 0, OnLink: 1 } as const;
  * out of this device (1), or be known at all (2); a device without an address
  * never passes another device's source.
  */
-export function checkSource(node: Node, device: Device, source: number, to = 0): number {
+export function checkSource(node: Node, device: Device, source: number, to = 0, tos = 0): number {
   if (node.local.find(source) >= 0) return Source.Refused;
-  const back = node.lookup(source, 0, to);
+  const back = node.lookup(source, 0, to, -1, tos);
   const unicast = back >= 0 && node.routes.kind(back) === RouteKind.Unicast;
   if (!unicast) return device.rpFilter === 0 ? Source.Routed : Source.Refused;
   for (let hop = back; hop < back + node.routes.hops(back); hop++) {
@@ -47,10 +47,10 @@ export function checkAddresses(device: Device, from: number, to: number): Drop {
 }
 
 /** The route a packet with these addresses would take from this device, or -1. */
-export function inputRoute(node: Node, device: Device, from: number, to: number): number {
+export function inputRoute(node: Node, device: Device, from: number, to: number, tos = 0): number {
   if (to === LIMITED_BROADCAST || checkAddresses(device, from, to) !== Drop.None) return -1;
-  const route = node.lookup(to, 0, from, device.position);
-  if (route < 0 || checkSource(node, device, from, to) === Source.Refused) return -1;
+  const route = node.lookup(to, 0, from, device.position, tos);
+  if (route < 0 || checkSource(node, device, from, to, tos) === Source.Refused) return -1;
   const kind = node.routes.kind(route);
   return kind === RouteKind.Local || kind === RouteKind.Unicast ? route : -1;
 }

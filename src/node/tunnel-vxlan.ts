@@ -49,7 +49,7 @@ export function vxlanOut(node: Node, p: Packet): Next {
     : node.sourcePorts.port(0, 0, 0, 0, 0);
   p.noteB = port;
 
-  if (isIp) narrow(node, p, remote);
+  if (isIp) narrow(node, p, remote, tos);
   p.l3 = wrap(node, p, device, remote, tos, port);
   p.tunnel = p.output;
   p.wraps++;
@@ -79,8 +79,8 @@ export function wrap(
 }
 
 /** What the underlay does not carry whole is noted for who sends by this device: skb_tunnel_check_pmtu. */
-function narrow(node: Node, p: Packet, remote: number): void {
-  const way = node.lookup(remote);
+function narrow(node: Node, p: Packet, remote: number, tos: number): void {
+  const way = node.lookup(remote, 0, 0, -1, tos);
   if (way < 0) return;
   const room = pathMtu(node, way, remote, false) - OUTER_LEN - ethernet.HEADER_LEN;
   const longest = p.segment > 0 ? segmentLength(p, p.l3) : p.tail - p.l3;

@@ -110,6 +110,8 @@ export interface RoutePlan {
   /** The `src` word: source of the node's own packets. */
   readonly source?: Ip4;
   readonly metric: number;
+  /** Only packets of this TOS take it; absent: all. Beyond the bits 0x1c none ever does. */
+  readonly tos?: number;
   readonly onlink: boolean;
   /** Its device has no carrier; packets take it all the same. */
   readonly linkdown?: boolean;
@@ -156,9 +158,11 @@ export interface RulePlan {
   readonly to?: Prefix;
   /** Device a packet came in by; `lo`: it was made here. */
   readonly iif?: string;
+  /** Bits 0x1c of the TOS; absent: any. */
+  readonly tos?: number;
   /**
    * Conditions that packets here are not asked for, as `ip rule` prints them: `oif`,
-   * `uidrange`, `ipproto`, `sport`, `dport`, `tos`. Such a rule is passed by.
+   * `uidrange`, `ipproto`, `sport`, `dport`. Such a rule is passed by.
    */
   readonly other?: readonly string[];
   readonly fwmark?: { readonly value: number; readonly mask: number };

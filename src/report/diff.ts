@@ -65,7 +65,7 @@ function rowMaker<T extends object>(row: (entry: T) => Row): (entry: T) => Row {
 
 function tableRows(): { readonly [T in Table]: (ns: NamespacePlan) => Row[] } {
   const route = rowMaker((r: RoutePlan) => ({
-    key: `${formatDestination(r.destination)} ${r.table} ${r.metric}`,
+    key: `${formatDestination(r.destination)} ${r.table} ${r.metric} ${r.tos ?? 0}`,
     text: routeEntry(r),
   }));
   const neighbour = rowMaker((n: NeighbourPlan) => ({

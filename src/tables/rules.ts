@@ -1,5 +1,5 @@
 /** The rules of a namespace, `ip rule`: which table answers which packet. */
-import type { Fib } from './fib.ts';
+import { ROUTED_TOS, type RouteTable } from './route-table.ts';
 import { RouteKind, type Routes } from './routes.ts';
 
 export interface Rule {
@@ -15,7 +15,9 @@ export interface Rule {
   readonly toMask: number;
   /** Position of the device a packet came in by, -1 for one made here; ANY_INPUT. */
   readonly input: number;
-  readonly table: Fib;
+  /** 0 takes every TOS. */
+  readonly tos: number;
+  readonly table: RouteTable;
 }
 
 /** A rule without `iif`. */
@@ -32,6 +34,7 @@ export function lookupRules(
   mark: number,
   source = 0,
   input = -1,
+  tos = 0,
 ): number {
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i]!;
@@ -39,9 +42,10 @@ export function lookupRules(
       ((mark ^ rule.value) & rule.mask) === 0 &&
       ((source ^ rule.from) & rule.fromMask) === 0 &&
       ((address ^ rule.to) & rule.toMask) === 0 &&
-      (rule.input === ANY_INPUT || rule.input === input);
+      (rule.input === ANY_INPUT || rule.input === input) &&
+      (rule.tos === 0 || rule.tos === (tos & ROUTED_TOS));
     if (hit === rule.not) continue;
-    const route = rule.table.find(address);
+    const route = rule.table.find(address, tos);
     if (route >= 0 && routes.kind(route) !== RouteKind.Throw) return route;
   }
   return -1;

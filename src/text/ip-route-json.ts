@@ -1,6 +1,7 @@
 /** `ip -j route`: routes as iproute2's JSON has them (ip/iproute.c print_route). */
 import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
 import { formatIp4 } from '../wire/address.ts';
+import { dsfieldName } from './dsfield.ts';
 import {
   formatDestination,
   formatOf,
@@ -25,6 +26,7 @@ function routeJson(route: RoutePlan, { details, showTable, omit }: RouteFormat):
   return {
     ...(route.type !== 'unicast' || all ? { type: route.type } : {}),
     dst: formatDestination(route.destination),
+    ...(route.tos !== undefined && shown('tos') ? { tos: dsfieldName(route.tos) } : {}),
     ...(route.via !== undefined && shown('via') ? { gateway: formatIp4(route.via) } : {}),
     ...(route.device !== undefined && shown('device') ? { dev: route.device } : {}),
     ...(showTable && (route.table !== 'main' || all) ? { table: tableName(route.table) } : {}),

@@ -11,6 +11,7 @@ import {
   type Ip4,
   type Prefix,
 } from '../wire/address.ts';
+import { dsfieldName } from './dsfield.ts';
 import { localRoutes } from './local-table.ts';
 import { type RouteTable, tableName, tableNumber, tableOf } from './route-name.ts';
 
@@ -26,7 +27,7 @@ export interface RouteFormat {
   readonly omit?: ReadonlySet<FilterWord> | undefined;
 }
 
-export type FilterWord = 'device' | 'protocol' | 'scope' | 'via' | 'source' | 'metric';
+export type FilterWord = 'tos' | 'device' | 'protocol' | 'scope' | 'via' | 'source' | 'metric';
 
 export interface RouteListing {
   /** `main` unless told otherwise. */
@@ -41,6 +42,7 @@ export interface RouteListing {
   readonly via?: Ip4 | undefined;
   readonly source?: Ip4 | undefined;
   readonly metric?: number | undefined;
+  readonly tos?: number | undefined;
   /** Only routes to exactly this prefix. */
   readonly destination?: Prefix | undefined;
   /** Only routes to prefixes inside this one. */
@@ -77,6 +79,7 @@ function routeWords(route: RoutePlan, options: RouteFormat): string[] {
   const list: string[] = [];
   if (route.type !== 'unicast' || all) list.push(route.type);
   list.push(formatDestination(route.destination));
+  if (route.tos !== undefined && shown('tos')) list.push('tos', dsfieldName(route.tos));
   if (route.via !== undefined && shown('via')) list.push('via', formatIp4(route.via));
   if (route.device !== undefined && shown('device')) list.push('dev', route.device);
   if (options.showTable && (route.table !== 'main' || all)) {
@@ -125,7 +128,7 @@ export function formatOf(options: RouteListing): RouteFormat {
   };
 }
 
-const FILTERS = ['device', 'protocol', 'scope', 'via', 'source', 'metric'] as const;
+const FILTERS = ['tos', 'device', 'protocol', 'scope', 'via', 'source', 'metric'] as const;
 
 /** The routes a listing asks for, in the kernel's order. */
 export function listedRoutes(ns: NamespacePlan, options: RouteListing): RoutePlan[] {
@@ -168,11 +171,12 @@ function allTables(ns: NamespacePlan): RoutePlan[] {
     .flatMap((number) => tableRoutes(ns, tableOf(number)));
 }
 
-/** By address, then the longer prefix, then the lower metric; equals stay in order. */
+/** By address, the longer prefix, the higher TOS, the lower metric; equals stay in order. */
 const dumpOrder = (routes: readonly RoutePlan[]): RoutePlan[] =>
   [...routes].sort(
     (a, b) =>
       compareIp4(a.destination.address, b.destination.address) ||
       b.destination.length - a.destination.length ||
+      (b.tos ?? 0) - (a.tos ?? 0) ||
       a.metric - b.metric,
   );

@@ -1,6 +1,8 @@
 /** `ip rule`: the order in which tables are asked (ip/iprule.c print_rule). */
 import type { NamespacePlan, RulePlan } from '../plan/plan.ts';
+import { ROUTED_TOS } from '../tables/route-table.ts';
 import { contains, formatIp4, formatPrefix, type Ip4, type Prefix } from '../wire/address.ts';
+import { dsfieldName } from './dsfield.ts';
 import type { Json } from './json.ts';
 
 const DEFAULT_RULES: readonly RulePlan[] = [
@@ -30,20 +32,19 @@ export function ruleEntry({
   to,
   fwmark,
   iif,
-  other,
+  tos,
+  other = [],
   table,
 }: RulePlan): string {
   const mask = fwmark === undefined || fwmark.mask >>> 0 === ALL_BITS ? '' : `/${hex(fwmark.mask)}`;
   const mark = fwmark === undefined ? '' : `fwmark ${hex(fwmark.value)}${mask}`;
-  const before = (other ?? []).filter((words) => words.startsWith('tos '));
-  const after = (other ?? []).filter((words) => !words.startsWith('tos '));
   const words = [
     `from ${from === undefined ? 'all' : host(from)}`,
     ...(to === undefined ? [] : [`to ${host(to)}`]),
-    ...before,
+    ...(tos === undefined ? [] : [`tos ${dsfieldName(tos)}`]),
     ...(mark === '' ? [] : [mark]),
     ...(iif === undefined ? [] : [`iif ${iif}`]),
-    ...after,
+    ...other,
   ];
   return `${priority}:\t${not ? 'not ' : ''}${words.join(' ')} lookup ${table}`;
 }
@@ -56,16 +57,16 @@ export const printIpRule = (ns: Pick<NamespacePlan, 'rules'> = {}): string =>
 
 /** `ip -j rule` */
 export const ruleJson = (ns: Pick<NamespacePlan, 'rules'>): Json =>
-  rulesOf(ns).map(({ priority, not, from, to, fwmark, iif, other = [], table }) => ({
+  rulesOf(ns).map(({ priority, not, from, to, fwmark, iif, tos, other = [], table }) => ({
     priority,
     ...(not ? { not: null } : {}),
     ...(from === undefined ? { src: 'all' } : end('src', from)),
     ...(to === undefined ? {} : end('dst', to)),
-    ...Object.assign({}, ...other.filter((words) => words.startsWith('tos ')).map(otherJson)),
+    ...(tos === undefined ? {} : { tos: dsfieldName(tos) }),
     ...(fwmark === undefined ? {} : { fwmark: hex(fwmark.value) }),
     ...(fwmark === undefined || fwmark.mask >>> 0 === ALL_BITS ? {} : { fwmask: hex(fwmark.mask) }),
     ...(iif === undefined ? {} : { iif }),
-    ...Object.assign({}, ...other.filter((words) => !words.startsWith('tos ')).map(otherJson)),
+    ...Object.assign({}, ...other.map(otherJson)),
     table: String(table),
   }));
 
@@ -89,18 +90,20 @@ function otherJson(words: string): { readonly [key: string]: Json } {
 
 /**
  * Does a rule send a packet of this namespace's own, whose source is not chosen yet, to
- * its table? (net/core/fib_rules.c fib_rule_match)
+ * its table? `ofPacket` is its TOS. (net/core/fib_rules.c fib_rule_match)
  */
 export function ruleMatches(
-  { not, from, to, fwmark, iif, other }: RulePlan,
+  { not, from, to, fwmark, iif, tos, other }: RulePlan,
   address: Ip4,
   mark: number,
+  ofPacket: number,
 ): boolean {
   if (other !== undefined) return false;
   const hit =
     (fwmark === undefined || ((mark ^ fwmark.value) & fwmark.mask) === 0) &&
     (from === undefined || contains(from, 0)) &&
     (to === undefined || contains(to, address)) &&
-    (iif === undefined || iif === 'lo');
+    (iif === undefined || iif === 'lo') &&
+    (tos === undefined || tos === (ofPacket & ROUTED_TOS));
   return hit !== not;
 }

@@ -213,6 +213,7 @@ function routeLine(row: Row): string[] {
 }
 
 const ROUTE_WORDS = [
+  ['tos', 'tos'],
   ['gateway', 'via'],
   ['dev', 'dev'],
   ['table', 'table'],
@@ -266,6 +267,7 @@ function ruleLine(row: Row): string[] {
     row.has('not') ? ' not' : '',
     ` from ${row.word('src') || 'all'}${row.has('srclen') ? `/${row.number('srclen')}` : ''}`,
     end('dst', 'dstlen', 'to'),
+    row.pair('tos', 'tos'),
     mark,
     row.pair('iif', 'iif'),
     row.pair('oif', 'oif'),

@@ -1,6 +1,8 @@
 /** `ip route`: what it lists and what it asks (ip/iproute.c do_iproute). */
 import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
+import { ROUTED_TOS } from '../tables/route-table.ts';
 import { type Prefix, tryIp4, tryPrefix } from '../wire/address.ts';
+import { tryDsfield } from './dsfield.ts';
 import type { IpFlags } from './ip-command.ts';
 import { printIpRoute, type RouteListing } from './ip-route.ts';
 import { routesJson } from './ip-route-json.ts';
@@ -72,6 +74,10 @@ function readFilter(ns: NamespacePlan, listing: Draft, words: string[]): void {
     case 'src':
       listing.source = value('an IPv4 address', tryIp4);
       return;
+    case 'tos':
+    case 'dsfield':
+      listing.tos = value('a TOS such as 0x10', tryDsfield);
+      return;
     case 'metric':
       listing.metric = value('a number', (t) => tryUnsigned(t, 2 ** 32 - 1));
       return;
@@ -96,13 +102,25 @@ function runGet(ns: NamespacePlan, argv: readonly string[], { json, pretty }: Ip
   const words = argv[0] === 'to' ? argv.slice(1) : argv;
   const address = tryIp4(words[0] ?? '');
   if (address === undefined) return refuse(`${where} get`, 'an IPv4 address', words[0]);
-  let mark = 0;
-  if (words[1] === 'mark') {
-    const text = words[2] ?? '';
-    mark = /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text) ? Number(text) : Number.NaN;
-    if (!(mark < 2 ** 32)) refuse(`${where} get`, 'a mark of 32 bits', words[2]);
-    if (words.length > 3) refuse(`${where} get`, 'no more words', words[3]);
-  } else if (words.length > 1) refuse(`${where} get`, 'only an address, or mark', words[1]);
-  const answer = json ? routeGetJson(ns, address, mark) : undefined;
-  return answer === undefined ? printRouteGet(ns, address, mark) : printJson(answer, pretty);
+  const { mark, tos } = readAsked(words.slice(1));
+  const answer = json ? routeGetJson(ns, address, mark, tos) : undefined;
+  return answer === undefined ? printRouteGet(ns, address, mark, tos) : printJson(answer, pretty);
+}
+
+/** What is to be asked besides an address: `mark 0x1`, `tos 0x10`. */
+function readAsked(words: string[]): { readonly mark: number; readonly tos: number } {
+  const asked = { mark: 0, tos: 0 };
+  while (words.length > 0) {
+    const word = words.shift();
+    const text = words.shift() ?? '';
+    if (word === 'mark') {
+      const isNumber = /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text);
+      asked.mark = isNumber ? Number(text) : Number.NaN;
+      if (!(asked.mark < 2 ** 32)) refuse(`${where} get`, 'a mark of 32 bits', text);
+    } else if (word === 'tos' || word === 'dsfield') {
+      // inet_rtm_getroute asks for these bits only.
+      asked.tos = (tryDsfield(text) ?? refuse(`${where} get`, 'a TOS', text)) & ROUTED_TOS;
+    } else refuse(`${where} get`, 'only an address, mark or tos', word);
+  }
+  return asked;
 }

@@ -3,9 +3,12 @@
  * the plan; packets take the compiled tables instead.
  */
 import { PodwireError } from '../errors.ts';
+import type { RouteExceptionPlan } from '../plan/path-mtu.ts';
 import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
+import { ROUTED_TOS } from '../tables/route-table.ts';
 import { contains, formatIp4, type Ip4, networkOf } from '../wire/address.ts';
 import { keptAddresses } from './device-address.ts';
+import { dsfieldName } from './dsfield.ts';
 import { tableRoutes } from './ip-route.ts';
 import { ruleMatches, rulesOf } from './ip-rule.ts';
 import type { Json } from './json.ts';
@@ -21,6 +24,8 @@ const REFUSED: { readonly [type in RoutePlan['type']]?: string } = {
 /** What the kernel answers: the words of iproute2, or its errno. */
 interface Answer {
   readonly type?: RoutePlan['type'];
+  /** The route's own, not what was asked for. */
+  readonly tos?: number;
   readonly via?: Ip4;
   readonly device: string;
   readonly table?: string;
@@ -36,13 +41,14 @@ interface Answer {
  * Two lines, or the one that iproute2 prints when the kernel refuses. Throws
  * ERR_USAGE where a multipath route wins: which hop then serves is a secret hash.
  */
-export function printRouteGet(ns: NamespacePlan, address: Ip4, mark = 0): string {
-  const answer = ask(ns, address, mark);
+export function printRouteGet(ns: NamespacePlan, address: Ip4, mark = 0, tos = 0): string {
+  const answer = ask(ns, address, mark, tos);
   if (typeof answer === 'string') return `RTNETLINK answers: ${answer}\n`;
-  const { type, via, device, table, source, cache, mtu, locked, expires } = answer;
+  const { type, tos: ofRoute, via, device, table, source, cache, mtu, locked, expires } = answer;
   const words = [
     ...(type === undefined ? [] : [type]),
     formatIp4(address),
+    ...(ofRoute === undefined ? [] : ['tos', dsfieldName(ofRoute)]),
     ...(via === undefined ? [] : ['via', formatIp4(via)]),
     'dev',
     device,
@@ -60,21 +66,22 @@ export function printRouteGet(ns: NamespacePlan, address: Ip4, mark = 0): string
 /** `ip route list cache`: the exceptions, each with the route it is one of (fib_dump_info_fnhe). */
 export const printRouteCache = (ns: NamespacePlan): string =>
   (ns.exceptions ?? [])
-    .map(({ destination }) => {
-      const [head = '', ...rest] = printRouteGet(ns, destination).split('\n');
+    .map(({ destination, tos = 0 }) => {
+      const [head = '', ...rest] = printRouteGet(ns, destination, 0, tos).split('\n');
       return [head.replace(/ src \S+| uid 0/g, ''), ...rest].join('\n');
     })
     .join('');
 
 /** `ip -j route get`; `undefined` where the kernel refuses, which is said in words only. */
-export function routeGetJson(ns: NamespacePlan, address: Ip4, mark = 0): Json | undefined {
-  const answer = ask(ns, address, mark);
+export function routeGetJson(ns: NamespacePlan, address: Ip4, mark = 0, tos = 0): Json | undefined {
+  const answer = ask(ns, address, mark, tos);
   if (typeof answer === 'string') return undefined;
-  const { type, via, device, table, source, cache, mtu, expires } = answer;
+  const { type, tos: ofRoute, via, device, table, source, cache, mtu, expires } = answer;
   return [
     {
       ...(type === undefined ? {} : { type }),
       dst: formatIp4(address),
+      ...(ofRoute === undefined ? {} : { tos: dsfieldName(ofRoute) }),
       ...(via === undefined ? {} : { gateway: formatIp4(via) }),
       dev: device,
       ...(table === undefined ? {} : { table }),
@@ -89,8 +96,8 @@ export function routeGetJson(ns: NamespacePlan, address: Ip4, mark = 0): Json | 
   ];
 }
 
-function ask(ns: NamespacePlan, address: Ip4, mark: number): Answer | string {
-  const route = lookUp(ns, address, mark);
+function ask(ns: NamespacePlan, address: Ip4, mark: number, tos: number): Answer | string {
+  const route = lookUp(ns, address, mark, tos);
   if (route === undefined) return 'Network is unreachable';
   const refused = REFUSED[route.type];
   if (refused !== undefined) return refused;
@@ -103,10 +110,11 @@ function ask(ns: NamespacePlan, address: Ip4, mark: number): Answer | string {
   const source = sourceOf(ns, route, address);
   const learned =
     route.type === 'unicast'
-      ? ns.exceptions?.find(({ destination }) => destination === address)
+      ? ns.exceptions?.find((one) => one.destination === address && isOf(one, route))
       : undefined;
   return {
     ...(route.type === 'unicast' ? {} : { type: route.type }),
+    ...(route.tos === undefined ? {} : { tos: route.tos }),
     ...(route.via === undefined ? {} : { via: route.via }),
     device: route.type === 'local' ? 'lo' : (route.device ?? deviceOf(ns, route)),
     ...(route.table === 'main' || merged ? {} : { table: tableName(route.table) }),
@@ -120,15 +128,19 @@ function ask(ns: NamespacePlan, address: Ip4, mark: number): Answer | string {
   };
 }
 
+const isOf = (exception: RouteExceptionPlan, { table, tos }: RoutePlan): boolean =>
+  exception.table === table && exception.tos === tos;
+
 /** Rule by rule; a throw route sends on to the next one. */
-function lookUp(ns: NamespacePlan, address: Ip4, mark: number): RoutePlan | undefined {
+function lookUp(ns: NamespacePlan, address: Ip4, mark: number, tos: number): RoutePlan | undefined {
   for (const rule of rulesOf(ns)) {
-    if (!ruleMatches(rule, address, mark)) continue;
+    if (!ruleMatches(rule, address, mark, tos)) continue;
     let best: RoutePlan | undefined;
     for (const route of tableRoutes(ns, rule.table === 'default' ? 253 : rule.table)) {
-      // Dump order has the lowest metric of a prefix first.
+      // Dump order has the lowest metric of a prefix first, and before it those with a TOS.
       const longer = route.destination.length > (best?.destination.length ?? -1);
-      if (longer && contains(route.destination, address)) best = route;
+      const fits = route.tos === undefined || route.tos === (tos & ROUTED_TOS);
+      if (longer && fits && contains(route.destination, address)) best = route;
     }
     if (best !== undefined && best.type !== 'throw') return best;
   }

@@ -5,6 +5,7 @@
 import { found, PodwireError } from '../errors.ts';
 import type { NextHop, RoutePlan, RouteType } from '../plan/plan.ts';
 import { tryIp4, tryPrefix } from '../wire/address.ts';
+import { tryDsfield } from './dsfield.ts';
 import { wordsOf, writtenLines } from './line-reader.ts';
 import { tryProtocol, tryTable, tryUnsigned } from './route-name.ts';
 
@@ -21,7 +22,7 @@ const TYPES: readonly string[] = [
 /** Types without a next hop (net/ipv4/fib_semantics.c fib_props: those with an error). */
 const ERRORS: readonly string[] = ['blackhole', 'unreachable', 'prohibit', 'throw'];
 
-const ROUTE_WORDS = 'via, dev, table, proto, scope, src, metric, onlink, mtu or nexthop';
+const ROUTE_WORDS = 'via, dev, tos, table, proto, scope, src, metric, onlink, mtu or nexthop';
 const HOP_WORDS = 'via, dev, weight, onlink or nexthop';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -150,6 +151,12 @@ function readRouteWord(cursor: Cursor, draft: RouteDraft, word: string): void {
     case 'metric':
       draft.metric = value(cursor, 'a number after metric', (t) => tryUnsigned(t, 2 ** 32 - 1));
       return;
+    case 'tos':
+    case 'dsfield': {
+      const tos = value(cursor, 'a TOS such as 0x10 after tos', tryDsfield);
+      if (tos !== 0) draft.tos = tos;
+      return;
+    }
     case 'mtu':
       draft.mtu = value(cursor, '1 to 65535 after mtu', (t) => tryCount(t, 65535));
       return;

@@ -1,6 +1,7 @@
 /** Reads `ip rule` (ip/iprule.c print_rule). */
 import type { RulePlan } from '../plan/plan.ts';
 import { networkOf, type Prefix, tryInterfaceAddress } from '../wire/address.ts';
+import { tryDsfield } from './dsfield.ts';
 import { type TextPlace, WordCursor, writtenLines } from './line-reader.ts';
 import { tryTable, tryUnsigned } from './route-name.ts';
 
@@ -28,6 +29,8 @@ function readRule(cursor: WordCursor): RulePlan {
     } else if (cursor.skip('iif')) {
       draft.iif = cursor.device('after iif');
       cursor.skip('[detached]');
+    } else if (cursor.skip('tos') || cursor.skip('dsfield')) {
+      draft.tos = cursor.value('a TOS such as 0x10', tryDsfield);
     } else if (OTHERS.has(cursor.peek ?? '')) {
       const word = cursor.next('a condition');
       other.push(`${word} ${cursor.next(`a value after ${word}`)}`);
@@ -45,7 +48,7 @@ function readRule(cursor: WordCursor): RulePlan {
 }
 
 /** Conditions that a plan keeps only to print them. */
-const OTHERS = new Set(['oif', 'uidrange', 'ipproto', 'sport', 'dport', 'tos', 'dsfield']);
+const OTHERS = new Set(['oif', 'uidrange', 'ipproto', 'sport', 'dport']);
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 

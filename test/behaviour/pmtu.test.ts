@@ -5,6 +5,7 @@ import { deleteLink, flushRouteCache, setLink } from '../../src/cluster/link-sta
 import { addRoute, removeRoute } from '../../src/cluster/table-edit.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { ClusterPlan, NamespacePlan, SegmentPlan } from '../../src/plan/plan.ts';
+import { rulesOf } from '../../src/text/ip-rule.ts';
 import { parseIp4, parseMac } from '../../src/wire/address.ts';
 import { address, device, lo, route } from '../text/namespace.ts';
 import {
@@ -268,7 +269,56 @@ describe('path MTU', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('PM05 exceptions in a table chosen by DSCP: rules by TOS are not modelled');
+  it('PM05 exceptions in a table chosen by DSCP, with and without ECN, ICMP and UDP', () => {
+    const base = diamond({ aR1: 2000, r1B: 1400, aR2: 2000, r2B: 1500 });
+    const steered = (ns: NamespacePlan): NamespacePlan => ({
+      ...ns,
+      rules: [{ priority: 100, not: false, tos: 0x04, table: 100 }, ...rulesOf({})],
+      routes: [
+        ...ns.routes,
+        { ...by('10.0.3.0/24', '10.0.2.9', 'r2'), table: 100 },
+        { ...by('10.0.4.0/24', '10.0.2.9', 'r2'), table: 100 },
+      ],
+    });
+    const namespaces = base.namespaces.map((ns) =>
+      ns.name === 'A'
+        ? steered(ns)
+        : ns.name === 'R2'
+          ? { ...ns, routes: [...ns.routes, by('10.0.3.0/24', '10.0.4.2', 'b')] }
+          : ns,
+    );
+    for (const [ecn, protocol] of [0, 1, 2, 3].flatMap(
+      (n) =>
+        [
+          [n, 'icmp'],
+          [n, 'udp'],
+        ] as const,
+    )) {
+      const cluster = Cluster.fromPlan({ ...base, namespaces });
+      const send = (tos: number, from: string) => {
+        const packet =
+          protocol === 'icmp'
+            ? echo(from, '10.0.3.2', 1800, { df: true, tos })
+            : [
+                { layer: 'ipv4' as const, src: from, dst: '10.0.3.2', df: true, tos },
+                { layer: 'udp' as const, srcPort: 1, dstPort: 2 },
+                { layer: 'payload' as const, bytes: Buffer.alloc(1800 - 28) },
+              ];
+        originate(cluster, 'A', packet);
+      };
+      send(0x04 | ecn, '10.0.2.1');
+      expect(lines(cluster, 'A', 'ip route get 10.0.3.2 tos 0x04')).toEqual([
+        '10.0.3.2 via 10.0.2.9 dev r2 table 100 src 10.0.2.1 uid 0',
+        'cache expires 600sec mtu 1500',
+      ]);
+      expect(cacheOf(cluster, '10.0.3.2')).toBe('cache');
+      send(ecn, '10.0.1.1');
+      expect(cacheOf(cluster, '10.0.3.2')).toBe('cache expires 600sec mtu 1400');
+      expect(lines(cluster, 'A', 'ip route get 10.0.3.2 tos 0x04')[1]).toContain('mtu 1500');
+      expect(dropsOf(cluster)).toEqual({ 'packet-too-big': 2 });
+      expectAccounted(cluster);
+    }
+  });
 
   it('PM06 a narrow leg under VXLAN without DF: outer fragments, and the inner packet whole', () => {
     const plan = clusterOf(lab(pool('vxlanMode: Always'))).plan;

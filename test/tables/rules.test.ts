@@ -1,7 +1,7 @@
 /** Rules and next hops against slow, obvious twins. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Fib } from '../../src/tables/fib.ts';
+import { RouteTable } from '../../src/tables/route-table.ts';
 import { RouteKind, Routes } from '../../src/tables/routes.ts';
 import { ANY_INPUT, lookupRules, type Rule } from '../../src/tables/rules.ts';
 
@@ -24,20 +24,21 @@ const every = {
   to: 0,
   toMask: 0,
   input: ANY_INPUT,
+  tos: 0,
 };
 
 /** Nodes' WireGuard set-up: `99: not from all fwmark 0x200000/0x200000 lookup 1`. */
 function encrypting() {
   const routes = new Routes<string>();
-  const [one, main] = [new Fib(), new Fib()];
+  const [one, main] = [new RouteTable(), new RouteTable()];
   const add = (
-    fib: Fib,
+    table: RouteTable,
     address: number,
     length: number,
     kind: RouteKind,
     origin: string,
   ): void => {
-    fib.insert(address, length, routes.addHops([{ ...hop(0, 1), kind }], origin));
+    table.insert(address, length, routes.addHops([{ ...hop(0, 1), kind }], origin));
   };
   add(one, 0x0a020000, 16, RouteKind.Unicast, 'wireguard');
   add(one, 0x0a022400, 24, RouteKind.Throw, 'throw');
@@ -91,6 +92,7 @@ describe('conditions of a rule', () => {
       from: fc.option(prefix),
       to: fc.option(prefix),
       input: fc.option(fc.integer({ min: -1, max: 1 })),
+      tos: fc.constantFrom(0, 0, 4, 0x10, 0x1c),
     });
     const cut = (value: number, length: number): number => Math.floor(value / 2 ** (32 - length));
     fc.assert(
@@ -101,11 +103,12 @@ describe('conditions of a rule', () => {
           mark: small,
           source: small,
           input: fc.integer({ min: -1, max: 1 }),
+          tos: fc.constantFrom(0, 1, 4, 0x10, 0x11, 0x50),
         }),
         (list, packet) => {
           const routes = new Routes<string>();
-          const rules = list.map(({ not, mark, from, to, input }, i): Rule => {
-            const table = new Fib();
+          const rules = list.map(({ not, mark, from, to, input, tos }, i): Rule => {
+            const table = new RouteTable();
             table.insert(0, 0, routes.addHops([hop(0, 1)], String(i)));
             const ends = (end: [number, number] | null) =>
               end === null ? [0, 0] : [end[0], end[1] === 0 ? 0 : -1 << (32 - end[1])];
@@ -120,15 +123,18 @@ describe('conditions of a rule', () => {
               to: toValue,
               toMask,
               input: input ?? ANY_INPUT,
+              tos,
               table,
             };
           });
-          const wanted = list.findIndex(({ not, mark, from, to, input }) => {
+          const wanted = list.findIndex(({ not, mark, from, to, input, tos }) => {
             const holds = [
               mark === null || mark === packet.mark,
               from === null || cut(from[0], from[1]) === cut(packet.source, from[1]),
               to === null || cut(to[0], to[1]) === cut(packet.to, to[1]),
               input === null || input === packet.input,
+              // Precedence (the upper three bits) and congestion marks do not count.
+              tos === 0 || tos === (packet.tos % 32) - (packet.tos % 4),
             ].every(Boolean);
             return holds !== not;
           });
@@ -139,6 +145,7 @@ describe('conditions of a rule', () => {
             packet.mark,
             packet.source,
             packet.input,
+            packet.tos,
           );
           expect(id < 0 ? -1 : Number(routes.origin(id))).toBe(wanted);
         },
