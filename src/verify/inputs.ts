@@ -18,6 +18,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { AnnouncedMss } from './announced-mss.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
+import { joinTrains, type Sent, type Train } from './trains.ts';
 
 export interface Input extends Moment {
   enter(): void;
@@ -205,7 +206,7 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
         const firsts = new Map<string, boolean>();
         const mac = macText(device);
         const mayTunnel = isNic(device) && (Math.max(node.vxlan, node.ipip) >= 0 || node.encrypts);
-        return [...openCapture(file)].flatMap(({ bytes, seconds, nanoseconds }) => {
+        const own = [...openCapture(file)].flatMap(({ bytes, seconds, nanoseconds }) => {
           const at = sentPacket(bytes, device.ethernet, mac, addresses);
           if (at < 0 || byHand.has(bytes.toString('hex'))) return [];
           const print = fingerprint(bytes, at);
@@ -217,19 +218,25 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
           if (ipv4.fragmentOffset(bytes, at) === 0) firsts.set(datagram, alone);
           if (idents.has(ident) || !(firsts.get(datagram) ?? alone)) return [];
           seen.add(key);
-          const packet = Buffer.from(bytes.subarray(at));
-          const longest = trainLength(packet, device, mss);
+          return [{ seconds, nanoseconds, packet: Buffer.from(bytes.subarray(at)) }];
+        });
+        return leaving(own, device, mss).map(({ seconds, nanoseconds, packet, longest }) => {
           const enter = (): void => cluster.originate(node, packet, 0, longest);
-          return [{ seconds, nanoseconds, enter }];
+          return { seconds, nanoseconds, enter };
         });
       });
     });
 }
 
-/** What a packet over its device's MTU or its peer's size is cut to; 0 where nothing is known. */
-function trainLength(packet: Buffer, device: Device, mss: AnnouncedMss): number {
-  const longest = mss.longest(packet, 0);
-  return device.checksumOffload && longest > 0 ? Math.min(longest, device.mtu) : 0;
+/** As the sockets handed them to the device: in trains, where those are cut before it or by it. */
+function leaving(own: readonly Sent[], device: Device, mss: AnnouncedMss): Train[] {
+  if (!device.checksumOffload) {
+    return device.receiveOffload ? joinTrains(own) : own.map((one) => ({ ...one, longest: 0 }));
+  }
+  return own.map((one) => {
+    const longest = mss.longest(one.packet, 0);
+    return { ...one, longest: Math.min(longest, device.mtu) };
+  });
 }
 
 /** Where the node's own packet starts in a frame it sent, inside IPIP too; -1 for another's. */

@@ -15,7 +15,7 @@ const BACK: Layer = { layer: 'ethernet', src: '52:54:00:85:ff:19', dst: '52:54:0
 
 /** A datagram for a host of the nodes' subnet, from there or masqueraded. */
 const datagram = (src: string, srcPort: number, text: string): Layer[] => [
-  { layer: 'ipv4', src, dst: '192.168.33.1', identification: 0x4101 },
+  { layer: 'ipv4', src, dst: '192.168.33.1', id: 0x4101 },
   { layer: 'udp', srcPort, dstPort: 9000 },
   { layer: 'payload', bytes: Buffer.from(text) },
 ];
