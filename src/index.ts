@@ -31,6 +31,8 @@ export {
 } from './frame/conversation.ts';
 export { type Dissection, type DissectOptions, dissect, type TunnelKeys } from './frame/dissect.ts';
 export type { ChecksumState, DissectedLayer, Layer } from './frame/layer.ts';
+export { FrameSeries, type SeriesTimes } from './frame/series.ts';
+export type { SeriesField } from './frame/series-field.ts';
 export { type DumpFile, readDumps } from './import/dump-file.ts';
 export { type Import, type ImportedPlan, importDumps, isImported } from './import/import-dumps.ts';
 export { type MissingFact, missingFor, type Question } from './import/missing-fact.ts';

@@ -10,15 +10,15 @@
 import { PodwireError } from '../errors.ts';
 import * as arp from '../wire/arp.ts';
 import { putU16 } from '../wire/bytes.ts';
-import { add, finish, fold, pseudoHeader } from '../wire/checksum.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
+import { checksumAt, coverageOf, putCoverage } from './checksum-coverage.ts';
 import { hexBytes, integer, type Spot, wrong } from './field-value.ts';
-import type { Layer, PayloadLayer, TcpLayer, UdpLayer } from './layer.ts';
+import type { Layer, PayloadLayer } from './layer.ts';
 import { type Part, putLayer } from './layer-writer.ts';
 import { encodeTcpOptions } from './tcp-options.ts';
 import { wireguardSize } from './wireguard-message.ts';
@@ -33,13 +33,26 @@ const TCP_START_LEN = 8;
  * Throws ERR_FRAME for values that fit no header field.
  */
 export function buildFrame(layers: readonly Layer[]): Buffer {
+  return buildParts(layers).bytes;
+}
+
+/** A frame and where its layers stand. */
+export interface BuiltFrame {
+  readonly bytes: Buffer;
+  readonly parts: readonly Part[];
+  /** Where trailers begin, else its length. */
+  readonly contentEnd: number;
+}
+
+/** As `buildFrame`. */
+export function buildParts(layers: readonly Layer[]): BuiltFrame {
   const parts = arrange(layers);
   const last = parts.at(-1);
   const b = Buffer.alloc(last === undefined ? 0 : last.at + last.size);
   const contentEnd = parts.find((part) => part.layer.layer === 'trailer')?.at ?? b.length;
   for (const [i, part] of parts.entries()) putLayer(b, part, parts[i + 1]?.layer, contentEnd);
   for (let i = parts.length - 1; i >= 0; i--) putChecksum(b, parts[i]!, parts[i - 1], contentEnd);
-  return b;
+  return { bytes: b, parts, contentEnd };
 }
 
 function arrange(layers: readonly Layer[]): Part[] {
@@ -123,50 +136,10 @@ function headerSize(layer: Layer, spot: Spot): number {
 }
 
 function putChecksum(b: Buffer, part: Part, before: Part | undefined, end: number): void {
-  const { layer, spot, at, size } = part;
-  switch (layer.layer) {
-    case 'ipv4':
-      putU16(b, at + ipv4.field.checksum, 0);
-      putU16(
-        b,
-        at + ipv4.field.checksum,
-        integer(spot, 'checksum', layer.checksum, 0xffff, finish(add(0, b, at, size))),
-      );
-      return;
-    case 'icmp': {
-      const sum = finish(add(0, b, at, end - at));
-      const value = integer(spot, 'checksum', layer.checksum, 0xffff, sum);
-      putU16(b, at + icmp.field.checksum, value);
-      return;
-    }
-    case 'udp':
-      putU16(b, at + udp.field.checksum, transportChecksum(b, layer, part, before, end));
-      return;
-    case 'tcp':
-      putU16(b, at + tcp.field.checksum, transportChecksum(b, layer, part, before, end));
+  const { layer, spot } = part;
+  const coverage = coverageOf(b, part, before, end);
+  if (coverage !== undefined) putCoverage(b, coverage);
+  else if ('checksum' in layer) {
+    putU16(b, checksumAt(part)!, integer(spot, 'checksum', layer.checksum, 0xffff));
   }
-}
-
-function transportChecksum(
-  b: Buffer,
-  layer: UdpLayer | TcpLayer,
-  { spot, at }: Part,
-  before: Part | undefined,
-  end: number,
-): number {
-  const { checksum } = layer;
-  if (checksum !== undefined && checksum !== 'partial') {
-    return integer(spot, 'checksum', checksum, 0xffff);
-  }
-  if (before?.layer.layer !== 'ipv4') {
-    throw wrong(spot, 'place', 'an ipv4 layer before it, or a checksum', before?.layer.layer);
-  }
-  const isUdp = layer.layer === 'udp';
-  // A given UDP length may lie; the sum takes it as the receiver would, within the frame.
-  const claimed = isUdp ? udp.length(b, at) : end - at;
-  const protocol = isUdp ? ipv4.PROTO_UDP : ipv4.PROTO_TCP;
-  const pseudo = pseudoHeader(b, before.at + ipv4.field.source, protocol, claimed);
-  if (checksum === 'partial') return fold(pseudo);
-  const sum = finish(add(pseudo, b, at, Math.min(claimed, end - at)));
-  return isUdp && sum === 0 ? 0xffff : sum;
 }

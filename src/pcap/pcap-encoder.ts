@@ -6,6 +6,7 @@ export class PcapEncoder implements RecordEncoder {
   readonly name = 'pcap';
   readonly head: Buffer = Buffer.alloc(FILE_HEADER_LEN);
   readonly maxSeconds: number = MAX_U32;
+  readonly perSecond: number | undefined;
   readonly #little: boolean;
   readonly #scale: number;
 
@@ -13,6 +14,7 @@ export class PcapEncoder implements RecordEncoder {
     putFileHeader(this.head, 0, capture);
     this.#little = !capture.bigEndian;
     this.#scale = capture.nanosecond ? 1 : 1000;
+    this.perSecond = this.#little ? 1_000_000_000 / this.#scale : undefined;
   }
 
   prepare(captured: number): number {

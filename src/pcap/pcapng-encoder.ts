@@ -31,6 +31,7 @@ export class PcapngEncoder implements RecordEncoder {
   readonly name = 'pcapng';
   readonly head: Buffer;
   readonly maxSeconds: number = MAX_TICK_SECONDS;
+  readonly perSecond = undefined;
   readonly #little: boolean;
   readonly #unit: number;
   readonly #scale: number;

@@ -11,6 +11,8 @@ export interface RecordEncoder {
   readonly head: Buffer;
   /** The last second whose times can be written. */
   readonly maxSeconds: number;
+  /** Units of the fraction in a second, where records are those of a little-endian pcap. */
+  readonly perSecond: number | undefined;
 
   /** Bytes of the record that the next `put` writes. */
   prepare(captured: number, comment: string): number;

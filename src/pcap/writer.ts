@@ -16,6 +16,16 @@ import type { NewCapture, RecordEncoder } from './record-encoder.ts';
 
 const BATCH_LEN = 256 * 1024;
 
+/** Of a writer whose records are made elsewhere: whole, little-endian, of a classic capture. */
+interface PlainRecords {
+  /** Units of the fraction in a second. */
+  readonly perSecond: number;
+  /** Takes `count` records that stand back to back. Throws ERR_FILE as `write`. */
+  readonly append: (records: Buffer, count: number) => void;
+}
+
+let plainOf: (writer: CaptureWriter, length: number) => PlainRecords | undefined;
+
 export interface WriterOptions {
   /** Unless told, `pcapng` for a path that ends in .pcapng, else `pcap`. */
   readonly format?: 'pcap' | 'pcapng';
@@ -133,6 +143,24 @@ export class CaptureWriter {
     this.#batched++;
   }
 
+  static {
+    plainOf = (writer, length) => {
+      const { perSecond } = writer.#encoder;
+      if (perSecond === undefined || length > writer.#snapLength) return undefined;
+      return { perSecond, append: (records, count) => writer.#append(records, count) };
+    };
+  }
+
+  #append(records: Buffer, count: number): void {
+    if (this.#ended) this.#refuse();
+    if (this.#output.closedByReader) return;
+    if (this.#fill + records.length > this.#buffer.length) this.#makeRoom(records.length);
+    records.copy(this.#buffer, this.#fill);
+    this.#fill += records.length;
+    this.#count += count;
+    this.#batched += count;
+  }
+
   /**
    * Adds what opens the protocols of packets after it: `text` in the format of
    * Wireshark's wg.keylog. Throws ERR_USAGE in a pcap, which has no place for it.
@@ -214,6 +242,10 @@ export class CaptureWriter {
     );
   }
 }
+
+/** Undefined where the writer's records look otherwise, or packets of `length` bytes would be cut. */
+export const plainRecords = (writer: CaptureWriter, length: number): PlainRecords | undefined =>
+  plainOf(writer, length);
 
 const usage = (where: string, expected: string, value: unknown): PodwireError =>
   new PodwireError('ERR_USAGE', `${where}: expected ${expected}, found ${found(value)}`);

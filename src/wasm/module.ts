@@ -36,6 +36,10 @@ interface Kernels {
      */
     sum(at: number, length: number): number;
   };
+  series: {
+    /** Runs the program at address 0 (frame/series-program.ts): `count` records from `out` on. */
+    records(out: number, count: number): void;
+  };
 }
 
 /** The kernels of that name over a memory; null where this machine cannot run them. */
