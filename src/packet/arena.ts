@@ -6,9 +6,10 @@
  *   0                     SMALL_BYTES                      ARENA_BYTES
  *   | small slots, 2 KiB   | large slots, 64 KiB + room     |
  *
- * A WebAssembly memory, so that kernels compiled to WebAssembly can share it.
+ * A WebAssembly memory: kernels compiled to WebAssembly work on packets where they lie.
  */
-import { makeMemory } from '../wasm/module.ts';
+import { kernel, makeMemory } from '../wasm/module.ts';
+import { useKernel } from '../wire/checksum.ts';
 
 /** In front of an entering frame: VXLAN needs 50 bytes, so a tunnel in a tunnel fits. */
 export const HEADROOM = 128;
@@ -26,6 +27,25 @@ const memory = makeMemory(SMALL_BYTES + LARGE_SLOT * LARGE_COUNT);
 
 /** Every packet slot lies in this Buffer. */
 export const bytes: Buffer = Buffer.from(memory.buffer);
+
+const sums = kernel('checksum', memory);
+if (sums !== null) useKernel(bytes, sums.sum);
+
+const view = new DataView(memory.buffer);
+
+/** 32 bits from an offset of the arena, signed, big-endian: one load, where `i32` of wire/bytes.ts has four. */
+export const word = (at: number): number => view.getInt32(at);
+
+/** 16 bits, unsigned. */
+export const half = (at: number): number => view.getUint16(at);
+
+export function putWord(at: number, value: number): void {
+  view.setInt32(at, value);
+}
+
+export function putHalf(at: number, value: number): void {
+  view.setUint16(at, value);
+}
 
 /** First byte of a slot; large slots are numbered after the small ones. */
 export const slotStart = (slot: number): number =>

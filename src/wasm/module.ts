@@ -32,7 +32,7 @@ interface Kernels {
   checksum: {
     /**
      * The folded sum (RFC 1071) of the big-endian 16-bit words in `length` bytes from `at`,
-     * at most 512 KiB. Nothing checks that they lie in the memory: it traps.
+     * at most 256 KiB. Nothing checks that they lie in the memory: it traps.
      */
     sum(at: number, length: number): number;
   };

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { bytes as arena, slotStart } from '../../src/packet/arena.ts';
 import { add, finish, fold, pseudoHeader, replaceWord } from '../../src/wire/checksum.ts';
 
 /** The sum of 16-bit words modulo 65535, by long division: the slow twin. */
@@ -29,6 +30,21 @@ describe('checksum', () => {
         expect(fold(sum)).toBe(slowSum(Buffer.from(drawn)));
         expect(finish(sum)).toBe(0xffff - slowSum(Buffer.from(drawn)));
       }),
+    );
+  });
+
+  it('equals the slow twin where a kernel takes it: in the memory of packets', () => {
+    const long = fc.uint8Array({ minLength: 60, maxLength: 1600 });
+    fc.assert(
+      fc.property(long, fc.nat(17), fc.nat(0xffff), (drawn, at, before) => {
+        const start = slotStart(3) + at;
+        arena.fill(0x5a, start, start + drawn.length + 20);
+        arena.set(drawn, start);
+        const sum = fold(add(before, arena, start, drawn.length));
+        const first = Buffer.from([before >>> 8, before & 0xff]);
+        expect(sum).toBe(slowSum(Buffer.concat([first, drawn])));
+      }),
+      { numRuns: 1000 },
     );
   });
 
