@@ -5,16 +5,15 @@
  * more to it (options, fragments, ICMP, broken sums) has no key.
  */
 import { Drop } from '../drop.ts';
-import { bytes } from '../packet/arena.ts';
+import { bytes, half, word } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
-import { i32, u16 } from '../wire/bytes.ts';
+import { add, fold, halves } from '../wire/checksum.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
 import type { Device } from './device.ts';
-import { mix } from './flow-hash.ts';
 import type { Node } from './node.ts';
 import { Room } from './room.ts';
 
@@ -23,6 +22,9 @@ const MAX_WORDS = 18;
 
 /** Version 4 without options. */
 const PLAIN_HEADER = 0x45;
+
+/** 2^32 divided by the golden ratio. */
+const GOLDEN = 0x9e3779b1;
 
 export class FlowKey {
   readonly words: Int32Array = new Int32Array(MAX_WORDS);
@@ -42,8 +44,8 @@ export class FlowKey {
       at = this.frame(at, p.tail, false);
       if (at < 0) return false;
     }
-    if (!this.packet(node, at, p.tail)) return false;
-    this.packetLength = ipv4.totalLength(bytes, at);
+    this.packetLength = this.packet(node, at, p.tail);
+    if (this.packetLength === 0) return false;
     // Only IpInput cuts what stands behind the packet; a link still counts it.
     if (room === Room.Transmit && this.packetLength !== p.tail - at) return false;
     this.seal();
@@ -64,77 +66,93 @@ export class FlowKey {
   private seal(): void {
     const { words, length } = this;
     let hash = length;
-    for (let i = 0; i < length; i++) hash = mix(hash, words[i]!);
+    for (let i = 0; i < length; i++) {
+      hash = Math.imul(hash ^ words[i]!, GOLDEN);
+      hash ^= hash >>> 15;
+    }
     this.hash = hash;
   }
 
   /** An Ethernet header; where IPv4 begins behind it, or -1. A tunnel looks at the source, too. */
   private frame(at: number, end: number, inTunnel: boolean): number {
-    if (end - at < ethernet.HEADER_LEN || ethernet.type(bytes, at) !== ethernet.TYPE_IPV4) {
-      return -1;
-    }
-    this.push(i32(bytes, at));
+    if (end - at < ethernet.HEADER_LEN) return -1;
+    if (half(at + ethernet.field.type) !== ethernet.TYPE_IPV4) return -1;
+    this.push(word(at));
     if (inTunnel) {
-      this.push(i32(bytes, at + 4));
-      this.push(i32(bytes, at + 8));
-    } else this.push(u16(bytes, at + 4));
+      this.push(word(at + 4));
+      this.push(word(at + 8));
+    } else this.push(half(at + 4));
     return at + ethernet.HEADER_LEN;
   }
 
-  private packet(node: Node, l3: number, end: number): boolean {
-    if (!this.header(l3, end)) return false;
+  /** Its length, or 0 for one without a key. */
+  private packet(node: Node, l3: number, end: number): number {
+    const length = this.header(l3, end);
+    if (length === 0) return 0;
     const l4 = l3 + ipv4.HEADER_LEN;
-    const over = l3 + ipv4.totalLength(bytes, l3);
+    const over = l3 + length;
     const protocol = ipv4.protocol(bytes, l3);
-    if (protocol === ipv4.PROTO_IPIP) return this.inner(l4, over);
-    if (!this.message(l3, l4, over, protocol)) return false;
+    if (protocol === ipv4.PROTO_IPIP) return this.inner(l4, over) ? length : 0;
+    if (!this.message(l3, l4, over, protocol)) return 0;
     const tunnel = node.vxlan < 0 ? undefined : node.devices[node.vxlan];
-    if (protocol !== ipv4.PROTO_UDP || udp.destinationPort(bytes, l4) !== tunnel?.port) return true;
+    if (protocol !== ipv4.PROTO_UDP || udp.destinationPort(bytes, l4) !== tunnel?.port) {
+      return length;
+    }
     const header = l4 + udp.HEADER_LEN;
-    if (vxlan.check(bytes, header, over) !== Drop.None) return false;
+    if (vxlan.check(bytes, header, over) !== Drop.None) return 0;
     this.push(vxlan.vni(bytes, header));
     const inside = this.frame(header + vxlan.HEADER_LEN, over, true);
-    return inside >= 0 && this.inner(inside, over);
+    return inside >= 0 && this.inner(inside, over) ? length : 0;
   }
 
   /** One tunnel deep; a packet with two has no key. */
   private inner(l3: number, end: number): boolean {
-    if (!this.header(l3, end)) return false;
+    const length = this.header(l3, end);
     const protocol = ipv4.protocol(bytes, l3);
-    const over = l3 + ipv4.totalLength(bytes, l3);
-    return this.message(l3, l3 + ipv4.HEADER_LEN, over, protocol);
+    return length > 0 && this.message(l3, l3 + ipv4.HEADER_LEN, l3 + length, protocol);
   }
 
-  private header(l3: number, end: number): boolean {
-    if (ipv4.check(bytes, l3, end) !== Drop.None || bytes[l3] !== PLAIN_HEADER) return false;
-    if ((u16(bytes, l3 + ipv4.field.flagsOffset) & ~ipv4.FLAG_DF) !== 0) return false;
-    if (!ipv4.checksumOk(bytes, l3)) return false;
-    const df = ipv4.dontFragment(bytes, l3) ? 1 : 0;
-    this.push(
-      (ipv4.protocol(bytes, l3) << 24) |
-        (ipv4.ttl(bytes, l3) << 16) |
-        (ipv4.tos(bytes, l3) << 8) |
-        df,
-    );
-    this.push(ipv4.source(bytes, l3));
-    this.push(ipv4.destination(bytes, l3));
-    return true;
+  /** The packet's length by a header without options or fault, which is no fragment's; else 0. */
+  private header(l3: number, end: number): number {
+    if (end - l3 < ipv4.HEADER_LEN) return 0;
+    const first = word(l3);
+    const second = word(l3 + ipv4.field.identification);
+    const third = word(l3 + ipv4.field.ttl);
+    const source = word(l3 + ipv4.field.source);
+    const destination = word(l3 + ipv4.field.destination);
+    const length = first & 0xffff;
+    if (first >>> 24 !== PLAIN_HEADER || length < ipv4.HEADER_LEN || length > end - l3) return 0;
+    if ((second & 0xffff & ~ipv4.FLAG_DF) !== 0) return 0;
+    const sum = halves(first) + halves(second) + halves(third);
+    if (fold(sum + halves(source) + halves(destination)) !== 0xffff) return 0;
+    // TTL and protocol, TOS, DF.
+    this.push((third & ~0xffff) | ((first >>> 8) & 0xff00) | (second & ipv4.FLAG_DF ? 1 : 0));
+    this.push(source);
+    this.push(destination);
+    return length;
   }
 
   /** Ports, and a sum that is right: connection tracking looks at it. */
   private message(l3: number, l4: number, end: number, protocol: number): boolean {
-    const addresses = l3 + ipv4.field.source;
     if (protocol === ipv4.PROTO_TCP) {
       if (tcp.check(bytes, l4, end) !== Drop.None) return false;
       const flags = tcp.flags(bytes, l4);
       // What begins or ends a connection changes its state.
       if ((flags & (tcp.ACK | tcp.URG | tcp.SYN | tcp.FIN | tcp.RST)) !== tcp.ACK) return false;
       this.push(flags);
-      this.push(i32(bytes, l4));
-      return tcp.checksumOk(bytes, l4, end - l4, addresses);
+      this.push(word(l4));
+      return isSummed(l3, l4, end, protocol);
     }
     if (protocol !== ipv4.PROTO_UDP || udp.check(bytes, l4, end) !== Drop.None) return false;
-    this.push(i32(bytes, l4));
-    return udp.length(bytes, l4) === end - l4 && udp.checksumOk(bytes, l4, addresses);
+    this.push(word(l4));
+    if (udp.length(bytes, l4) !== end - l4) return false;
+    return udp.checksum(bytes, l4) === 0 || isSummed(l3, l4, end, protocol);
   }
+}
+
+function isSummed(l3: number, l4: number, end: number, protocol: number): boolean {
+  const addresses =
+    halves(word(l3 + ipv4.field.source)) + halves(word(l3 + ipv4.field.destination));
+  const length = end - l4;
+  return fold(add(addresses + protocol + length, bytes, l4, length)) === 0xffff;
 }

@@ -32,17 +32,30 @@ export class Identifications {
 
   /** Never 0, which the kernel keeps for packets that need no identification. */
   next(source: number, destination: number, protocol: number): number {
+    return this.take(this.counter(source, destination, protocol));
+  }
+
+  /** Which counter packets of this triple have: its number, for `take`. */
+  counter(source: number, destination: number, protocol: number): number {
     for (let i = 0; i < this.declared.length; i++) {
       const d = this.declared[i]!;
       if (d.source !== source || d.destination !== destination || d.protocol !== protocol) continue;
-      const id = d.next;
-      d.next = (id + 1) & 0xffff;
-      return id;
+      return BUCKETS + i;
+    }
+    return mix(mix(mix(this.seed, source), destination), protocol) & (BUCKETS - 1);
+  }
+
+  /** The next identification of a counter. */
+  take(counter: number): number {
+    if (counter >= BUCKETS) {
+      const d = this.declared[counter - BUCKETS]!;
+      const declared = d.next;
+      d.next = (declared + 1) & 0xffff;
+      return declared;
     }
     this.buckets ??= this.start();
-    const bucket = mix(mix(mix(this.seed, source), destination), protocol) & (BUCKETS - 1);
-    const id = this.buckets[bucket]! || 1;
-    this.buckets[bucket] = id + 1;
+    const id = this.buckets[counter]! || 1;
+    this.buckets[counter] = id + 1;
     return id;
   }
 

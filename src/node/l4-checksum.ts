@@ -18,28 +18,6 @@ export function completeChecksum(p: Packet): void {
   else if (protocol === ipv4.PROTO_UDP) udp.fillChecksum(bytes, l4, addresses);
 }
 
-/**
- * The same for the UDP header of a tunnel, around a packet at `inner` whose own
- * checksum is known to be right: what lies under that need not be summed again,
- * it comes to the complement of its pseudo-header (lco_csum).
- */
-export function completeAround(p: Packet, inner: number): void {
-  const l4 = inner + ipv4.headerLength(bytes, inner);
-  const field = checksumField(inner, p.tail);
-  if (field < 0 || u16(bytes, field) === 0) {
-    completeChecksum(p);
-    return;
-  }
-  p.partial = false;
-  const outer = p.partialAt + ipv4.headerLength(bytes, p.partialAt);
-  putU16(bytes, outer + udp.field.checksum, 0);
-  const addresses = p.partialAt + ipv4.field.source;
-  const pseudo = checksum.pseudoHeader(bytes, addresses, ipv4.PROTO_UDP, p.tail - outer);
-  const rest = pseudoSum(inner, p.tail) ^ 0xffff;
-  const sum = checksum.finish(checksum.add(pseudo + rest, bytes, outer, l4 - outer));
-  putU16(bytes, outer + udp.field.checksum, sum || 0xffff);
-}
-
 /** Leaves only the pseudo-header sum, folded and not complemented: CHECKSUM_PARTIAL. */
 export function leaveChecksum(p: Packet): void {
   const field = checksumField(p.l3, p.tail);
@@ -78,8 +56,8 @@ export function isUnfinished(l3: number, end: number): boolean {
   return field >= 0 && u16(bytes, field) === pseudoSum(l3, end);
 }
 
-/** Where the L4 checksum stands; -1 where there is none to leave to anybody. */
-function checksumField(l3: number, end: number): number {
+/** Where the L4 checksum of the packet at `l3` stands; -1 where there is none to leave to anybody. */
+export function checksumField(l3: number, end: number): number {
   const l4 = l3 + ipv4.headerLength(bytes, l3);
   const protocol = ipv4.protocol(bytes, l3);
   if (protocol !== ipv4.PROTO_TCP && protocol !== ipv4.PROTO_UDP) return -1;

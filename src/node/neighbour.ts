@@ -59,10 +59,15 @@ export function neighbour(node: Node, p: Packet): Next {
 }
 
 /** Whether an entry answers, and needs no verifying at this time. */
-export function isFresh(node: Node, id: number, milliseconds: number): boolean {
+export const isFresh = (node: Node, id: number, milliseconds: number): boolean =>
+  milliseconds <= freshUntil(node, id);
+
+/** The last millisecond at which an entry answers without being verified, if nothing happens to it. */
+export function freshUntil(node: Node, id: number): number {
   const state = node.neighbours.state(id);
-  if (!isValid(state) || state === Nud.Stale) return false;
-  return state !== Nud.Reachable || milliseconds - node.neighbours.confirmedAt(id) <= REACHABLE_MS;
+  if (!isValid(state) || state === Nud.Stale) return Number.NEGATIVE_INFINITY;
+  if (state !== Nud.Reachable) return Number.POSITIVE_INFINITY;
+  return node.neighbours.confirmedAt(id) + REACHABLE_MS;
 }
 
 /** An old entry is used at once, and verified later: neigh_event_send, neigh_timer_handler. */

@@ -3,11 +3,10 @@
  * packet for which something happened that the next one may not meet alike (a
  * connection begun, an address asked for, an ICMP error, a draw) leaves none.
  */
-import { bytes } from '../packet/arena.ts';
+import { bytes, word } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import { i32 } from '../wire/bytes.ts';
 import * as ethernet from '../wire/ethernet.ts';
-import { outerTos } from '../wire/ipip.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
@@ -17,6 +16,7 @@ import { isFresh } from './neighbour.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
 import { Act, type NeighbourGuard, Step, Tape, type Tracked } from './tape.ts';
+import { VxlanShell } from './vxlan-shell.ts';
 import type { RoomWatch } from './walk.ts';
 
 export class TapeRecorder implements RoomWatch {
@@ -39,6 +39,8 @@ export class TapeRecorder implements RoomWatch {
   private mark = 0;
   private route = -1;
   private tos = 0;
+  /** The last tunnel entered. */
+  private shell: VxlanShell | null = null;
   private fresh = false;
 
   enter(node: Node, p: Packet, room: Room): void {
@@ -57,8 +59,7 @@ export class TapeRecorder implements RoomWatch {
       this.destination = ipv4.destination(bytes, p.l3);
       this.ports = portsOf(p.l3);
     }
-    if (room === Room.VxlanOut) this.tos = ipv4.tos(bytes, p.data + ethernet.HEADER_LEN);
-    else if (room === Room.VxlanIn || room === Room.IpipIn) this.tos = innerTos(p, room);
+    if (room === Room.VxlanIn || room === Room.IpipIn) this.tos = innerTos(p, room);
     else if (room === Room.Neighbour) this.fresh = isKnown(node, p);
   }
 
@@ -116,18 +117,12 @@ export class TapeRecorder implements RoomWatch {
         this.resolved(node, p);
         break;
       case Room.Transmit:
+        this.add(Act.Leave, node, p.output);
         // Only the outer header of VXLAN is ever unfinished here: nothing enters unfinished.
-        this.add(Act.Leave, node, p.output, this.partial && !p.partial ? VXLAN_INNER : 0);
+        if (this.partial && !p.partial) this.shell?.finishSums();
         break;
       case Room.VxlanOut:
-        this.add(
-          Act.VxlanOut,
-          node,
-          p.tunnel,
-          node.fdb.destination(p.noteA),
-          outerTos(this.tos),
-          p.noteB,
-        );
+        this.wrapped(node, p);
         break;
       case Room.IpipOut:
         this.add(Act.IpipOut, node, p.tunnel, p.noteA, p.noteB, this.route);
@@ -178,10 +173,22 @@ export class TapeRecorder implements RoomWatch {
     this.connections.push(tracked);
   }
 
+  private wrapped(node: Node, p: Packet): void {
+    // In a tunnel already, whose sums are not finished.
+    this.spoilt ||= this.partial;
+    const device = node.devices[p.tunnel]!;
+    this.shell = new VxlanShell(p.l3, node.identifications);
+    this.steps.push(new Step(Act.VxlanOut, node, device, 0, 0, 0, undefined, this.shell));
+  }
+
   private rewritten(node: Node, p: Packet): void {
     const ports = portsOf(p.l3);
     const source = ipv4.source(bytes, p.l3);
     const destination = ipv4.destination(bytes, p.l3);
+    const changed =
+      source !== this.source || destination !== this.destination || ports !== this.ports;
+    // The sums of a shell are those of the headers it was made from.
+    if (changed && p.partial) this.spoilt = true;
     if (source !== this.source || ports >>> 16 !== this.ports >>> 16) {
       this.add(Act.Rewrite, node, p.output, Manip.Source, source, ports >>> 16);
     }
@@ -193,7 +200,7 @@ export class TapeRecorder implements RoomWatch {
   private resolved(node: Node, p: Packet): void {
     const high = ethernet.destinationHigh(bytes, p.data);
     const low = ethernet.destinationLow(bytes, p.data);
-    this.add(Act.Frame, node, p.output, high, low);
+    this.add(Act.Frame, node, p.output, word(p.data), word(p.data + 4), word(p.data + 8));
     // A broadcast is copied on its link, and an entry that was just made or verified is none to trust.
     this.spoilt ||= p.noteB === 1 || !this.fresh;
     if (this.spoilt) return;

@@ -5,7 +5,7 @@
  * and holds while nothing it rests on has changed; it does each byte of the work,
  * looks nothing up and decides nothing.
  */
-import { bytes } from '../packet/arena.ts';
+import { bytes, putHalf, putWord } from '../packet/arena.ts';
 import { FrameType, type Packet } from '../packet/packet.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -13,12 +13,11 @@ import * as udp from '../wire/udp.ts';
 import type { Connection } from './connection.ts';
 import type { Conntrack } from './conntrack.ts';
 import type { Device } from './device.ts';
-import { completeAround } from './l4-checksum.ts';
 import { type Manip, rewrite } from './l4-rewrite.ts';
-import { isFresh } from './neighbour.ts';
+import { freshUntil } from './neighbour.ts';
 import type { Node } from './node.ts';
 import { learnWay, wrap as wrapIpip } from './tunnel-ipip.ts';
-import { wrap as wrapVxlan } from './tunnel-vxlan.ts';
+import type { VxlanShell } from './vxlan-shell.ts';
 
 export const Act = {
   /** A frame on a device, `a` bytes of link header come off. */
@@ -31,11 +30,11 @@ export const Act = {
   Rewrite: 3,
   /** A router's hop: one off the TTL. */
   Hop: 4,
-  /** A link header to the MAC `a`, `b`. */
+  /** A link header, both MACs as the words `a`, `b` and `c`. */
   Frame: 5,
-  /** Onto the device; `a` not 0: first a tunnel's checksum is finished, around the packet `a` bytes on. */
+  /** Onto the device. */
   Leave: 6,
-  /** Into VXLAN: remote VTEP `a`, TOS `b`, source port `c`. */
+  /** Into VXLAN, with the headers of `shell`. */
   VxlanOut: 7,
   /** Out of it: `a` bytes of headers come off. */
   VxlanIn: 8,
@@ -57,8 +56,18 @@ export class Step {
   readonly conntrack: Conntrack | null;
   readonly id: number;
   readonly direction: number;
+  readonly shell: VxlanShell | null;
 
-  constructor(act: Act, node: Node, device: Device, a = 0, b = 0, c = 0, tracked?: Tracked) {
+  constructor(
+    act: Act,
+    node: Node,
+    device: Device,
+    a = 0,
+    b = 0,
+    c = 0,
+    tracked?: Tracked,
+    shell?: VxlanShell,
+  ) {
     this.act = act;
     this.node = node;
     this.device = device;
@@ -68,6 +77,7 @@ export class Step {
     this.conntrack = tracked?.conntrack ?? null;
     this.id = tracked?.id ?? -1;
     this.direction = tracked?.direction ?? 0;
+    this.shell = shell ?? null;
   }
 }
 
@@ -102,6 +112,9 @@ export class Tape {
   private readonly versions: Int32Array;
   private readonly connections: readonly Tracked[];
   private readonly neighbours: readonly NeighbourGuard[];
+  /** Of the nodes' neighbour tables, when those were looked at last; and how long they then were good for. */
+  private readonly changes: Int32Array;
+  private until = Number.NEGATIVE_INFINITY;
 
   constructor(parts: {
     key: Int32Array;
@@ -120,16 +133,29 @@ export class Tape {
     this.versions = Int32Array.from(parts.nodes, ({ version }) => version);
     this.connections = parts.connections;
     this.neighbours = parts.neighbours;
+    this.changes = new Int32Array(parts.nodes.length);
   }
 
   /** Whether the rooms would do just this again, at this virtual time. */
   holds(ticks: number, milliseconds: number): boolean {
-    const { nodes, versions, connections, neighbours } = this;
-    for (let i = 0; i < nodes.length; i++) if (nodes[i]!.version !== versions[i]) return false;
+    const { nodes, versions, changes, connections } = this;
+    let known = milliseconds <= this.until;
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i]!;
+      if (node.version !== versions[i]) return false;
+      known &&= node.neighbours.changes === changes[i];
+    }
     for (let i = 0; i < connections.length; i++) {
       const { conntrack, connection, id, replied } = connections[i]!;
       if (!conntrack.isAlive(id, connection, ticks) || connection.replied !== replied) return false;
     }
+    return known || this.meetsNeighbours(milliseconds);
+  }
+
+  /** Whether the neighbours still are what they were; if so, that is kept. */
+  private meetsNeighbours(milliseconds: number): boolean {
+    const { nodes, neighbours } = this;
+    let until = Number.POSITIVE_INFINITY;
     for (let i = 0; i < neighbours.length; i++) {
       const n = neighbours[i]!;
       const table = n.node.neighbours;
@@ -138,12 +164,15 @@ export class Tape {
         table.macLow(n.id) !== n.macLow ||
         table.macHigh(n.id) !== n.macHigh ||
         table.address(n.id) !== n.address ||
-        table.device(n.id) !== n.device ||
-        !isFresh(n.node, n.id, milliseconds)
+        table.device(n.id) !== n.device
       ) {
         return false;
       }
+      until = Math.min(until, freshUntil(n.node, n.id));
     }
+    if (milliseconds > until) return false;
+    this.until = until;
+    for (let i = 0; i < nodes.length; i++) this.changes[i] = nodes[i]!.neighbours.changes;
     return true;
   }
 
@@ -176,17 +205,18 @@ export class Tape {
           ipv4.decrementTtl(bytes, p.l3);
           break;
         case Act.Frame: {
-          const { macHigh, macLow } = device;
           const at = p.push(ethernet.HEADER_LEN);
-          ethernet.emit(bytes, at, step.a, step.b, macHigh, macLow, ethernet.TYPE_IPV4);
+          putWord(at, step.a);
+          putWord(at + 4, step.b);
+          putWord(at + 8, step.c);
+          putHalf(at + ethernet.field.type, ethernet.TYPE_IPV4);
           break;
         }
         case Act.Leave:
-          if (step.a > 0) completeAround(p, p.partialAt + step.a);
           if (device.tap !== null) device.tap.see(step.node, device, p, true);
           break;
         case Act.VxlanOut:
-          p.l3 = wrapVxlan(step.node, p, device, step.a, step.b, step.c);
+          step.shell!.wrap(p);
           break;
         case Act.VxlanIn: {
           const udpAt = p.l3 + ipv4.HEADER_LEN;

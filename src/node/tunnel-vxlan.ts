@@ -59,7 +59,7 @@ export function vxlanOut(node: Node, p: Packet): Next {
 }
 
 /** Writes the outer headers in front of the frame; where the IPv4 header stands. */
-export function wrap(
+function wrap(
   node: Node,
   p: Packet,
   device: Device,

@@ -23,6 +23,8 @@ export type Nud = (typeof Nud)[keyof typeof Nud];
 export const isValid = (state: number): boolean => state >= Nud.Reachable && state !== Nud.Failed;
 
 export class Neighbours<Waiting extends { next: Waiting | null }> {
+  /** Goes up with each change of an entry, its age included. */
+  changes = 0;
   private readonly index = new PairIndex();
   private readonly free: number[] = [];
   private ids = 0;
@@ -46,6 +48,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
   /** Adds or replaces MAC and state; the id. Waiting packets stay queued. */
   set(device: number, address: number, high: number, low: number, state: Nud): number {
     let id = this.find(device, address);
+    this.changes++;
     if (id < 0) {
       id = this.free.pop() ?? this.ids++;
       if (id >= this.states.length) this.grow();
@@ -70,6 +73,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     const id = this.find(device, address);
     if (id < 0) return null;
     const waiting = this.unpark(id);
+    this.changes++;
     this.index.delete(device, address | 0);
     this.states[id] = Nud.None;
     this.free.push(id);
@@ -84,11 +88,13 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
 
   setState(id: number, state: Nud): void {
     this.states[id] = state;
+    this.changes++;
   }
 
   /** When the neighbour was last heard of, ms of virtual time; never: it does not age. */
   confirm(id: number, milliseconds: number): void {
     this.confirmed[id] = milliseconds;
+    this.changes++;
   }
 
   confirmedAt(id: number): number {

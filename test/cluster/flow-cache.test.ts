@@ -30,7 +30,7 @@ const SERVICE = '10.96.0.10';
 const OUTSIDE = '203.0.113.9';
 
 /** Two nodes in two subnets and one more, a service with two endpoints, a policy on pod c. */
-const yaml = (mode: string, nat: boolean): string => `
+const yaml = (mode: string, nat: boolean, offload = false): string => `
 apiVersion: projectcalico.org/v3
 kind: IPPool
 metadata: {name: pods}
@@ -58,6 +58,11 @@ spec:
   ingress:
   - {action: Deny, protocol: UDP, destination: {ports: [7]}}
   - {action: Allow}
+---
+apiVersion: podwire/v1
+kind: FreeInputs
+metadata: {name: lab}
+spec: {checksumOffload: [${offload ? '{node: n1, device: eth0}, {node: n3, device: eth0}' : ''}]}
 `;
 
 const MODES = [
@@ -86,6 +91,8 @@ interface Packet extends Flow {
   /** TCP sequence number: as it should be, or far out of the window. */
   readonly seq: number;
   readonly broken: boolean;
+  /** UDP without a checksum. */
+  readonly unsummed?: boolean;
   /** Bytes behind the IPv4 packet. */
   readonly padding: number;
   readonly repeat: number;
@@ -118,6 +125,7 @@ const packetOf = (flows: readonly Flow[]): fc.Arbitrary<Event> =>
       flags: mostly('.', 'P.', 'S', 'S.', 'F.', 'R'),
       seq: mostly(1000, 9_000_000, 4_000_000_000),
       broken: mostly(false, true),
+      unsummed: mostly(false, true),
       padding: mostly(0, 6),
       repeat: fc.integer({ min: 1, max: 4 }),
     })
@@ -141,6 +149,9 @@ const events: fc.Arbitrary<Event[]> = fc
     ),
   );
 
+/** Of the checksum in a UDP header behind Ethernet and IPv4. */
+const UDP_CHECKSUM = 14 + 20 + 6;
+
 function frameOf(p: Packet): Buffer {
   const here = POD_IPS[p.from]!;
   const ip: Layer = {
@@ -158,6 +169,7 @@ function frameOf(p: Packet): Buffer {
     l4,
     { layer: 'payload', bytes: new Uint8Array(p.size).fill(p.size) },
   ]);
+  if (p.unsummed === true && !p.tcp) frame.writeUInt16BE(0, UDP_CHECKSUM);
   if (p.broken) frame[frame.length - 1]! ^= 0x55;
   return Buffer.concat([frame, Buffer.alloc(p.padding, 0xaa)]);
 }
@@ -252,10 +264,11 @@ describe('a cluster that remembers flows', () => {
       fc.property(
         fc.constantFrom(...MODES),
         fc.boolean(),
+        fc.boolean(),
         fc.constantFrom('warm' as const, 'cold' as const),
         events,
-        (mode, nat, neighbours, drawn) => {
-          const [quick, slow] = pairOf(yaml(mode, nat), neighbours);
+        (mode, nat, offload, neighbours, drawn) => {
+          const [quick, slow] = pairOf(yaml(mode, nat, offload), neighbours);
           for (const e of drawn) {
             quick.play(e);
             slow.play(e);
