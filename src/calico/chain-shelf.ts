@@ -1,10 +1,11 @@
 /** Chains of policies and profiles, made once each however many endpoints ask them. */
-import type { ChainPlan, IpSetPlan, NetfilterTable } from '../plan/netfilter.ts';
+import type { ChainPlan, IpSetPlan, NetfilterRule, NetfilterTable } from '../plan/netfilter.ts';
 import type { Policy } from './network-policy.ts';
 import { chainName, type Direction, rulesChain, type SetChain } from './policy-chains.ts';
 import type { Selection } from './policy-selection.ts';
 import type { PolicySets } from './policy-sets.ts';
 import type { Profile } from './profile.ts';
+import { REJECT, type RuleStyle } from './rule-style.ts';
 import type { Tier } from './tier.ts';
 
 const PREFIXES = {
@@ -20,9 +21,12 @@ export class ChainShelf {
   /** The same chains for other tables, by `table name`. */
   private readonly moved = new Map<string, ChainPlan>();
   private readonly sets: PolicySets;
+  /** Of the Felix whose chains these are. */
+  readonly style: RuleStyle;
 
-  constructor(sets: PolicySets) {
+  constructor(sets: PolicySets, style: RuleStyle) {
     this.sets = sets;
+    this.style = style;
   }
 
   /** What one node takes from the shelf. */
@@ -33,14 +37,16 @@ export class ChainShelf {
   policy(policy: Policy, direction: Direction): string {
     const name = chainName(PREFIXES[direction].policy, `${policy.tier}/${keyOf(policy)}`);
     return this.once(name, () =>
-      rulesChain(name, policy.label, direction, policy[direction] ?? [], this.sets),
+      rulesChain(name, policy.label, direction, policy[direction] ?? [], this.sets, this.style),
     );
   }
 
   profile(profile: Profile, direction: Direction): string {
     const name = chainName(PREFIXES[direction].profile, profile.name);
     const owner = `profile ${profile.name}`;
-    return this.once(name, () => rulesChain(name, owner, direction, profile[direction], this.sets));
+    return this.once(name, () =>
+      rulesChain(name, owner, direction, profile[direction], this.sets, this.style),
+    );
   }
 
   private once(name: string, make: () => SetChain): string {
@@ -53,7 +59,8 @@ export class ChainShelf {
     const made = this.made.get(name)!;
     if (made.chain.table === table) return made;
     const key = `${table} ${name}`;
-    const chain = this.moved.get(key) ?? { ...made.chain, table };
+    const rules = made.chain.rules.map(dropping);
+    const chain = this.moved.get(key) ?? { ...made.chain, table, rules };
     this.moved.set(key, chain);
     return { chain, sets: made.sets };
   }
@@ -66,6 +73,10 @@ export class Taken {
 
   constructor(shelf: ChainShelf) {
     this.shelf = shelf;
+  }
+
+  get style(): RuleStyle {
+    return this.shelf.style;
   }
 
   /** Names of the chains of a selection in one direction. */
@@ -97,6 +108,12 @@ export class Taken {
     return { chains: taken.map(({ chain }) => chain), sets: [...sets.values()] };
   }
 }
+
+/** Only the table filter can reject (xt_REJECT's own table). */
+const dropping = (rule: NetfilterRule): NetfilterRule =>
+  rule.target.kind === 'reject'
+    ? { ...rule, target: { kind: 'drop' }, text: rule.text.replace(`-j ${REJECT}`, '-j DROP') }
+    : rule;
 
 const keyOf = ({ namespace, name }: Policy): string =>
   `${namespace === undefined ? '' : `${namespace}/`}${name}`;

@@ -21,6 +21,7 @@ import { felixNetfilterOf } from './netfilter-rules.ts';
 import { type Flavour, flavourOf, type Release, releaseOf } from './release.ts';
 import { connectedRoutes, ownRoutes, podRoutes, staticRoutes } from './routes.ts';
 import { serviceRanges } from './service-advertisement.ts';
+import { vxlanHosts } from './tunnel-hosts.ts';
 import { buildFabric, type Fabric } from './underlay.ts';
 import { type Vtep, vtepsOf } from './vteps.ts';
 import {
@@ -69,12 +70,12 @@ export function planCluster(
   const blocks = groupBy(addressing.blocks, (block) => block.node);
   const vteps = vtepsOf(nodes, addressing, fabric);
   const fdb = [...vteps].sort((a, b) => a.fdb.mac - b.fdb.mac);
-  const felixRules = felixNetfilterOf(
-    manifest.pools,
-    [...fabric.nodes.values()].map(({ own }) => own.address),
+  const felixRules = felixNetfilterOf({
+    pools: manifest.pools,
+    hosts: [...fabric.nodes.values()].map(({ own }) => own.address),
     flavour,
-    serviceRanges(manifest.bgp.configuration),
-  );
+    services: serviceRanges(manifest.bgp.configuration),
+  });
   const overKubeProxy = kubeProxyOver(manifest, assumptions);
   const policy = endpointChainsOf(
     manifest,
@@ -212,6 +213,11 @@ function planNode(
   const hasVtep = tunnels.vxlan.has(name);
   const others = (list: readonly Vtep[]): readonly Vtep[] =>
     hasVtep ? list.filter((vtep) => vtep.name !== name) : [];
+  const rulesOfAll = overKubeProxy(
+    felixRules(own, felix, policy(name, own, pods, felix)),
+    proxyNode(node, at.own.address),
+    felix.chainInsertMode,
+  );
   return withLists(
     {
       name,
@@ -235,10 +241,12 @@ function planNode(
       fdb: () => others(fdb).map((vtep) => vtep.fdb),
     },
     {
-      netfilter: overKubeProxy(
-        felixRules(own, felix, policy(name, own, pods)),
-        proxyNode(node, at.own.address),
-      ),
+      netfilter: usesEncapsulation(manifest.pools, 'vxlan')
+        ? {
+            ...rulesOfAll,
+            sets: [...rulesOfAll.sets, vxlanHosts(name, vteps, felix.externalNodesList)],
+          }
+        : rulesOfAll,
       ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),
     },
   );

@@ -3,7 +3,7 @@
  * the end (felix/rules endpoints.go endpointIptablesChain). A tier or profile that
  * allows a packet marks it and returns, since another endpoint may have its say as well.
  */
-import { ACCEPT_MARK, PASS_MARK } from './policy-chains.ts';
+import { type AllowAction, cleared, marked, type RuleStyle } from './rule-style.ts';
 import type { Tier } from './tier.ts';
 
 /**
@@ -19,8 +19,11 @@ export interface EndpointChain {
   readonly stage: ChainStage;
   /** Chain to jump to before all policies. */
   readonly failsafe?: string;
+  readonly style: RuleStyle;
   /** What is known already: accepted here and now, or by a mark and a return. */
-  readonly known: 'ACCEPT' | 'RETURN';
+  readonly known: AllowAction;
+  /** What becomes of packets that nobody allowed. */
+  readonly deny: RuleStyle['filterDeny'];
   /** Tiers with policies of its direction, and their chains. */
   readonly tiers: readonly { readonly tier: Tier; readonly chains: readonly string[] }[];
   /** Chains of profiles. */
@@ -30,22 +33,23 @@ export interface EndpointChain {
 }
 
 export function endpointLines(chain: EndpointChain): readonly string[] {
-  const { name, place, stage, failsafe, tiers, profiles, open } = chain;
-  const accepted = `-A ${name} -m mark --mark ${ACCEPT_MARK} -j RETURN`;
-  const undecided = `-m mark --mark ${cleared(PASS_MARK)}`;
-  const drop = (why: string): string => `-m comment --comment "${why} (${place})" -j DROP`;
+  const { name, place, stage, failsafe, tiers, profiles, open, deny } = chain;
+  const { accept, pass } = chain.style.marks;
+  const accepted = `-A ${name} -m mark --mark ${marked(accept)} -j RETURN`;
+  const undecided = `-m mark --mark ${cleared(pass)}`;
+  const drop = (why: string): string => `-m comment --comment "${why} (${place})" -j ${deny}`;
   const drops = stage === 'normal' || stage === 'forward';
   return [
     `:${name} - [0:0]`,
     ...(stage === 'untracked' ? [] : connectionLines(chain)),
     ...(failsafe === undefined ? [] : [`-A ${name} -j ${failsafe}`]),
-    `-A ${name} -j MARK --set-xmark ${cleared(ACCEPT_MARK)}`,
+    `-A ${name} -j MARK --set-xmark ${cleared(accept)}`,
     ...tiers.flatMap(({ tier, chains }) => [
-      `-A ${name} -j MARK --set-xmark ${cleared(PASS_MARK)}`,
+      `-A ${name} -j MARK --set-xmark ${cleared(pass)}`,
       ...chains.flatMap((one) => [
         `-A ${name} ${undecided} -j ${one}`,
         ...(stage === 'untracked'
-          ? [`-A ${name} -m mark --mark ${ACCEPT_MARK} -j CT --notrack`]
+          ? [`-A ${name} -m mark --mark ${marked(accept)} -j CT --notrack`]
           : []),
         accepted,
       ]),
@@ -54,7 +58,7 @@ export function endpointLines(chain: EndpointChain): readonly string[] {
         : [`-A ${name} ${undecided} ${drop(`no policy of tier ${tier.name} allowed it`)}`]),
     ]),
     ...(stage === 'forward' && open
-      ? [`-A ${name} -j MARK --set-xmark ${ACCEPT_MARK}`, `-A ${name} -j RETURN`]
+      ? [`-A ${name} -j MARK --set-xmark ${marked(accept)}`, `-A ${name} -j RETURN`]
       : []),
     ...(stage === 'normal'
       ? [
@@ -66,12 +70,11 @@ export function endpointLines(chain: EndpointChain): readonly string[] {
 }
 
 /** What belongs to a connection was decided about when that began. */
-const connectionLines = ({ name, known }: EndpointChain): readonly string[] => [
-  ...(known === 'RETURN'
-    ? [`-A ${name} -m conntrack --ctstate RELATED,ESTABLISHED -j MARK --set-xmark ${ACCEPT_MARK}`]
-    : []),
-  `-A ${name} -m conntrack --ctstate RELATED,ESTABLISHED -j ${known}`,
-  `-A ${name} -m conntrack --ctstate INVALID -j DROP`,
-];
-
-const cleared = (mark: string): string => `0x0/${mark.split('/')[1]}`;
+function connectionLines({ name, known, deny, style }: EndpointChain): readonly string[] {
+  const belongs = `-A ${name} -m conntrack --ctstate RELATED,ESTABLISHED`;
+  return [
+    ...(known === 'RETURN' ? [`${belongs} -j MARK --set-xmark ${marked(style.marks.accept)}`] : []),
+    `${belongs} -j ${known}`,
+    ...(style.deniesInvalid ? [`-A ${name} -m conntrack --ctstate INVALID -j ${deny}`] : []),
+  ];
+}

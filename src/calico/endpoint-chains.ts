@@ -8,6 +8,7 @@ import type { DevicePlan } from '../plan/plan.ts';
 import type { Ip4 } from '../wire/address.ts';
 import { ChainShelf, type Taken } from './chain-shelf.ts';
 import { endpointLines } from './endpoint-chain.ts';
+import type { FelixSettings } from './felix-configuration.ts';
 import { hostChains, hostsByDevice } from './host-chains.ts';
 import { DEFAULT_ALLOW, EVERY_DEVICE, type HostEndpoint } from './host-endpoint.ts';
 import type { Manifest } from './manifest.ts';
@@ -19,6 +20,7 @@ import { keep, type Selection, selectorOf } from './policy-selection.ts';
 import { PolicySets } from './policy-sets.ts';
 import { openProfile, type Profile } from './profile.ts';
 import type { Flavour } from './release.ts';
+import { type RuleStyle, ruleStyle } from './rule-style.ts';
 import type { ServiceEndpoint, ServiceEndpoints } from './service-resource.ts';
 import type { Workload } from './workload.ts';
 
@@ -36,6 +38,7 @@ export type EndpointRulesOf = (
   node: string,
   devices: readonly Pick<DevicePlan, 'name' | 'addresses'>[],
   pods: readonly Workload[],
+  felix: FelixSettings,
 ) => EndpointRules | undefined;
 
 const PREFIXES = { ingress: 'cali-tw-', egress: 'cali-fw-' } as const;
@@ -47,11 +50,12 @@ export function endpointChainsOf(
   { workloads, namespaces, policy, bgp, ignored, nodes }: Manifest,
   hosts: readonly HostEndpoint[],
   addresses: ReadonlyMap<string, Ip4>,
-  { forwardByDirection, adminPolicies }: Pick<Flavour, 'forwardByDirection' | 'adminPolicies'>,
+  flavour: Pick<Flavour, 'forwardByDirection' | 'adminPolicies' | 'markDrop'>,
   assumptions: string[],
 ): EndpointRulesOf {
   const { profiles, accounts, sets: networkSets, tiers } = policy;
-  const late = adminPolicies ? [] : policy.policies.filter(isAdmin);
+  const { forwardByDirection } = flavour;
+  const late = flavour.adminPolicies ? [] : policy.policies.filter(isAdmin);
   const policies = late.length === 0 ? policy.policies : policy.policies.filter(not(isAdmin));
   notePolicies(policy.staged, late, ignored, assumptions);
   noteHosts(hosts, new Set(nodes.map(({ name }) => name)), assumptions);
@@ -71,7 +75,16 @@ export function endpointChainsOf(
   };
   const parties = partiesOf(sources);
   const select = selectorOf(tiers, policies);
-  const shelf = new ChainShelf(new PolicySets(parties.all, membersOf(bgp.endpoints)));
+  const sets = new PolicySets(parties.all, membersOf(bgp.endpoints));
+  // Nodes whose Felix writes alike share their chains.
+  const shelves = new Map<string, ChainShelf>();
+  const shelfOf = (felix: FelixSettings): ChainShelf => {
+    const style = ruleStyle(felix, flavour);
+    const key = JSON.stringify(style);
+    const shelf = shelves.get(key) ?? new ChainShelf(sets, style);
+    shelves.set(key, shelf);
+    return shelf;
+  };
 
   const selections = new Map<string, Selection>();
   const foreign: string[] = [];
@@ -89,11 +102,11 @@ export function endpointChainsOf(
   const known = (names: readonly string[]): readonly Profile[] =>
     names.flatMap((name) => profileOf(profiles, name) ?? []);
 
-  return (node, devices, pods) => {
+  return (node, devices, pods, felix) => {
     const own = hosts.filter((host) => host.node === node);
     const open = pods.every((pod) => isOpen(pod) && selections.get(pod.key)!.length === 0);
     if (open && own.length === 0) return undefined;
-    const taken = shelf.take();
+    const taken = shelfOf(felix).take();
     const chains: ChainPlan[] = [];
     if (!open) chains.push(...podChains({ pods, selections, known, taken }));
     if (own.length > 0) {
@@ -110,8 +123,9 @@ export function endpointChainsOf(
       chains.push(...hostChains(input, taken));
       noteUntracked(own, selectionOf, assumptions);
     }
-    const { chains: asked, sets } = taken.plan;
-    return { plan: { chains: [...chains, ...asked], sets }, pods: !open, hosts: own.length > 0 };
+    const { chains: asked, sets: used } = taken.plan;
+    const plan = { chains: [...chains, ...asked], sets: used };
+    return { plan, pods: !open, hosts: own.length > 0 };
   };
 }
 
@@ -134,18 +148,20 @@ function podChains({ pods, selections, known, taken }: PodInput): readonly Chain
         name: PREFIXES[direction] + pod.device,
         place: `${direction} of ${pod.key}`,
         stage: 'normal',
-        known: 'ACCEPT',
+        style: taken.style,
+        known: taken.style.filterAllow,
+        deny: taken.style.filterDeny,
         tiers: taken.tiers('filter', selections.get(pod.key)!, direction),
         profiles: taken.profiles('filter', known(profilesOf(pod)), direction),
         open: false,
       }),
     ),
   );
-  return parseChains([...dispatchLines(pods), ...lines]);
+  return parseChains([...dispatchLines(pods, taken.style), ...lines]);
 }
 
 /** Which device belongs to which pod; Felix spreads it over chains by the letters of the names. */
-function dispatchLines(pods: readonly Workload[]): readonly string[] {
+function dispatchLines(pods: readonly Workload[], { filterDeny }: RuleStyle): readonly string[] {
   const devices = pods.map((pod) => pod.device).filter((device) => WORKLOAD_DEVICE.test(device));
   const chain = (name: string, flag: string, prefix: string): string[] => [
     `:${name} - [0:0]`,
@@ -153,7 +169,7 @@ function dispatchLines(pods: readonly Workload[]): readonly string[] {
       const device = pod.device;
       return devices.includes(device) ? [`-A ${name} ${flag} ${device} -g ${prefix}${device}`] : [];
     }),
-    `-A ${name} -m comment --comment "no pod is known on this device" -j DROP`,
+    `-A ${name} -m comment --comment "no pod is known on this device" -j ${filterDeny}`,
   ];
   return [
     ...chain('cali-from-wl-dispatch', '-i', PREFIXES.egress),

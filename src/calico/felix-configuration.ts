@@ -46,6 +46,15 @@ export interface FelixSettings {
   /** Ports of hosts that no policy closes; absent: Felix's own. */
   readonly failsafeInboundHostPorts?: readonly FailsafePort[];
   readonly failsafeOutboundHostPorts?: readonly FailsafePort[];
+  /** Whether Felix's jumps stand before or after everybody else's rules. */
+  readonly chainInsertMode?: ChainInsertMode;
+  /** What becomes of packets that policies allow; Return leaves the last word to rules of others. */
+  readonly iptablesFilterAllowAction?: AllowedAction;
+  readonly iptablesMangleAllowAction?: AllowedAction;
+  readonly iptablesFilterDenyAction?: DeniedAction;
+  /** Bits of the packet mark that are Felix's. */
+  readonly iptablesMarkMask?: number;
+  readonly disableConntrackInvalidCheck?: boolean;
 }
 
 export interface PortSpan {
@@ -56,6 +65,9 @@ export interface PortSpan {
 export type NatExclusions = 'IPPoolsOnly' | 'IPPoolsAndHostIPs';
 export type ServiceLoop = 'Drop' | 'Reject' | 'Disabled';
 export type EndpointToHostAction = 'Drop' | 'Return' | 'Accept';
+export type ChainInsertMode = 'Insert' | 'Append';
+export type AllowedAction = 'Accept' | 'Return';
+export type DeniedAction = 'Drop' | 'Reject';
 
 export interface FelixConfiguration {
   readonly name: string;
@@ -100,6 +112,24 @@ function devicePattern(at: Field): string {
   throw at.refuse('a device, or the beginning of its name and +');
 }
 
+/** A word in any case, as Felix takes those of its rules. */
+const word =
+  <T extends string>(...words: readonly T[]) =>
+  (at: Field): T => {
+    const text = at.isText ? at.text().toLowerCase() : '';
+    return words.find((one) => one.toLowerCase() === text) ?? at.choice(words);
+  };
+
+/** Felix takes its bits of the mark from it, and needs so many. */
+const MARK_BITS = 8;
+
+function markMask(at: Field): number {
+  const mask = at.integer(0, 0xffffffff);
+  const bits = mask.toString(2).replaceAll('0', '').length;
+  if (bits < MARK_BITS) throw at.refuse(`a mask with ${MARK_BITS} bits or more`);
+  return mask;
+}
+
 type Readers = { readonly [K in keyof FelixSettings]-?: (at: Field) => FelixSettings[K] };
 
 const READERS: Readers = {
@@ -119,19 +149,24 @@ const READERS: Readers = {
   deviceRouteSourceAddress: (at) => at.ip4(),
   programClusterRoutes: (at) =>
     at.choice<ClusterRoutes>(['Enabled', 'Disabled', 'EnabledIPIPOnly']),
-  defaultEndpointToHostAction: (at) =>
-    at.choice<EndpointToHostAction>(['Drop', 'Return', 'Accept']),
+  defaultEndpointToHostAction: word<EndpointToHostAction>('Drop', 'Return', 'Accept'),
   allowVXLANPacketsFromWorkloads: (at) => at.boolean(),
   allowIPIPPacketsFromWorkloads: (at) => at.boolean(),
   natPortRange: portSpan,
   natOutgoingAddress: (at) => at.ip4(),
   iptablesNATOutgoingInterfaceFilter: devicePattern,
-  natOutgoingExclusions: (at) => at.choice<NatExclusions>(['IPPoolsOnly', 'IPPoolsAndHostIPs']),
+  natOutgoingExclusions: word<NatExclusions>('IPPoolsOnly', 'IPPoolsAndHostIPs'),
   externalNodesList: (at) =>
     at.items().flatMap((f) => (f.text().includes(':') ? [] : [networkOf(f.interfaceAddress())])),
-  serviceLoopPrevention: (at) => at.choice<ServiceLoop>(['Drop', 'Reject', 'Disabled']),
+  serviceLoopPrevention: word<ServiceLoop>('Drop', 'Reject', 'Disabled'),
   failsafeInboundHostPorts: readFailsafes,
   failsafeOutboundHostPorts: readFailsafes,
+  chainInsertMode: word<ChainInsertMode>('Insert', 'Append'),
+  iptablesFilterAllowAction: word<AllowedAction>('Accept', 'Return'),
+  iptablesMangleAllowAction: word<AllowedAction>('Accept', 'Return'),
+  iptablesFilterDenyAction: word<DeniedAction>('Drop', 'Reject'),
+  iptablesMarkMask: markMask,
+  disableConntrackInvalidCheck: (at) => at.boolean(),
 };
 
 /** Says nothing about packets. */

@@ -12,6 +12,7 @@ import { compareNames } from './names.ts';
 import { chainName, type Direction, parseChains } from './policy-chains.ts';
 import { keep, type Selection } from './policy-selection.ts';
 import type { Profile } from './profile.ts';
+import type { AllowAction, RuleStyle } from './rule-style.ts';
 
 /** Where Felix keeps the host endpoint of all interfaces: too long for a real one's name. */
 const ALL_DEVICES = 'any-interface-at-all';
@@ -136,6 +137,7 @@ function chainOf(
     stage === 'forward' ? policy.stage === 'normal' && policy.onForward : policy.stage === stage,
   );
   const tiers = taken.tiers(table, asked, direction);
+  const { style } = taken;
   const forwarded = stage === 'forward' ? 'forwarded ' : '';
   const failsafe = direction === 'ingress' ? 'cali-failsafe-in' : 'cali-failsafe-out';
   return {
@@ -143,9 +145,16 @@ function chainOf(
     place: `${forwarded}${direction} of host endpoint ${host.name}`,
     stage,
     ...(stage === 'forward' ? {} : { failsafe }),
-    known: kind === 'mangle out' ? 'RETURN' : 'ACCEPT',
+    style,
+    known: knownIn(kind, style),
+    deny: table === 'filter' ? style.filterDeny : 'DROP',
     tiers,
     profiles: stage === 'normal' ? taken.profiles(table, profiles, direction) : [],
     open: (forwardByDirection ? tiers : asked).length === 0,
   };
+}
+
+function knownIn(kind: Kind, { filterAllow, mangleAllow }: RuleStyle): AllowAction {
+  if (kind === 'mangle out') return 'RETURN';
+  return kind === 'mangle in' ? mangleAllow : filterAllow;
 }

@@ -3,8 +3,8 @@
  * chains of the endpoints are asked, table by table, and what is let through before.
  */
 import { type FailsafePorts, failsafeLines } from './failsafe-port.ts';
-import { ACCEPT_MARK } from './policy-chains.ts';
-import type { Flavour } from './release.ts';
+import { cleared, marked, type RuleStyle } from './rule-style.ts';
+import { IPIP_HOSTS, VXLAN_HOSTS } from './tunnel-hosts.ts';
 
 /** Lines for a node with host endpoints, by the place where they belong. */
 export interface HostLines {
@@ -31,29 +31,26 @@ export const NO_HOST_LINES: HostLines = {
   appended: [],
 };
 
-interface Input extends Pick<Flavour, 'workloadMark' | 'packetMarks'> {
-  readonly vxlanPort: number;
-  /** Where WireGuard's own packets are let through; absent: it is off. */
+interface Input {
+  readonly style: RuleStyle;
+  /** Where VXLAN's packets are let through, and whether IPIP's are; absent: there is no such pool. */
+  readonly vxlanPort: number | undefined;
+  readonly ipip: boolean;
+  /** The same of WireGuard; absent: it is off. */
   readonly wireguardPort: number | undefined;
   readonly failsafes: FailsafePorts;
 }
 
-const hex = (mark: number): string => `0x${mark.toString(16)}`;
-
-/** Accepted by a table before, or by the host endpoint just asked. */
-const accepted = (chain: string, how = 'ACCEPT'): string =>
-  `-A ${chain} -m mark --mark ${ACCEPT_MARK} -j ${how}`;
-
-export function hostLines({
-  workloadMark,
-  packetMarks,
-  vxlanPort,
-  wireguardPort,
-  failsafes,
-}: Input): HostLines {
+export function hostLines(input: Input): HostLines {
+  const { style, failsafes } = input;
+  const { marks, filterAllow, mangleAllow } = style;
+  const acceptMark = marked(marks.accept);
   const clear = (chain: string): string =>
-    `-A ${chain} -j MARK --set-xmark 0x0/${hex(packetMarks)}`;
-  const forwarded = hex(packetMarks & ~ACCEPT_BIT);
+    `-A ${chain} -j MARK --set-xmark ${cleared(marks.decisions)}`;
+  /** Accepted by a table before, or by the host endpoint just asked. */
+  const accepted = (chain: string, how: string): string =>
+    `-A ${chain} -m mark --mark ${acceptMark} -j ${how}`;
+  const undecided = cleared((marks.decisions & ~marks.accept) >>> 0);
   return {
     rawFirst: [
       ...failsafeLines('raw', failsafes),
@@ -62,9 +59,9 @@ export function hostLines({
       '-A cali-OUTPUT -j cali-to-host-endpoint',
     ],
     rawLast: [
-      `-A cali-PREROUTING -m mark --mark 0x0/${hex(workloadMark)} -j cali-from-host-endpoint`,
-      accepted('cali-PREROUTING'),
-      accepted('cali-OUTPUT'),
+      `-A cali-PREROUTING -m mark --mark ${cleared(marks.workload)} -j cali-from-host-endpoint`,
+      accepted('cali-PREROUTING', 'ACCEPT'),
+      accepted('cali-OUTPUT', 'ACCEPT'),
     ],
     mangle: [
       '*mangle',
@@ -78,10 +75,10 @@ export function hostLines({
       ':cali-POSTROUTING - [0:0]',
       '-A PREROUTING -j cali-PREROUTING',
       '-A POSTROUTING -j cali-POSTROUTING',
-      '-A cali-PREROUTING -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
-      accepted('cali-PREROUTING'),
+      `-A cali-PREROUTING -m conntrack --ctstate RELATED,ESTABLISHED -j ${mangleAllow}`,
+      accepted('cali-PREROUTING', mangleAllow),
       '-A cali-PREROUTING -j cali-from-host-endpoint',
-      accepted('cali-PREROUTING'),
+      accepted('cali-PREROUTING', mangleAllow),
       // Forwarded packets bear the mark: what is asked here is for those of the host itself.
       accepted('cali-POSTROUTING', 'RETURN'),
       clear('cali-POSTROUTING'),
@@ -93,33 +90,48 @@ export function hostLines({
       ...failsafeLines('filter', failsafes),
       ':cali-OUTPUT - [0:0]',
       '-A OUTPUT -j cali-OUTPUT',
-      accepted('cali-OUTPUT'),
+      accepted('cali-OUTPUT', filterAllow),
       '-A cali-OUTPUT -o cali+ -j RETURN',
-      '-A cali-OUTPUT -p ipencap -m set --match-set cali40all-hosts-net dst -m addrtype --src-type LOCAL -j ACCEPT',
-      `-A cali-OUTPUT -p udp -m udp --dport ${vxlanPort} -m addrtype --src-type LOCAL -m set --match-set cali40all-hosts-net dst -j ACCEPT`,
-      ...(wireguardPort === undefined
-        ? []
-        : [
-            `-A cali-INPUT -p udp -m udp --dport ${wireguardPort} -m addrtype --dst-type LOCAL -j ACCEPT`,
-            `-A cali-OUTPUT -p udp -m udp --dport ${wireguardPort} -m addrtype --src-type LOCAL -j ACCEPT`,
-          ]),
+      ...tunnelLines(input),
       clear('cali-OUTPUT'),
       '-A cali-OUTPUT -m conntrack ! --ctstate DNAT -j cali-to-host-endpoint',
-      accepted('cali-OUTPUT'),
+      accepted('cali-OUTPUT', filterAllow),
     ],
     input: [
-      accepted('cali-INPUT'),
+      accepted('cali-INPUT', filterAllow),
       clear('cali-INPUT'),
       '-A cali-INPUT -j cali-from-host-endpoint',
-      accepted('cali-INPUT'),
+      accepted('cali-INPUT', filterAllow),
     ],
     forwardFirst: [
-      `-A cali-FORWARD -j MARK --set-xmark 0x0/${forwarded}`,
-      `-A cali-FORWARD -m mark --mark 0x0/${ACCEPT_MARK.split('/')[1]} -j cali-from-hep-forward`,
+      `-A cali-FORWARD -j MARK --set-xmark ${undecided}`,
+      `-A cali-FORWARD -m mark --mark ${cleared(marks.accept)} -j cali-from-hep-forward`,
     ],
     forwardLast: ['-A cali-FORWARD -j cali-to-hep-forward'],
-    appended: [`-A FORWARD -j MARK --set-xmark ${ACCEPT_MARK}`],
+    appended: [`-A FORWARD -j MARK --set-xmark ${acceptMark}`],
   };
 }
 
-const ACCEPT_BIT = Number(ACCEPT_MARK.split('/')[0]);
+/** No policy of a host can cut its pods off from other nodes. */
+function tunnelLines({ style, vxlanPort, ipip, wireguardPort }: Input): readonly string[] {
+  const { filterAllow } = style;
+  const udp = (chain: string, port: number): string => `-A ${chain} -p udp -m udp --dport ${port}`;
+  return [
+    ...(ipip
+      ? [
+          `-A cali-OUTPUT -p ipencap -m set --match-set ${IPIP_HOSTS} dst -m addrtype --src-type LOCAL -j ${filterAllow}`,
+        ]
+      : []),
+    ...(vxlanPort === undefined
+      ? []
+      : [
+          `${udp('cali-OUTPUT', vxlanPort)} -m addrtype --src-type LOCAL -m set --match-set ${VXLAN_HOSTS} dst -j ${filterAllow}`,
+        ]),
+    ...(wireguardPort === undefined
+      ? []
+      : [
+          `${udp('cali-INPUT', wireguardPort)} -m addrtype --dst-type LOCAL -j ${filterAllow}`,
+          `${udp('cali-OUTPUT', wireguardPort)} -m addrtype --src-type LOCAL -j ${filterAllow}`,
+        ]),
+  ];
+}

@@ -4,6 +4,7 @@ import { parseNetfilter } from '../text/iptables-save.ts';
 import { contains, formatPrefix, type Ip4, type Prefix } from '../wire/address.ts';
 import type { BgpResources } from './bgp-draft.ts';
 import type { CalicoNode } from './calico-node.ts';
+import type { ChainInsertMode } from './felix-configuration.ts';
 import type { IpPool } from './ip-pool.ts';
 import { endpointsByService, kubeProxyText } from './kube-proxy.ts';
 import type { KubeProxyConfiguration } from './kube-proxy-configuration.ts';
@@ -22,7 +23,7 @@ interface Input {
 export function kubeProxyOver(
   { pools, bgp: { services: given, endpoints: listed }, setup: { ranges, kubeProxy } }: Input,
   assumptions: string[],
-): (felix: NetfilterPlan, node: ProxyNode) => NetfilterPlan {
+): (felix: NetfilterPlan, node: ProxyNode, mode?: ChainInsertMode) => NetfilterPlan {
   const services = [...given].sort(([a], [b]) => compareNames(a, b));
   const endpoints = endpointsByService(listed);
   const clusterCidr = ranges.pods ?? clusterCidrOf(pools);
@@ -42,7 +43,7 @@ export function kubeProxyOver(
   );
   const plans = new Map<string, NetfilterPlan>();
   const made = new Map<NetfilterPlan, Map<NetfilterPlan, NetfilterPlan>>();
-  return (felix, node) => {
+  return (felix, node, mode) => {
     // Nodes with the same rules where rules may differ have the same rules.
     const key = kubeProxyText({ services: local, endpoints, settings }, node);
     let kube = plans.get(key);
@@ -52,7 +53,7 @@ export function kubeProxyOver(
     }
     const over = made.get(felix) ?? new Map<NetfilterPlan, NetfilterPlan>();
     made.set(felix, over);
-    const plan = over.get(kube) ?? stacked(felix, kube);
+    const plan = over.get(kube) ?? stacked(felix, kube, mode);
     over.set(kube, plan);
     return plan;
   };
@@ -119,21 +120,33 @@ function note({ services, endpoints, kubeProxy }: Known, assumptions: string[]):
 }
 
 /**
- * Felix keeps its jumps on top of every built-in chain (chainInsertMode Insert); what
- * it appends comes after everybody else's.
+ * Felix keeps its jumps on top of every built-in chain, or below (chainInsertMode); what
+ * it appends comes after everybody else's. Plans of two modes are two objects.
  */
-function stacked(felix: NetfilterPlan, kube: NetfilterPlan): NetfilterPlan {
+function stacked(
+  felix: NetfilterPlan,
+  kube: NetfilterPlan,
+  mode: ChainInsertMode = 'Insert',
+): NetfilterPlan {
   const chains = new Map<string, ChainPlan>();
   const key = ({ table, name }: ChainPlan): string => `${table} ${name}`;
   for (const chain of felix.chains) chains.set(key(chain), chain);
   for (const chain of kube.chains) {
     const above = chains.get(key(chain));
-    chains.set(key(chain), above === undefined ? chain : { ...above, rules: within(above, chain) });
+    chains.set(
+      key(chain),
+      above === undefined ? chain : { ...above, rules: within(above, chain, mode) },
+    );
   }
   return { chains: [...chains.values()], sets: [...felix.sets, ...kube.sets] };
 }
 
-function within({ rules: felix }: ChainPlan, { rules: kube }: ChainPlan): NetfilterRule[] {
+function within(
+  { rules: felix }: ChainPlan,
+  { rules: kube }: ChainPlan,
+  mode: ChainInsertMode,
+): NetfilterRule[] {
+  if (mode === 'Append') return [...kube, ...felix];
   const other = felix.findIndex(
     ({ target }) => !('chain' in target && target.chain.startsWith('cali-')),
   );

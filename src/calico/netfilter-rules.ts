@@ -1,46 +1,51 @@
 /**
  * The part of Felix's rules that moves ordinary traffic, as iptables-save would
- * print it (felix/rules/static.go, nat.go; release v3.28): NAT out of pools, the
- * masquerade of tunnel sources, who may send tunnel packets, and spoofed pods.
- * The chains of pods with policies are added to it (endpoint-chains.ts).
+ * print it (felix/rules/static.go): who may send tunnel packets, spoofed pods, and where
+ * NAT and the chains of endpoints are asked (nat-rules.ts, endpoint-chains.ts).
  */
 import type { NetfilterPlan } from '../plan/netfilter.ts';
-import type { DevicePlan, PoolPlan } from '../plan/plan.ts';
+import type { DevicePlan } from '../plan/plan.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
 import { formatIp4, formatPrefix, type Ip4, type Prefix } from '../wire/address.ts';
+import { usesEncapsulation } from './blocks.ts';
 import type { EndpointRules } from './endpoint-chains.ts';
 import { DEFAULT_FAILSAFES } from './failsafe-port.ts';
 import type { FelixSettings } from './felix-configuration.ts';
 import { hostLines, NO_HOST_LINES } from './host-rules.ts';
-import { ACCEPT_MARK, isFelixChain } from './policy-chains.ts';
+import type { IpPool } from './ip-pool.ts';
+import { outgoingLines, tunnelLines } from './nat-rules.ts';
+import { isFelixChain } from './policy-chains.ts';
 import type { Flavour } from './release.ts';
+import { marked, type RuleStyle, ruleStyle } from './rule-style.ts';
+import { IPIP_HOSTS, VXLAN_HOSTS } from './tunnel-hosts.ts';
 
-interface FelixInput {
-  readonly pools: readonly PoolPlan[];
-  /** Ranges of services that are advertised: what no rule of a service takes would come back for ever. */
-  readonly services: readonly Prefix[];
+/** What is the same on all nodes. */
+interface Shared {
+  readonly pools: readonly IpPool[];
   /** Addresses of all nodes. */
   readonly hosts: readonly Ip4[];
+  readonly flavour: Flavour;
+  /** Ranges of services that are advertised: what no rule of a service takes would come back for ever. */
+  readonly services: readonly Prefix[];
+}
+
+interface FelixInput extends Shared {
   /** Tunnel devices of this node that have an address. */
   readonly tunnels: readonly string[];
   readonly vxlanPort: number;
   readonly felix: FelixSettings;
+  readonly style: RuleStyle;
   /** Pods have chains of their own. */
   readonly policed: boolean;
   /** There are host endpoints. */
   readonly hosted: boolean;
-  readonly marks: Marks;
 }
 
-type Marks = Pick<Flavour, 'workloadMark' | 'packetMarks'>;
-
-/** The rules of nodes by their devices; nodes with the same tunnels and no policies share them. */
-export function felixNetfilterOf(
-  pools: readonly PoolPlan[],
-  hosts: readonly Ip4[],
-  marks: Marks,
-  services: readonly Prefix[] = [],
-) {
+/**
+ * The rules of nodes by their devices, without the set of VXLAN's senders, which is each
+ * node's own; nodes with the same tunnels and no policies share them.
+ */
+export function felixNetfilterOf(shared: Shared) {
   const made = new Map<string, NetfilterPlan>();
   return (
     devices: readonly RuledDevice[],
@@ -53,9 +58,12 @@ export function felixNetfilterOf(
     const { vxlanPort = VXLAN_PORT } = felix;
     const policed = endpoints?.pods ?? false;
     const hosted = endpoints?.hosts ?? false;
+    const style = ruleStyle(felix, shared.flavour);
     const key = JSON.stringify([
       vxlanPort,
       tunnels,
+      style,
+      felix.chainInsertMode,
       felix.defaultEndpointToHostAction,
       felix.allowVXLANPacketsFromWorkloads,
       felix.allowIPIPPacketsFromWorkloads,
@@ -70,17 +78,7 @@ export function felixNetfilterOf(
     ]);
     let plan = made.get(key);
     if (plan === undefined) {
-      const text = felixText({
-        pools,
-        hosts,
-        services,
-        tunnels,
-        vxlanPort,
-        felix,
-        policed,
-        hosted,
-        marks,
-      });
+      const text = felixText({ ...shared, tunnels, vxlanPort, felix, style, policed, hosted });
       plan = parseNetfilter(text, 'felix', { elsewhere: isFelixChain });
       made.set(key, plan);
     }
@@ -99,34 +97,30 @@ const TUNNELS: ReadonlySet<string> = new Set(['ipip', 'vxlan', 'wireguard']);
 /** Felix's default (config_params.go VXLANPort). */
 const VXLAN_PORT = 4789;
 
+const MASQUERADED = 'cali40masq-ipam-pools';
+
 /** What `iptables-save` and `ipset save` print of it. */
 function felixText(input: FelixInput): string {
-  const { pools, hosts, services, tunnels, vxlanPort, felix, policed, hosted, marks } = input;
-  const workload = `0x${marks.workloadMark.toString(16)}`;
-  const workloadMark = `${workload}/${workload}`;
+  const { pools, services, tunnels, vxlanPort, felix, flavour, style, hosted } = input;
+  const vxlan = usesEncapsulation(pools, 'vxlan');
+  const workload = marked(style.marks.workload);
   const host = hosted
     ? hostLines({
-        ...marks,
-        vxlanPort,
+        style,
+        vxlanPort: vxlan ? vxlanPort : undefined,
+        ipip: usesEncapsulation(pools, 'ipip'),
         wireguardPort: wireguardPortOf(felix),
         failsafes: failsafesOf(felix),
       })
     : NO_HOST_LINES;
-  const masq = pools.filter((pool) => pool.natOutgoing && !pool.disabled);
+  const sparedPort = vxlan && flavour.sparesVxlanPort ? vxlanPort : undefined;
+  const natSets = { masquerade: MASQUERADED, pools: flavour.poolSet, hosts: IPIP_HOSTS };
+  const untracked = (chain: string): readonly string[] =>
+    vxlan && flavour.vxlanNotrack
+      ? [`-A ${chain} -p udp -m udp --dport ${vxlanPort} -j CT --notrack`]
+      : [];
   return [
-    ...setText(
-      'cali40masq-ipam-pools',
-      masq.map(({ cidr }) => formatPrefix(cidr)),
-    ),
-    // Disabled pools stay in: traffic to them is not masqueraded.
-    ...setText(
-      'cali40all-ipam-pools',
-      pools.map(({ cidr }) => formatPrefix(cidr)),
-    ),
-    ...setText('cali40all-hosts-net', [
-      ...hosts.map((host) => `${formatIp4(host)}/32`),
-      ...(felix.externalNodesList ?? []).map(formatPrefix),
-    ]),
+    ...setLines(input),
     '*raw',
     ':PREROUTING ACCEPT [0:0]',
     ':OUTPUT ACCEPT [0:0]',
@@ -135,10 +129,10 @@ function felixText(input: FelixInput): string {
     '-A PREROUTING -j cali-PREROUTING',
     '-A OUTPUT -j cali-OUTPUT',
     ...host.rawFirst,
-    `-A cali-PREROUTING -p udp -m udp --dport ${vxlanPort} -j CT --notrack`,
-    `-A cali-PREROUTING -i cali+ -j MARK --set-xmark ${workloadMark}`,
-    `-A cali-PREROUTING -m mark --mark ${workloadMark} -m rpfilter --validmark --invert -j DROP`,
-    `-A cali-OUTPUT -p udp -m udp --dport ${vxlanPort} -j CT --notrack`,
+    ...untracked('cali-PREROUTING'),
+    `-A cali-PREROUTING -i cali+ -j MARK --set-xmark ${workload}`,
+    `-A cali-PREROUTING -m mark --mark ${workload} -m rpfilter --validmark --invert -j DROP`,
+    ...untracked('cali-OUTPUT'),
     ...host.rawLast,
     'COMMIT',
     ...host.mangle,
@@ -151,11 +145,8 @@ function felixText(input: FelixInput): string {
     ':cali-nat-outgoing - [0:0]',
     '-A POSTROUTING -j cali-POSTROUTING',
     '-A cali-POSTROUTING -j cali-nat-outgoing',
-    ...tunnels.map(
-      (device) =>
-        `-A cali-POSTROUTING -o ${device} -m addrtype ! --src-type LOCAL --limit-iface-out -m addrtype --src-type LOCAL -j MASQUERADE --random-fully`,
-    ),
-    ...(masq.length === 0 ? [] : outgoingLines(felix)),
+    ...tunnels.flatMap((device) => tunnelLines(device, sparedPort)),
+    ...(masqueraded(pools).length === 0 ? [] : outgoingLines(felix, natSets)),
     'COMMIT',
     '*filter',
     ':INPUT ACCEPT [0:0]',
@@ -165,54 +156,66 @@ function felixText(input: FelixInput): string {
     ':cali-FORWARD - [0:0]',
     '-A INPUT -j cali-INPUT',
     '-A FORWARD -j cali-FORWARD',
-    '-A cali-INPUT -p ipencap -m set --match-set cali40all-hosts-net src -m addrtype --dst-type LOCAL -j ACCEPT',
-    '-A cali-INPUT -p ipencap -j DROP',
-    `-A cali-INPUT -p udp -m udp --dport ${vxlanPort} -m set --match-set cali40all-hosts-net src -m addrtype --dst-type LOCAL -j ACCEPT`,
-    `-A cali-INPUT -p udp -m udp --dport ${vxlanPort} -m addrtype --dst-type LOCAL -j DROP`,
+    ...tunnelGuard(input),
     ...host.filter,
-    '-A cali-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
-    '-A cali-FORWARD -m conntrack --ctstate INVALID -j DROP',
+    `-A cali-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ${style.filterAllow}`,
+    ...(style.deniesInvalid
+      ? [`-A cali-FORWARD -m conntrack --ctstate INVALID -j ${style.filterDeny}`]
+      : []),
     ...(felix.allowVXLANPacketsFromWorkloads === true
       ? []
-      : [`-A cali-FORWARD -i cali+ -p udp -m udp --dport ${vxlanPort} -j DROP`]),
+      : [`-A cali-FORWARD -i cali+ -p udp -m udp --dport ${vxlanPort} -j ${style.filterDeny}`]),
     ...(felix.allowIPIPPacketsFromWorkloads === true
       ? []
-      : ['-A cali-FORWARD -i cali+ -p ipencap -j DROP']),
-    ...endpointText(felix, policed, host, loopLines(services, felix)),
+      : [`-A cali-FORWARD -i cali+ -p ipencap -j ${style.filterDeny}`]),
+    ...endpointText(input, host, loopLines(services, felix)),
     'COMMIT',
     '',
   ].join('\n');
 }
 
-/** Out of a pool: the range counts for TCP and UDP, and ends the matter for them (nat.go NATOutgoingChain). */
-function outgoingLines(felix: FelixSettings): readonly string[] {
-  const { natPortRange: span, natOutgoingAddress: address } = felix;
-  const filter = felix.iptablesNATOutgoingInterfaceFilter;
-  const target = (ports?: string): string => {
-    if (address === undefined) {
-      return `MASQUERADE${ports === undefined ? '' : ` --to-ports ${ports}`} --random-fully`;
-    }
-    const to = `${formatIp4(address)}${ports === undefined ? '' : `:${ports}`}`;
-    return `SNAT --to-source ${to} --random-fully`;
-  };
-  const line = (protocol: string, action: string): string =>
-    [
-      '-A cali-nat-outgoing',
-      ...(filter === undefined ? [] : [`-o ${filter}`]),
-      ...(protocol === '' ? [] : [`-p ${protocol}`]),
-      '-m set --match-set cali40masq-ipam-pools src -m set ! --match-set cali40all-ipam-pools dst',
-      ...(felix.natOutgoingExclusions === 'IPPoolsAndHostIPs'
-        ? ['-m set ! --match-set cali40all-hosts-net dst']
-        : []),
-      `-j ${action}`,
-    ].join(' ');
-  const whole = line('', target());
-  if (span === undefined || span.to === 0) return [whole];
-  const ranged = ['tcp', 'udp'].flatMap((protocol) => [
-    line(protocol, target(`${span.from}-${span.to}`)),
-    line(protocol, 'RETURN'),
-  ]);
-  return [...ranged, whole];
+const masqueraded = (pools: readonly IpPool[]): readonly IpPool[] =>
+  pools.filter((pool) => pool.natOutgoing && !pool.disabled);
+
+function setLines({ pools, hosts, felix, flavour }: FelixInput): readonly string[] {
+  const ofHosts = [
+    ...hosts.map((host) => `${formatIp4(host)}/32`),
+    ...(felix.externalNodesList ?? []).map(formatPrefix),
+  ];
+  return [
+    ...setText(
+      MASQUERADED,
+      masqueraded(pools).map(({ cidr }) => formatPrefix(cidr)),
+    ),
+    // Disabled pools stay in: traffic to them is not masqueraded.
+    ...setText(
+      flavour.poolSet,
+      pools.map(({ cidr }) => formatPrefix(cidr)),
+    ),
+    ...(usesEncapsulation(pools, 'ipip') || felix.natOutgoingExclusions === 'IPPoolsAndHostIPs'
+      ? setText(IPIP_HOSTS, ofHosts)
+      : []),
+  ];
+}
+
+/** Tunnel packets are taken from those who may send them, where there is such a tunnel (filterInputChain). */
+function tunnelGuard({ pools, vxlanPort, style }: FelixInput): readonly string[] {
+  const { filterAllow, filterDeny } = style;
+  const vxlan = `-A cali-INPUT -p udp -m udp --dport ${vxlanPort}`;
+  return [
+    ...(usesEncapsulation(pools, 'ipip')
+      ? [
+          `-A cali-INPUT -p ipencap -m set --match-set ${IPIP_HOSTS} src -m addrtype --dst-type LOCAL -j ${filterAllow}`,
+          `-A cali-INPUT -p ipencap -j ${filterDeny}`,
+        ]
+      : []),
+    ...(usesEncapsulation(pools, 'vxlan')
+      ? [
+          `${vxlan} -m set --match-set ${VXLAN_HOSTS} src -m addrtype --dst-type LOCAL -j ${filterAllow}`,
+          `${vxlan} -m addrtype --dst-type LOCAL -j DROP`,
+        ]
+      : []),
+  ];
 }
 
 /**
@@ -236,8 +239,7 @@ function loopLines(services: readonly Prefix[], felix: FelixSettings): readonly 
  * the operator that install Calico say Accept.
  */
 function endpointText(
-  felix: FelixSettings,
-  policed: boolean,
+  { felix, style, policed }: FelixInput,
   host: typeof NO_HOST_LINES,
   loops: readonly string[],
 ): readonly string[] {
@@ -252,14 +254,18 @@ function endpointText(
     ...host.forwardLast,
     ...loops,
     ...(policed || host.forwardLast.length > 0
-      ? [`-A FORWARD -m mark --mark ${ACCEPT_MARK} -j ACCEPT`]
+      ? [`-A FORWARD -m mark --mark ${marked(style.marks.accept)} -j ${style.filterAllow}`]
       : []),
     ...host.appended,
   ];
-  return [...workloadToHost(felix, policed), ...host.input, ...dispatch];
+  return [...workloadToHost(felix, style, policed), ...host.input, ...dispatch];
 }
 
-function workloadToHost(felix: FelixSettings, policed: boolean): readonly string[] {
+function workloadToHost(
+  felix: FelixSettings,
+  { filterAllow }: RuleStyle,
+  policed: boolean,
+): readonly string[] {
   const action = felix.defaultEndpointToHostAction ?? 'Accept';
   const why = '-m comment --comment "defaultEndpointToHostAction is Drop" ';
   return [
@@ -267,7 +273,7 @@ function workloadToHost(felix: FelixSettings, policed: boolean): readonly string
     '-A cali-INPUT -i cali+ -g cali-wl-to-host',
     ...(policed
       ? ['-A cali-wl-to-host -j cali-from-wl-dispatch']
-      : ['-A cali-wl-to-host -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT']),
+      : [`-A cali-wl-to-host -m conntrack --ctstate RELATED,ESTABLISHED -j ${filterAllow}`]),
     `-A cali-wl-to-host ${action === 'Drop' ? why : ''}-j ${action.toUpperCase()}`,
   ];
 }

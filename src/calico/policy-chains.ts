@@ -10,10 +10,7 @@ import { protocolName } from '../text/iptables-words.ts';
 import { formatPrefix } from '../wire/address.ts';
 import type { IcmpKind, PolicyRule, RuleEnd } from './policy-rule.ts';
 import type { PolicySets } from './policy-sets.ts';
-
-/** Felix's bits of the mark by default (config_params.go IptablesMarkMask 0xffff0000). */
-export const ACCEPT_MARK = '0x10000/0x10000';
-export const PASS_MARK = '0x20000/0x20000';
+import { marked, type RuleStyle } from './rule-style.ts';
 
 export type Direction = 'ingress' | 'egress';
 
@@ -51,6 +48,7 @@ export function rulesChain(
   direction: Direction,
   rules: readonly PolicyRule[],
   sets: PolicySets,
+  { marks, filterDeny }: RuleStyle,
 ): SetChain {
   const used = new Map<string, IpSetPlan>();
   const use = (set: IpSetPlan): string => {
@@ -62,8 +60,8 @@ export function rulesChain(
     const comment = `-m comment --comment "${VERBS[rule.action]} by ${owner} (${direction} rule ${rule.number})"`;
     // What holds for one of several lines holds for the rule: same target, in a row.
     const matches = matchesOf(rule, sets, use);
-    const mark = rule.action === 'pass' ? PASS_MARK : ACCEPT_MARK;
-    const target = rule.action === 'deny' ? 'DROP' : `MARK --set-xmark ${mark}`;
+    const mark = marked(rule.action === 'pass' ? marks.pass : marks.accept);
+    const target = rule.action === 'deny' ? filterDeny : `MARK --set-xmark ${mark}`;
     for (const match of matches) lines.push(words('-A', name, match, comment, '-j', target));
     if (rule.action !== 'deny' && matches.length > 0) {
       lines.push(`-A ${name} -m mark --mark ${mark} -j RETURN`);

@@ -33,12 +33,14 @@ export interface Flavour {
   readonly tunnelRouteMtu: boolean;
   /** Metric of the routes to local pods. */
   readonly podMetric: number;
-  /** Mark of WireGuard's own packets; v3.30 put a drop bit before it. */
-  readonly wireguardMark: number;
-  /** Felix's mark for packets from workloads, its first scratch bit. */
-  readonly workloadMark: number;
-  /** The bits that decisions about one packet leave on it: accept, pass and two of scratch. */
-  readonly packetMarks: number;
+  /** Felix keeps a bit of the mark for drops, between pass and the others. */
+  readonly markDrop: boolean;
+  /** VXLAN's own packets are not tracked. */
+  readonly vxlanNotrack: boolean;
+  /** What Felix masquerades into a tunnel gets no UDP port that a reply would be taken for VXLAN by. */
+  readonly sparesVxlanPort: boolean;
+  /** The set of the prefixes of all pools. */
+  readonly poolSet: string;
   /**
    * What a host endpoint forwards is allowed where no policy asks about this direction;
    * since tiers are open to all, only where none asks about forwarded packets at all.
@@ -66,9 +68,10 @@ export function flavourOf(name: string): Flavour {
     release,
     tunnelRouteMtu: minor >= 31,
     podMetric: minor >= 32 ? 1024 : 0,
-    wireguardMark: minor >= 30 ? 0x200000 : 0x100000,
-    workloadMark: minor >= 30 ? 0x80000 : 0x40000,
-    packetMarks: minor >= 30 ? 0x1b0000 : 0xf0000,
+    markDrop: minor >= 30,
+    vxlanNotrack: minor >= 29,
+    sparesVxlanPort: minor >= 33,
+    poolSet: minor >= 31 ? 'cali40network-ip-pools' : 'cali40all-ipam-pools',
     adminPolicies: minor >= 29,
     forwardByDirection: minor < 29,
     programClusterRoutes: minor >= 33 ? 'EnabledIPIPOnly' : minor >= 31 ? 'Disabled' : undefined,

@@ -11,6 +11,7 @@ import type { Destination } from './destination.ts';
 import type { FelixOf, FelixSettings } from './felix-configuration.ts';
 import type { Flavour } from './release.ts';
 import { route } from './route-entry.ts';
+import { ruleStyle } from './rule-style.ts';
 import type { Fabric } from './underlay.ts';
 import { type KeySource, type NodeKeys, wireguardKeys } from './wireguard-keys.ts';
 
@@ -133,14 +134,14 @@ export function wireguardSettings(
   mesh: WireguardMesh,
   node: CalicoNode,
   felix: FelixSettings,
-  { wireguardMark }: Flavour,
+  flavour: Flavour,
 ): WireguardSettings {
   const self = mesh.members.get(node.name);
   const keepalive = felix.wireguardKeepAlive ?? 0;
   return {
     ...mesh.keys.get(node.name)!,
     listenPort: felix.wireguardListeningPort ?? PORT,
-    fwmark: wireguardMark,
+    fwmark: ruleStyle(felix, flavour).marks.wireguard,
     // A node whose key is not its own has no peers that would answer it.
     peers:
       self === undefined
@@ -157,13 +158,14 @@ export function wireguardSettings(
   };
 }
 
-export function wireguardRules(felix: FelixSettings, { wireguardMark }: Flavour): RulePlan[] {
+export function wireguardRules(felix: FelixSettings, flavour: Flavour): RulePlan[] {
+  const mark = ruleStyle(felix, flavour).marks.wireguard;
   return [
     { priority: 0, not: false, table: 'local' },
     {
       priority: felix.wireguardRoutingRulePriority ?? RULE_PRIORITY,
       not: true,
-      fwmark: { value: wireguardMark, mask: wireguardMark },
+      fwmark: { value: mark, mask: mark },
       table: TABLE,
     },
     { priority: 32766, not: false, table: 'main' },

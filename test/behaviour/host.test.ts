@@ -253,7 +253,28 @@ COMMIT
       expectAccounted(after);
     }
   });
-  it.todo('FV35 apply on forward over WireGuard: no test of it yet');
+
+  it('FV35 the same over WireGuard', () => {
+    const heps = [0, 1].map((i) => hostEndpoint('*', i));
+    const encrypted = felix('wireguardEnabled: true');
+    const before = clusterOf(lab(DIRECT, encrypted, ...heps));
+    const outside = watch(before, 'n0:eth0');
+    expect(connects(before, 'w0', 'w1')).toBe(true);
+    const udp = outside.map((frame) => layer(layersOf(frame), 'udp').dstPort);
+    expect(udp.length).toBeGreaterThan(1);
+    expect(udp.every((port) => port === 51820)).toBe(true);
+    const policy = hostPolicy('p', 'applyOnForward: true, ingress: [{action: Deny}]');
+    const after = clusterOf(lab(DIRECT, encrypted, ...heps, policy));
+    for (const [from, to] of [
+      ['w0', 'w1'],
+      ['w1', 'w0'],
+    ] as const) {
+      expect([from, connects(after, from, to)]).toEqual([from, false]);
+    }
+    expect(dropsOf(after)).toEqual({ filtered: 2 });
+    expectAccounted(before);
+    expectAccounted(after);
+  });
 
   it('FV36 NAT out of a pool by one device and a range of ports', () => {
     const base = clusterOf(lab(pool('vxlanMode: Always', ', natOutgoing: true'), underlay())).plan;

@@ -82,11 +82,11 @@ describe('FelixConfiguration', () => {
   it('notes what it has no model of, and nobody’s configuration', () => {
     const made = plan(
       ...texts('ipipMode: Always'),
-      felix('bpfEnabled: true, chainInsertMode: Append, logSeverityScreen: Info'),
+      felix('bpfEnabled: true, nftablesMode: Enabled, logSeverityScreen: Info'),
       felix('vxlanMTU: 1', 'node.n9'),
     );
     expect(made.assumptions).toContain(
-      'FelixConfiguration/default: set and not modelled: bpfEnabled, chainInsertMode',
+      'FelixConfiguration/default: set and not modelled: bpfEnabled, nftablesMode',
     );
     expect(made.assumptions).toContain(
       'FelixConfiguration/node.n9 is neither default nor of a node, so not used',
@@ -97,6 +97,9 @@ describe('FelixConfiguration', () => {
   it.each([
     ['vxlanVNI: 16777216', 'spec.vxlanVNI: expected an integer from 1 to 16777215, found 16777216'],
     ['wireguardEnabled: sure', 'spec.wireguardEnabled: expected true or false, found "sure"'],
+    ['iptablesMarkMask: 0x7f0000', 'spec.iptablesMarkMask: expected a mask with 8 bits or more'],
+    ['chainInsertMode: Top', 'spec.chainInsertMode: expected Insert or Append, found "Top"'],
+    ['iptablesFilterDenyAction: [Drop]', 'spec.iptablesFilterDenyAction: expected Drop or Reject'],
     ['mtuIfacePattern: "((a*)*)*b"', 'spec.mtuIfacePattern: expected a plain regular expression'],
     ['mtuIfacePattern: "(((((((a"', 'spec.mtuIfacePattern: expected a plain regular expression'],
     ['mtuIfacePattern: ".*.*.*.*.*x"', 'spec.mtuIfacePattern: expected a plain regular expression'],
