@@ -3,13 +3,13 @@
  * them and their bytes in a second of processor time. Tools are processes: their time on
  * a capture without packets is taken off. `node bench/pcap.mjs` runs this alone.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CaptureWriter, openCapture } from '../dist/index.js';
+import { hasTool, median, progress, timed } from './tool.mjs';
 
 const ROUNDS = 9;
 /** 80 MB of file for small frames, 300 MB for large ones. */
@@ -18,7 +18,6 @@ const SIZES = [
   { bytes: 1500, packets: 200_000, goals: { capinfos: 2.5, 'pcap-parser': 25 } },
 ];
 
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 /** Processor time: the machine may be busy with other things. */
 function seconds(since) {
   const { user, system } = process.cpuUsage(since);
@@ -51,13 +50,8 @@ function ours(file) {
 
 /** The tool's answer, and the processor time that it took. */
 const tool = (command, args, parse) => (file) => {
-  const line = 'TIMEFORMAT="%3U %3S"; time "$@" 2>/dev/null';
-  const child = spawnSync('bash', ['-c', line, 'bash', command, ...args(file)], {
-    encoding: 'utf8',
-  });
-  if (child.status !== 0) throw new Error(`${command} ended with ${child.status}`);
-  const [user, system] = child.stderr.trim().split(' ').map(Number);
-  return { ...parse(child.stdout), seconds: user + system };
+  const { text, seconds: taken } = timed(command, args(file));
+  return { ...parse(text), seconds: taken };
 };
 
 const capinfos = tool(
@@ -91,7 +85,6 @@ function pcapParser(file) {
   });
 }
 
-const hasTool = (name) => spawnSync(name, ['--version']).error === undefined;
 const hasPackage = (name) => {
   try {
     createRequire(import.meta.url).resolve(name);
@@ -142,10 +135,9 @@ export async function benchPcap({ rounds = ROUNDS } = {}) {
           const taken = isProcess ? answer.seconds - idle : seconds(start);
           rates[n].push(packets / Math.max(taken, 1e-6));
         }
-        if (process.stderr.isTTY)
-          process.stderr.write(`\rcaptures, ${bytes} B: round ${round + 1}`);
+        progress(`captures, ${bytes} B: round ${round + 1}`);
       }
-      if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+      progress('');
       const rows = competitors.map(({ name }, n) => {
         const ratios = rates[0].map((rate, round) => rate / rates[n][round]).sort((a, b) => a - b);
         const spread = `${ratios[0].toFixed(1)} to ${ratios.at(-1).toFixed(1)}`;

@@ -8,6 +8,8 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { buildFrame, CaptureWriter, Fib, loadCluster, openCapture } from '../dist/index.js';
 import { benchPcap } from './pcap.mjs';
+import { benchPeers } from './peers.mjs';
+import { median, progress, shown } from './tool.mjs';
 import { benchWireguard } from './wireguard.mjs';
 
 const ROUNDS = 9;
@@ -112,10 +114,6 @@ function lookups() {
   };
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
-const shown = (value) =>
-  value >= 1e6 ? `${(value / 1e6).toFixed(2)} M` : `${(value / 1e3).toFixed(0)} k`;
-
 const contestants = [
   ...MODES.flatMap((mode) => SIZES.map((size) => podToPod(mode, size))),
   reading(),
@@ -128,9 +126,9 @@ for (let round = 0; round < rounds; round++) {
   for (const [i, { batch, count }] of contestants.entries()) {
     results[i].push(rate(batch, count, ROUND_MS));
   }
-  if (process.stderr.isTTY) process.stderr.write(`\rround ${round + 1} of ${rounds}`);
+  progress(`round ${round + 1} of ${rounds}`);
 }
-if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+progress('');
 
 const rows = contestants.map(({ name, unit }, i) => {
   const sorted = [...results[i]].sort((a, b) => a - b);
@@ -148,6 +146,7 @@ with the rules that Felix programs without any policy, and connection tracking.
 | --- | --- | --- | --- |
 ${rows.join('\n')}
 
+${await benchPeers({ rounds, quick })}
 ${await benchPcap({ rounds })}
 ${await benchWireguard({ rounds })}`;
 if (!quick) writeFileSync(new URL('result.md', import.meta.url), report);

@@ -1,0 +1,90 @@
+/** Captures in and out: what goes through podwire's cluster beside what tools copy. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CaptureWriter, FrameSeries, loadCluster, openCapture } from '../dist/index.js';
+import { FIXTURE, SENDER, udpLayers } from './pods.mjs';
+import { hasTool, median, progress, ratioText, shown, timed } from './tool.mjs';
+
+const PROGRAM = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+
+/** Packets of many flows from one pod to another, as the pod's wire has them. */
+function writeFlows(file, size, packets) {
+  const cluster = loadCluster(FIXTURE);
+  const series = new FrameSeries(udpLayers(cluster, size), [
+    { layer: 1, field: 'id' },
+    { layer: 2, field: 'srcPort', span: 1000 },
+  ]);
+  const writer = new CaptureWriter(file);
+  series.write(writer, packets, { seconds: 1_700_000_000 });
+  writer.close();
+}
+
+const replayed = (from, to) =>
+  timed(process.execPath, [
+    ...[PROGRAM, 'replay', FIXTURE, '--inject', `${SENDER.pod}:eth0=${from}`],
+    ...['--capture', `${SENDER.node}:enp1s0=${to}`],
+  ]).seconds;
+const FILE_TOOLS = [
+  {
+    name: 'tcprewrite --enet-dmac',
+    tool: 'tcprewrite',
+    goal: 10,
+    run: (from, to) =>
+      timed('tcprewrite', [`--infile=${from}`, `--outfile=${to}`, '--enet-dmac=02:00:00:00:00:02'])
+        .seconds,
+  },
+  {
+    name: 'tcpdump -r -w',
+    tool: 'tcpdump',
+    goal: 5,
+    run: (from, to) => timed('tcpdump', ['-Z', 'root', '-r', from, '-w', to]).seconds,
+  },
+];
+
+/** Markdown. Files are made in `folder`. */
+export function benchFileToFile(rounds, quick, folder) {
+  const here = FILE_TOOLS.filter(({ tool }) => hasTool(tool));
+  const absent = FILE_TOOLS.filter((tool) => !here.includes(tool)).map(({ tool }) => tool);
+  const contestants = [{ name: 'podwire replay', run: replayed }, ...here];
+  const [input, output, nothing] = ['in', 'out', 'empty'].map((n) => join(folder, `${n}.pcap`));
+  writeFlows(nothing, 64, 0);
+  const rows = [];
+  for (const [size, packets] of quick
+    ? [[64, 50_000]]
+    : [
+        [64, 1_000_000],
+        [1400, 200_000],
+      ]) {
+    writeFlows(input, size, packets);
+    const rates = contestants.map(() => []);
+    for (let round = 0; round < rounds; round++) {
+      progress(`replay, ${size} B: round ${round + 1}`);
+      for (const [i, { name, run }] of contestants.entries()) {
+        const idle = run(nothing, output);
+        const seconds = run(input, output) - idle;
+        if (round === 0) checkOutput(name, output, packets);
+        rates[i].push(packets / Math.max(seconds, 1e-3));
+      }
+    }
+    for (const [i, { name, goal }] of contestants.entries()) {
+      const ratio = i === 0 ? '' : ratioText(rates[0], rates[i]);
+      const wanted = goal === undefined ? '' : `≥ ${goal}`;
+      rows.push(`| ${name}, ${size} B | ${shown(median(rates[i]))} | ${ratio} | ${wanted} |`);
+    }
+  }
+  progress('');
+  return `| file to file | packets per CPU second | podwire is faster by (least to most) | goal |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+
+podwire sends every packet through the cluster and writes what leaves the node's NIC, in VXLAN; the others copy, and
+tcprewrite changes one address. A process's time on an empty capture is taken off.
+${absent.length === 0 ? '' : `Not on this machine: ${absent.join(', ')}.\n`}`;
+}
+
+function checkOutput(name, file, packets) {
+  let found = 0;
+  const capture = openCapture(file);
+  while (capture.advance()) found++;
+  if (found !== packets) throw new Error(`${name} wrote ${found} packets, not ${packets}`);
+}
