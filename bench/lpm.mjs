@@ -18,6 +18,8 @@ const ROUND_MS = 80;
 const STREAMS = ['uniform', 'routed', 'zipf'];
 const ADDRESSES = 2 ** 20;
 const SEED = 20_240_501;
+/** Addresses looked up one by one in a call. */
+const SLICE = 1024;
 /** Addresses as text for packages that take text. */
 const TEXTS = 2 ** 16;
 
@@ -170,21 +172,32 @@ function work(name, folder) {
     }
     return streams.get(of);
   };
+  // Many short calls, as from a program: what loops a million times in its first call stays
+  // with what V8 knew of it then.
+  const single = (addresses, from) => {
+    const { fib } = built;
+    let sum = 0;
+    for (let i = from; i < from + SLICE; i++) sum += fib.lookup(addresses[i]);
+    return sum;
+  };
+  // Right as long as no route changes.
+  const taken = (addresses, from) => {
+    const { lookup } = built.fib;
+    let sum = 0;
+    for (let i = from; i < from + SLICE; i++) sum += lookup(addresses[i]);
+    return sum;
+  };
+  const inSlices =
+    (slice) =>
+    ({ addresses }) => {
+      let sum = 0;
+      for (let from = 0; from < addresses.length; from += SLICE) sum += slice(addresses, from);
+      return [addresses.length, sum];
+    };
   /** One pass over some addresses: how many, and the sum of the answers. */
   const passes = {
-    single: ({ addresses }) => {
-      const { fib } = built;
-      let sum = 0;
-      for (let i = 0; i < addresses.length; i++) sum += fib.lookup(addresses[i]);
-      return [addresses.length, sum];
-    },
-    // Right as long as no route changes.
-    taken: ({ addresses }) => {
-      const { lookup } = built.fib;
-      let sum = 0;
-      for (let i = 0; i < addresses.length; i++) sum += lookup(addresses[i]);
-      return [addresses.length, sum];
-    },
+    single: inSlices(single),
+    taken: inSlices(taken),
     batch: ({ addresses, values }) => {
       built.fib.lookupBatch(addresses, values);
       return [addresses.length, values];

@@ -45,7 +45,7 @@ const SMALL = [8, 8, 10, 6];
 const LARGE = [24, 8];
 /** Cells of blocks for routes to come, for the arrays of a large table to stay the same. */
 const SPARE = 256 * 256;
-const NO_CELLS = new Uint16Array(0);
+const NO_CELLS = new Int16Array(0);
 
 export class Fib {
   private tree = new PrefixTree();
@@ -60,11 +60,13 @@ export class Fib {
   private scattered = false;
   private table: StrideTable | null = null;
   private kernel: Kernel | null = null;
+  /** Compiles first. */
+  private readonly unbound: Kernel['lookup'] = (address) => this.compile().lookup(address);
   /** Of the kernel. */
-  private bound: Kernel['lookup'] | null = null;
+  private bound = this.unbound;
   /** The cells of the small form in narrow cells; else none. */
-  private top: Uint16Array = NO_CELLS;
-  private rest: Uint16Array = NO_CELLS;
+  private top: Int16Array = NO_CELLS;
+  private rest: Int16Array = NO_CELLS;
 
   /**
    * Adds a route. A second one with the same prefix and metric is refused (false),
@@ -148,8 +150,9 @@ export class Fib {
    */
   get lookup(): (address: number) => number {
     // Not a method: V8 puts a function that is always the same in the place of its call,
-    // with the arrays it has captured as constants.
-    return this.bound ?? this.compile().lookup;
+    // with the arrays it has captured as constants. It peels no loop in which it meets code
+    // that never ran: nothing of the kind may stand here.
+    return this.bound;
   }
 
   /** `lookup` for places that ask many a Fib: no function of each one's own between. */
@@ -257,7 +260,7 @@ export class Fib {
   private forget(): void {
     this.table = null;
     this.kernel = null;
-    this.bound = null;
+    this.bound = this.unbound;
     this.top = NO_CELLS;
     this.rest = NO_CELLS;
   }
@@ -267,9 +270,9 @@ export class Fib {
     this.kernel = kernelOf(table);
     this.bound = this.kernel.lookup;
     const { top, rest } = table;
-    const isPlain = top.length === 256 && top instanceof Uint16Array;
+    const isPlain = top.length === 256 && top instanceof Int16Array;
     this.top = isPlain ? top : NO_CELLS;
-    this.rest = isPlain ? (rest as Uint16Array) : NO_CELLS;
+    this.rest = isPlain ? (rest as Int16Array) : NO_CELLS;
     return this.kernel;
   }
 }

@@ -4,8 +4,8 @@
  *
  *   8-8-10-6: | 8 bits | 8 bits | 10 bits | 6 bits |     24-8: | 24 bits | 8 bits |
  *
- *   cell of 16 bits:  0 nothing · below 0x8000: value + 1 · else: 0x8000 | block below
- *   cell of 32 bits:  0 nothing · above 0:      value + 1 · else: block below, sign bit set
+ * A cell is a signed number of 16 or 32 bits: a value from 0 on, -1 for nothing, and below
+ * that the number of a block with the sign bit set.
  *
  * A shorter prefix stands in every cell it covers that no longer one has taken, so a
  * lookup takes one load a level and never looks back. Blocks are counted in units of
@@ -13,11 +13,14 @@
  */
 import type { PrefixTree } from './prefix-tree.ts';
 
-export type Cells = Uint16Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+export type Cells = Int16Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 /** The largest value that fits a cell of 16 bits. */
-export const MAX_NARROW = 0x7ffe;
-const NARROW_BLOCKS = 0x8000;
+export const MAX_NARROW = 0x7fff;
+/** One less than there are numbers: the last one would read as nothing. */
+const NARROW_BLOCKS = 0x7fff;
+/** What a cell holds where no prefix matches. */
+const NOTHING = -1;
 
 /** Thrown where there are more blocks than a cell can point to: another form is needed. */
 export const OVERFLOW = Symbol('too many blocks for cells of 16 bits');
@@ -181,7 +184,7 @@ export class StrideTable {
     const value = node < 0 ? -1 : tree.values[node]!;
     const inherited = value < 0 ? above : value;
     if (!hasChildren(tree, node)) {
-      this.leaf(level, first, first + span, inherited + 1);
+      this.leaf(level, first, first + span, inherited);
     } else if (span > 1) {
       const half = span >> 1;
       const low = tree.children[2 * node]!;
@@ -209,7 +212,7 @@ export class StrideTable {
   }
 
   private isBlock(cell: number): boolean {
-    return this.wide ? cell < 0 : cell > 0x7fff;
+    return cell < NOTHING;
   }
 
   private offset(cell: number): number {
@@ -248,12 +251,12 @@ export class StrideTable {
       }
     }
     // Whoever takes it next finds no pointers in it.
-    this.rest.fill(0, block, block + size);
+    this.rest.fill(NOTHING, block, block + size);
     this.freed[level]!.push(block);
   }
 
   private array(cells: number): Cells {
-    return this.wide ? new Int32Array(cells) : new Uint16Array(cells);
+    return (this.wide ? new Int32Array(cells) : new Int16Array(cells)).fill(NOTHING);
   }
 }
 
