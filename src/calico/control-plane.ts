@@ -2,7 +2,7 @@
 import { formatIp4, formatPrefix, networkOf } from '../wire/address.ts';
 import { type BgpNetwork, bgpNetwork } from './bgp-network.ts';
 import type { Addressing } from './blocks.ts';
-import { destinationsOf } from './destination.ts';
+import { destinationsOf, podDestinations } from './destination.ts';
 import { type FelixOf, type FelixSettings, felixOf, noteFelix } from './felix-configuration.ts';
 import type { Manifest } from './manifest.ts';
 import { type Mtus, mtusOf } from './mtu.ts';
@@ -49,7 +49,11 @@ export function controlPlane(
   const { pools, nodes, bgp } = manifest;
   noteBgp(manifest, assumptions);
   const network = bgp.runs ? bgpNetwork({ ...bgp, nodes, fabric }, assumptions) : undefined;
-  const destinations = destinationsOf(pools, manifest.workloads, addressing, flavour);
+  const byPods = nodes.some(({ name }) => felix(name).routeSource === 'WorkloadIPs');
+  const destinations = [
+    ...destinationsOf(pools, manifest.workloads, addressing, flavour),
+    ...(byPods ? podDestinations(pools, manifest.workloads, addressing) : []),
+  ];
 
   const controls = new Map<string, NodeControl>();
   const sites = new Map<string, Site>();

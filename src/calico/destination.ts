@@ -1,6 +1,7 @@
 /** The prefixes that nodes answer for: their blocks, and addresses outside of them. */
 import { formatPrefix, type Ip4, type Prefix } from '../wire/address.ts';
 import { type Addressing, blockOf } from './blocks.ts';
+import type { RouteSource } from './felix-configuration.ts';
 import { type Encapsulation, type IpPool, poolOf } from './ip-pool.ts';
 import type { Flavour } from './release.ts';
 import type { Workload } from './workload.ts';
@@ -16,6 +17,8 @@ export interface Destination {
   readonly isVtep: boolean;
   /** For a borrowed address: the node whose block it lies in. */
   readonly lender: string | undefined;
+  /** Which Felix heeds it, by its routeSource; BIRD knows of blocks alone. */
+  readonly known: RouteSource;
 }
 
 /** Blocks and single addresses of every node; those of one node stand together. */
@@ -45,6 +48,7 @@ export function destinationsOf(
       encapsulation: encapsulation(pool, isVtep),
       isVtep,
       lender: undefined,
+      known: 'CalicoIPAM',
     });
   }
   for (const single of singles) add(single);
@@ -67,7 +71,15 @@ function borrowedAddresses(
     if (lender === node) return;
     const cidr = { address, length: 32 };
     const pool = poolOf(pools, cidr);
-    borrowed.push({ cidr, node, pool, encapsulation: encapsulation(pool, isVtep), isVtep, lender });
+    borrowed.push({
+      cidr,
+      node,
+      pool,
+      encapsulation: encapsulation(pool, isVtep),
+      isVtep,
+      lender,
+      known: 'CalicoIPAM',
+    });
   };
   for (const pod of workloads) add(pods.get(pod.key)!, pod.node.value, false);
   for (const [node, address] of tunnels.ipip) add(address, node, false);
@@ -77,3 +89,23 @@ function borrowedAddresses(
   }
   return borrowed;
 }
+
+/** Every pod's own address, for a Felix that follows workloads (l3_route_resolver.go OnWorkloadUpdate). */
+export const podDestinations = (
+  pools: readonly IpPool[],
+  workloads: readonly Workload[],
+  { pods }: Addressing,
+): Destination[] =>
+  workloads.map((pod) => {
+    const cidr = { address: pods.get(pod.key)!, length: 32 };
+    const pool = poolOf(pools, cidr);
+    return {
+      cidr,
+      node: pod.node.value,
+      pool,
+      encapsulation: encapsulation(pool, false),
+      isVtep: false,
+      lender: undefined,
+      known: 'WorkloadIPs',
+    };
+  });

@@ -28,6 +28,8 @@ export interface FelixSettings {
   readonly deviceRouteProtocol?: number;
   readonly deviceRouteSourceAddress?: Ip4;
   readonly programClusterRoutes?: ClusterRoutes;
+  /** What Felix's routes to other nodes follow from: blocks of addresses, or each pod's own. */
+  readonly routeSource?: RouteSource;
   /** What becomes of packets from a pod to its own node that its policies allow. */
   readonly defaultEndpointToHostAction?: EndpointToHostAction;
   readonly allowVXLANPacketsFromWorkloads?: boolean;
@@ -62,6 +64,7 @@ export interface PortSpan {
   readonly to: number;
 }
 
+export type RouteSource = 'CalicoIPAM' | 'WorkloadIPs';
 export type NatExclusions = 'IPPoolsOnly' | 'IPPoolsAndHostIPs';
 export type ServiceLoop = 'Drop' | 'Reject' | 'Disabled';
 export type EndpointToHostAction = 'Drop' | 'Return' | 'Accept';
@@ -149,6 +152,7 @@ const READERS: Readers = {
   deviceRouteSourceAddress: (at) => at.ip4(),
   programClusterRoutes: (at) =>
     at.choice<ClusterRoutes>(['Enabled', 'Disabled', 'EnabledIPIPOnly']),
+  routeSource: word<RouteSource>('CalicoIPAM', 'WorkloadIPs'),
   defaultEndpointToHostAction: word<EndpointToHostAction>('Drop', 'Return', 'Accept'),
   allowVXLANPacketsFromWorkloads: (at) => at.boolean(),
   allowIPIPPacketsFromWorkloads: (at) => at.boolean(),

@@ -51,12 +51,14 @@ export function remoteRoutes(input: RemoteRoutesInput): Map<string, RemoteTable>
     const { node, encapsulation, pool, cidr } = destination;
     const address = fabric.nodes.get(node)!.own.address;
     const peer: Remote = { address, vtep: input.vteps.get(node) };
-    const carried = spreads.of(destination);
+    const byBlocks = destination.known === 'CalicoIPAM';
+    const carried = byBlocks ? spreads.of(destination) : undefined;
     const alike = allMesh ? carried?.throughoutMesh : undefined;
     const learning = new Map<Site, View>();
     for (const [site, column] of columns) {
       const owner = site.rules.programmer(encapsulation, pool !== undefined);
-      if (owner === 'felix') column.push(site.byFelix(destination, peer));
+      const heeded = owner === 'felix' && destination.known === site.rules.routeSource;
+      if (heeded) column.push(site.byFelix(destination, peer));
       else if (owner === 'bird' && alike) column.push(site.byBird(cidr, pool, alike));
       else {
         column.push(undefined);

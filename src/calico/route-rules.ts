@@ -1,7 +1,7 @@
 /** How one node's Felix and BIRD share the routes, and what they write into them. */
 import type { RoutePlan } from '../plan/plan.ts';
 import { tryProtocol } from '../text/route-name.ts';
-import type { FelixSettings } from './felix-configuration.ts';
+import type { FelixSettings, RouteSource } from './felix-configuration.ts';
 import type { Encapsulation } from './ip-pool.ts';
 import type { ClusterRoutes, Flavour } from './release.ts';
 
@@ -11,6 +11,8 @@ export interface RouteRules {
    * What lies outside every pool is never Felix's.
    */
   programmer(encapsulation: Encapsulation, inPool: boolean): 'felix' | 'bird' | undefined;
+  /** What Felix's routes to other nodes follow from. */
+  readonly routeSource: RouteSource;
   /** Protocol of Felix's routes that are not to a device (calculateRouteProtocol). */
   readonly protocol: string;
   /** Protocol and source of Felix's routes to a device or into VXLAN. */
@@ -50,6 +52,7 @@ export function routeRules(input: RouteRulesInput): RouteRules {
       if (inPool && programs(felixs, encapsulation)) return 'felix';
       return input.birdRuns && programs(birds, encapsulation) ? 'bird' : undefined;
     },
+    routeSource: felix.routeSource ?? 'CalicoIPAM',
     protocol: name(number === BOOT ? FELIX : number),
     deviceRoute: {
       protocol: name(number),

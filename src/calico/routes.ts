@@ -45,11 +45,11 @@ export function ownRoutes(
   ];
 }
 
-/** Neither Felix nor BIRD writes one for a block that is a single address. */
+/** Neither Felix nor BIRD writes one for a block that is a single address; a Felix that follows pods knows no blocks. */
 function blackhole({ cidr, pool }: Block, rules: RouteRules): RoutePlan[] {
   if (cidr.length === 32) return [];
   const owner = rules.programmer(pool?.encapsulation ?? 'none', pool !== undefined);
-  if (owner === undefined) return [];
+  if (owner === undefined || (owner === 'felix' && rules.routeSource === 'WorkloadIPs')) return [];
   const protocol = owner === 'felix' ? rules.protocol : 'bird';
   return [{ ...route({ origin: owner, protocol }, cidr), type: 'blackhole' }];
 }

@@ -114,7 +114,10 @@ function cidrsByNode(
     cidrs.get(node)?.set(formatPrefix(cidr), cidr);
   };
   const single = (node: string, address: Ip4): void => add(node, { address, length: 32 });
-  for (const { cidr, node } of destinations) add(node, cidr);
+  // Each Felix goes by its own routeSource; here one for all is taken for granted.
+  for (const { cidr, node, known } of destinations) {
+    if (known === (felixOf(node).routeSource ?? 'CalicoIPAM')) add(node, cidr);
+  }
   for (const addresses of [tunnels.ipip, tunnels.vxlan, tunnels.wireguard]) {
     for (const [node, address] of addresses) single(node, address);
   }

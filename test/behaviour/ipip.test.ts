@@ -261,7 +261,21 @@ describe('WireGuard', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('FV25 per-pod routes, which upstream disabled: routeSource WorkloadIPs is not modelled');
+  it('FV25 per-pod routes, and nodes encrypted as well', () => {
+    const spec = `${WIREGUARD}, wireguardHostEncryptionEnabled: true, routeSource: WorkloadIPs`;
+    const cluster = clusterOf(lab(NEVER, felix(spec)));
+    const table = lines(cluster, 'n0', 'ip route show table 1');
+    for (const remote of ['10.65.1.2', '10.65.2.2', '172.16.0.11', '172.16.0.12']) {
+      expect(table).toContain(`${remote} dev wireguard.cali scope link`);
+    }
+    expect(table).toContain('throw 10.65.0.2');
+    expect(table.join()).not.toContain('/26');
+    const allowed = lines(cluster, 'n0', 'wg show wireguard.cali allowed-ips').join(' ');
+    for (const remote of ['10.65.1.2/32', '172.16.0.11/32', '10.65.2.2/32', '172.16.0.12/32']) {
+      expect(allowed).toContain(remote);
+    }
+    expectMatrix(cluster);
+  });
 
   it('FV26 MTU, port and rule priority as configured', () => {
     for (const mtu of [1400, 1380]) {

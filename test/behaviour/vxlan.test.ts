@@ -91,7 +91,38 @@ describe('VXLAN', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('FV01 with routeSource WorkloadIPs: that setting is not modelled');
+  it('FV01 with routes by pods', () => {
+    const byPods = felix('routeSource: WorkloadIPs');
+    const near = clusterOf(lab(CROSS, byPods));
+    expectMatrix(near);
+    const pods = (cluster: Cluster): string[] =>
+      lines(cluster, 'n0', 'ip route').filter((line) => line.includes('10.65.'));
+    expect(pods(near).map((line) => line.replace(/cali\w{11}/, 'caliX'))).toEqual([
+      '10.65.0.2 dev caliX scope link',
+      '10.65.1.2 via 172.16.0.11 dev eth0 proto 80 onlink',
+      '10.65.2.2 via 172.16.0.12 dev eth0 proto 80 onlink',
+    ]);
+    // Always: VTEPs have no routes of their own, so that hosts do not get their answers.
+    const far = clusterOf(lab(ALWAYS, byPods));
+    const [, first, second] = pods(far);
+    expect(first).toMatch(/^10\.65\.1\.2 via 10\.65\.1\.\d+ dev vxlan\.calico onlink$/);
+    expect(second).toMatch(/^10\.65\.2\.2 via 10\.65\.2\.\d+ dev vxlan\.calico onlink$/);
+    expect([connects(far, 'w0', 'w1'), connects(far, 'w1', 'w2')]).toEqual([true, true]);
+    expect(connects(far, 'n0', 'w1', { sourcePort: 41000 })).toBe(false);
+    expectAccounted(far);
+  });
+
+  it('FV01 with routes by pods on one node alone, the other two have them by blocks', () => {
+    const one = felix('routeSource: WorkloadIPs').replace('name: default', 'name: node.n0');
+    const cluster = clusterOf(lab(CROSS, one));
+    expectMatrix(cluster);
+    expect(lines(cluster, 'n0', 'ip route')).toContain(
+      '10.65.1.2 via 172.16.0.11 dev eth0 proto 80 onlink',
+    );
+    expect(lines(cluster, 'n1', 'ip route')).toContain(
+      '10.65.0.0/26 via 172.16.0.10 dev eth0 proto 80 onlink',
+    );
+  });
 
   it('FV02 a block that is not in use is a blackhole, a released one is not', () => {
     const cluster = clusterOf(lab(ALWAYS));
