@@ -84,6 +84,9 @@ export const Drop = {
   WireguardTimeout: 75,
   WireguardGone: 76,
   ConntrackFull: 77,
+  PortClosed: 78,
+  TcpChecksum: 79,
+  TcpFlags: 80,
 } as const;
 export type Drop = (typeof Drop)[keyof typeof Drop];
 
@@ -311,6 +314,13 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
     'conntrack-full',
     'the table of connections is full, and none that could make room was found',
     'NETFILTER_DROP',
+  ),
+  [Drop.PortClosed]: info('port-closed', 'nobody listens on the port', 'NO_SOCKET'),
+  [Drop.TcpChecksum]: info('tcp-checksum', 'the TCP checksum is wrong', 'TCP_CSUM'),
+  [Drop.TcpFlags]: info(
+    'tcp-flags',
+    'the segment opens no connection and belongs to none',
+    'TCP_FLAGS',
   ),
 };
 

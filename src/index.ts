@@ -11,6 +11,7 @@ export { Cluster } from './cluster/cluster.ts';
 export type { ClusterOptions } from './cluster/cluster-options.ts';
 export type { Step } from './cluster/explain.ts';
 export { deleteLink, flushRouteCache, type LinkChange, setLink } from './cluster/link-state.ts';
+export { listen, type OpenPorts } from './cluster/listen.ts';
 export { loadCluster, readManifests } from './cluster/load.ts';
 export type { Port } from './cluster/names.ts';
 export type { SeenFrame, SendOptions, SendProtocol, Trace } from './cluster/send.ts';
@@ -56,7 +57,13 @@ export {
   linkTypeOf,
 } from './replay/capture-folder.ts';
 export { type KeyLog, keyLogOf, Recording } from './replay/recording.ts';
-export { type ReplayInput, type ReplayOutput, type ReplayReport, replay } from './replay/replay.ts';
+export {
+  type ReplayInput,
+  type ReplayOptions,
+  type ReplayOutput,
+  type ReplayReport,
+  replay,
+} from './replay/replay.ts';
 export {
   readScenarios,
   runScenario,

@@ -2,7 +2,7 @@
  * FreeInputs: podwire's own resource for what no table tells. Names are checked
  * against the finished plan; see `checkFreeNames`.
  */
-import type { FreeInputs, NamespacePlan } from '../plan/plan.ts';
+import type { FreeInputs, Listeners, NamespacePlan } from '../plan/plan.ts';
 import { type Ip4, tryIp4 } from '../wire/address.ts';
 import { PrivateKey, tryKey } from '../wireguard/key.ts';
 import type { Field } from './field.ts';
@@ -52,6 +52,7 @@ export function readFreeInputs(resource: Field, before: Freedoms): Freedoms {
   const identifications = spec.entry('identifications').items();
   const ports = spec.entry('vxlanSourcePorts').items();
   const keys = spec.entry('wireguardPrivateKeys').items();
+  const listeners = spec.entry('listeners').items();
   return {
     inputs: {
       identifications: [
@@ -65,6 +66,7 @@ export function readFreeInputs(resource: Field, before: Freedoms): Freedoms {
         })),
       ],
       vxlanSourcePorts: [...before.inputs.vxlanSourcePorts, ...ports.map(readSourcePort)],
+      listeners: [...(before.inputs.listeners ?? []), ...listeners.map(readListeners)],
     },
     checksumOffload: [
       ...before.checksumOffload,
@@ -80,7 +82,7 @@ export function readFreeInputs(resource: Field, before: Freedoms): Freedoms {
     wireguardKeys: [...before.wireguardKeys, ...keys.map(readPrivateKey)],
     names: [
       ...before.names,
-      ...[...identifications, ...ports, ...keys].map((entry) => {
+      ...[...identifications, ...ports, ...keys, ...listeners].map((entry) => {
         const at = entry.entry('node');
         return { name: namespaceName(at), at };
       }),
@@ -113,6 +115,15 @@ function readPrivateKey(at: Field): GivenKey {
     throw key.conflict('a private key as `wg genkey` prints it', 'something else');
   }
   return { node: namespaceName(at.entry('node')), key: new PrivateKey(bytes), at };
+}
+
+function readListeners(at: Field): Listeners {
+  const ports = (key: string): number[] =>
+    at
+      .entry(key)
+      .items()
+      .map((port) => port.integer(1, 0xffff));
+  return { node: namespaceName(at.entry('node')), tcp: ports('tcp'), udp: ports('udp') };
 }
 
 const readDevice = (at: Field): DeviceNote => ({

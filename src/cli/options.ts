@@ -5,6 +5,7 @@ import {
   type ClusterOptions,
   type ClusterPlan,
   editManifests,
+  listen,
   type ManifestFile,
   planCluster,
   type Release,
@@ -35,6 +36,28 @@ export function portFile(text: string, before: readonly PortFile[]): PortFile[] 
   return [...before, { at: text.slice(0, equals), file: text.slice(equals + 1) }];
 }
 
+/** A port that listens in a namespace. */
+interface Listener {
+  readonly name: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+}
+
+/** `--listen`, once for each port. */
+export const listenOption = (): Option =>
+  new Option(
+    '--listen <name:port[/udp]>',
+    'this port of a pod, node or host listens, and its others do not (repeatable)',
+  ).argParser((text: string, before: readonly Listener[] | undefined) => {
+    const [, name, port, suffix] = /^(.+):(\d{1,5})(\/udp|\/tcp)?$/.exec(text) ?? [];
+    if (name === undefined || Number(port) < 1 || Number(port) > 65535) {
+      throw new InvalidArgumentError('expected NAME:PORT or NAME:PORT/udp.');
+    }
+    const protocol = suffix === '/udp' ? 'udp' : 'tcp';
+    const listener: Listener = { name, protocol, port: Number(port) };
+    return [...(before ?? []), listener];
+  });
+
 /** `--set`, once for each edit. */
 export const setOption = (): Option =>
   new Option(
@@ -60,6 +83,7 @@ export interface PlanFlags {
 
 export interface ClusterFlags extends PlanFlags {
   readonly cold?: boolean;
+  readonly listen?: readonly Listener[];
 }
 
 /** The plan of some files, edited; says on standard error what was not used. */
@@ -79,5 +103,9 @@ export function clusterOf(path: string, flags: ClusterFlags = {}): Cluster {
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     neighbours: flags.cold === true ? 'cold' : 'warm',
   };
-  return Cluster.fromPlan(planOf(readManifests(path), flags), options);
+  const cluster = Cluster.fromPlan(planOf(readManifests(path), flags), options);
+  for (const { name, protocol, port } of flags.listen ?? []) {
+    listen(cluster, name, { [protocol]: [port] });
+  }
+  return cluster;
 }

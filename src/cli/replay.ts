@@ -17,6 +17,7 @@ import {
   type ClusterFlags,
   clusterOf,
   integer,
+  listenOption,
   type PortFile,
   portFile,
   releaseOption,
@@ -29,6 +30,7 @@ interface Flags extends ClusterFlags, KeyLogFlags {
   readonly capture: readonly PortFile[];
   readonly captureAll?: string;
   readonly lenient?: boolean;
+  readonly answer?: boolean;
   readonly json?: boolean;
 }
 
@@ -51,6 +53,8 @@ export function addReplay(program: Command): void {
     )
     .option('--capture-all <dir>', 'write NODE.DEVICE.pcapng for every device that sees a frame')
     .option('--lenient', 'a cut input ends quietly')
+    .option('--answer', 'stacks answer: echo requests, SYNs, closed ports (for one-sided captures)')
+    .addOption(listenOption())
     .option('--cold', 'nobody has learned a MAC yet: ARP happens')
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
     .addOption(setOption())
@@ -106,7 +110,7 @@ function replayFiles(path: string, flags: Flags): void {
         folder = new CaptureFolder(cluster, flags.captureAll);
         folder.record(recording);
       }
-      const report = replay(cluster, inputs);
+      const report = replay(cluster, inputs, [], { answer: flags.answer === true });
       recording.stop();
       summarise(report, writers, folder, flags);
     } finally {

@@ -14,7 +14,14 @@ import {
   type Trace,
 } from '../index.ts';
 import { type KeyLogFlags, keyLogOption, writeKeyLog } from './keylog.ts';
-import { type ClusterFlags, clusterOf, integer, releaseOption, setOption } from './options.ts';
+import {
+  type ClusterFlags,
+  clusterOf,
+  integer,
+  listenOption,
+  releaseOption,
+  setOption,
+} from './options.ts';
 import { print, printJson } from './terminal.ts';
 
 interface Flags extends ClusterFlags, KeyLogFlags {
@@ -59,6 +66,7 @@ export function addTrace(program: Command): void {
     .option('--reply', 'also follow what comes back: the answer or the ICMP error')
     .option('--cold', 'nobody has learned a MAC yet: ARP happens')
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
+    .addOption(listenOption())
     .addOption(setOption())
     .addOption(releaseOption())
     .addOption(keyLogOption())

@@ -29,6 +29,7 @@ import { localRoutes } from '../text/ip-route.ts';
 import { rulesOf } from '../text/ip-rule.ts';
 import { formatIp4, type Ip4, macHigh, macLow, netmask } from '../wire/address.ts';
 import { type Link, Segment, Veth } from './links.ts';
+import { listenOn } from './listen.ts';
 import { KeyRing } from './tunnel-keys.ts';
 
 const kindOf: { readonly [T in RouteType]: RouteKind } = {
@@ -66,6 +67,9 @@ export function buildNodes(
   }
   for (const { node, ...flow } of plan.free.vxlanSourcePorts) {
     declaredAt(named, node).sourcePorts.declare(flow);
+  }
+  for (const { node, tcp, udp } of plan.free.listeners ?? []) {
+    listenOn(declaredAt(named, node), { tcp, udp });
   }
   return nodes;
 }

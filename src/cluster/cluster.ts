@@ -10,6 +10,7 @@ import { neighbourTimer } from '../node/neighbour.ts';
 import type { Node, World } from '../node/node.ts';
 import { End, Room } from '../node/room.ts';
 import { noteSegments, recognise } from '../node/segment.ts';
+import { noteFrame, noteSender } from '../node/sockets.ts';
 import { TapeRecorder } from '../node/tape-recorder.ts';
 import { type RoomWatch, walk, walkTraced, walkWatched } from '../node/walk.ts';
 import { bytes } from '../packet/arena.ts';
@@ -43,6 +44,7 @@ export class Cluster implements World {
   /** Virtual time: whole seconds since the epoch, and nanoseconds. It never goes back. */
   now: Moment = { seconds: 0, nanoseconds: 0 };
   observer: Tap | null = null;
+  answering = false;
   witness: Witness | null = null;
   /** While set, IPv4 frames that leave by this device end there: a capture tells what lies beyond. */
   boundary: Device | null = null;
@@ -138,6 +140,7 @@ export class Cluster implements World {
     const p = this.enter(frame, start, end);
     if (p === null) return;
     p.output = device.position;
+    if (this.answering) noteFrame(node, device, p);
     recognise(p, device, longest);
     this.start(node, device, p, Room.Transmit);
   }
@@ -159,6 +162,7 @@ export class Cluster implements World {
     p.l3 = p.data;
     p.traced = traced;
     if (longest > 0) noteSegments(p, p.l3, longest);
+    if (this.answering) noteSender(node, p.l3, p.tail);
     this.ready.push(node, p, Room.Route);
     this.settle();
   }
@@ -204,7 +208,8 @@ export class Cluster implements World {
   }
 
   absorb(p: Packet): void {
-    this.consume(p);
+    this.counts.consumed++;
+    give(p);
   }
 
   milliseconds(): number {
@@ -288,7 +293,7 @@ export class Cluster implements World {
       if (end === End.Sent) this.carry(node, p);
       else if (end === End.Delivered) this.deliver(node, p);
       else if (end === End.Dropped) this.end(node, p);
-      else if (end === End.Consumed) this.consume(p);
+      else if (end === End.Consumed) this.absorb(p);
     }
   }
 
@@ -296,7 +301,7 @@ export class Cluster implements World {
     const device = node.devices[p.output]!;
     this.carrier = node;
     const ends = device === this.boundary && ethernet.type(bytes, p.data) === ethernet.TYPE_IPV4;
-    if (ends) this.consume(p);
+    if (ends) this.absorb(p);
     else if (device.link < 0) this.lose(p, Drop.LinkNowhere);
     else this.links[device.link]!.carry(node, device, p, this.lose);
   }
@@ -328,11 +333,6 @@ export class Cluster implements World {
   private end(node: Node, p: Packet): void {
     this.counts.dropped++;
     this.witness?.dropped(node, p);
-    give(p);
-  }
-
-  private consume(p: Packet): void {
-    this.counts.consumed++;
     give(p);
   }
 }

@@ -8,7 +8,7 @@ import { fdbEntry } from '../text/bridge-fdb.ts';
 import { endpointText } from '../text/endpoint-rule.ts';
 import { neighbourEntry } from '../text/ip-neigh.ts';
 import { routeEntry } from '../text/ip-route.ts';
-import { DROPPED, type TraceRecord } from '../trace/ring.ts';
+import { ANSWERED_BY_RESET, DROPPED, type TraceRecord } from '../trace/ring.ts';
 import { formatIp4, formatMac, type Ip4, joinMac } from '../wire/address.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -172,9 +172,10 @@ const ANSWERS: Readonly<Record<number, string>> = {
   [(icmp.REDIRECT << 8) | icmp.CODE_REDIRECT_HOST]: 'redirect',
 };
 
-/** The ICMP message that this room sent about the packet, and to whom. */
+/** What this room sent about the packet, and to whom. */
 function answerText({ answer, answerTo }: TraceRecord): string {
   if (answer === 0) return '';
+  if (answer === ANSWERED_BY_RESET) return `; TCP reset sent to ${formatIp4(answerTo)}`;
   return `; ICMP ${ANSWERS[answer - 1] ?? answer - 1} sent to ${formatIp4(answerTo)}`;
 }
 

@@ -3,7 +3,6 @@ import { type Drop, dropInfo } from '../drop.ts';
 import { found, PodwireError } from '../errors.ts';
 import { buildFrame } from '../frame/build.ts';
 import type { Layer } from '../frame/layer.ts';
-import type { TcpOption } from '../frame/tcp-options.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import { routeSource } from '../node/source.ts';
@@ -12,10 +11,11 @@ import type { Packet } from '../packet/packet.ts';
 import { RouteKind } from '../tables/routes.ts';
 import { TraceRing } from '../trace/ring.ts';
 import { formatIp4, type Ip4 } from '../wire/address.ts';
-import { answerTo } from './answer.ts';
+import { withAnswers } from './answer.ts';
 import type { Cluster } from './cluster.ts';
 import { explain, type Step } from './explain.ts';
 import { ownAddress } from './names.ts';
+import { announcedMss, firstWindow, setsDontFragment, synOptions } from './tcp-offer.ts';
 
 export type SendProtocol = 'tcp' | 'udp' | 'icmp';
 
@@ -32,13 +32,13 @@ export interface SendOptions {
   readonly destinationPort?: number;
   /** Bytes of the whole IPv4 packet. Default 84 for icmp, 60 for tcp, 60 for udp. */
   readonly size?: number;
-  /** Sets Don't Fragment. TCP always has it. */
+  /** Sets Don't Fragment. Default: of TCP only, and not where the path MTU is locked. */
   readonly dontFragment?: boolean;
   /** Default 64. */
   readonly ttl?: number;
   /**
-   * Also follows what comes back: an ICMP error, an echo reply, and where a pod or
-   * host got the packet the answer of an open port. Default false.
+   * Also follows what comes back: an ICMP error, an echo reply, a reset, or the answer of
+   * an open port (as all are of a namespace that nobody stated any of). Default false.
    */
   readonly reply?: boolean;
 }
@@ -70,15 +70,6 @@ const HEADERS = { tcp: 40, udp: 28, icmp: 28 } as const;
 const SYN_WITH_OPTIONS = 60;
 const SIZES = { tcp: 60, udp: 60, icmp: 84 } as const;
 
-/** What Linux offers in a SYN, in its order. */
-const SYN_OPTIONS: readonly TcpOption[] = [
-  { option: 'mss', value: 1460 },
-  { option: 'sackPermitted' },
-  { option: 'timestamps', value: 1, echo: 0 },
-  { option: 'nop' },
-  { option: 'windowScale', shift: 7 },
-];
-
 /** What is seen of one followed packet. */
 interface Fate {
   readonly frames: SeenFrame[];
@@ -97,15 +88,11 @@ export function send(cluster: Cluster, options: SendOptions, watch?: FrameWatch)
   const packet = buildPacket(from, to, options);
   const ring = new TraceRing();
   const fates: Fate[] = [{ frames: [] }, { frames: [] }];
-  let answer: Buffer | undefined;
   const before = cluster.witness;
   cluster.witness = {
     delivered: (node, p) => {
       const fate = fates[p.traced - TRACED];
       if (fate !== undefined) fate.end = { node, drop: 0 };
-      if (p.traced === TRACED && answersBySend(node)) {
-        answer = answerTo(Buffer.from(bytes.subarray(p.l3, p.tail)));
-      }
       before?.delivered(node, p);
     },
     dropped: (node, p) => {
@@ -125,12 +112,13 @@ export function send(cluster: Cluster, options: SendOptions, watch?: FrameWatch)
   };
   try {
     cluster.recording(ring, () => {
-      cluster.originate(from, packet, TRACED);
-      cluster.run();
-      const end = fates[0]?.end;
-      if (options.reply !== true || answer === undefined || end === undefined) return;
-      cluster.originate(end.node, answer, ANSWER);
-      cluster.run();
+      const follow = (): void => {
+        cluster.originate(from, packet, TRACED);
+        cluster.run();
+      };
+      if (options.reply === true || isStated(cluster)) {
+        withAnswers(cluster, ({ traced }) => traced === TRACED, follow);
+      } else follow();
     });
   } finally {
     cluster.witness = before;
@@ -151,8 +139,9 @@ export function send(cluster: Cluster, options: SendOptions, watch?: FrameWatch)
   return isAnswered ? { ...sent, reply: trace(ANSWER, sent.at) } : sent;
 }
 
-/** Nodes and routers answer by themselves; the answers of pods and hosts are `send`'s. */
-const answersBySend = ({ plan }: Node): boolean => plan.role === 'pod' || plan.role === 'host';
+/** Where ports are stated to listen, a packet may be refused, whether an answer is asked for or not. */
+const isStated = ({ nodes }: Cluster): boolean =>
+  nodes.some(({ listensAsStated }) => listensAsStated);
 
 function buildPacket(from: Node, to: Ip4, options: SendOptions): Buffer {
   const { protocol = 'icmp', sourcePort = 40000, ttl = 64 } = options;
@@ -167,7 +156,8 @@ function buildPacket(from: Node, to: Ip4, options: SendOptions): Buffer {
   inRange('source port', sourcePort, 0, 65535);
   inRange('destination port', destinationPort, 0, 65535);
   inRange('ttl', ttl, 0, 255);
-  const df = options.dontFragment ?? protocol === 'tcp';
+  const df = options.dontFragment ?? (protocol === 'tcp' && setsDontFragment(from, to));
+  const mss = announcedMss(from, to);
   const ip: Layer = {
     layer: 'ipv4',
     src: formatIp4(sourceAddress(from, to)),
@@ -193,8 +183,8 @@ function buildPacket(from: Node, to: Ip4, options: SendOptions): Buffer {
       seq: 1,
       ack: 0,
       flags: 'S',
-      window: 64240,
-      options: plain ? [] : SYN_OPTIONS,
+      window: firstWindow(mss),
+      options: plain ? [] : synOptions(mss, 1),
     },
     payload,
   ]);

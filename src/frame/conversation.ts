@@ -161,23 +161,31 @@ function identify(flags: number, mine: Progress): number {
   return id;
 }
 
-/** The order and the padding of tcp_options_write in net/ipv4/tcp_output.c. */
 function optionsOf(segment: ConversationSegment, flags: number, lastEcho: number): TcpOption[] {
   const { options, timestamps } = segment;
   if (isList(options)) return [...options];
+  if (timestamps === undefined) return linuxOptions(options);
+  const echo = timestamps.echo ?? (flags & tcp.ACK ? lastEcho : 0);
+  return linuxOptions(options, { value: timestamps.value, echo });
+}
+
+/** In the order and with the padding of tcp_options_write in net/ipv4/tcp_output.c. */
+export function linuxOptions(
+  options: SynOptions = {},
+  timestamps?: { readonly value: number; readonly echo: number },
+): TcpOption[] {
   const nop: TcpOption = { option: 'nop' };
-  const sack: TcpOption[] = options?.sackPermitted === true ? [{ option: 'sackPermitted' }] : [];
+  const sack: TcpOption[] = options.sackPermitted === true ? [{ option: 'sackPermitted' }] : [];
   const list: TcpOption[] = [];
-  if (options?.mss !== undefined) list.push({ option: 'mss', value: options.mss });
+  if (options.mss !== undefined) list.push({ option: 'mss', value: options.mss });
   if (timestamps !== undefined) {
-    const echo = timestamps.echo ?? (flags & tcp.ACK ? lastEcho : 0);
     // SACK-permitted takes the place of the two NOPs that align timestamps.
     list.push(...(sack.length > 0 ? sack : [nop, nop]));
-    list.push({ option: 'timestamps', value: timestamps.value, echo });
+    list.push({ option: 'timestamps', ...timestamps });
   } else if (sack.length > 0) {
     list.push(nop, nop, ...sack);
   }
-  if (options?.windowScale !== undefined) {
+  if (options.windowScale !== undefined) {
     list.push(nop, { option: 'windowScale', shift: options.windowScale });
   }
   return list;

@@ -24,7 +24,7 @@ export function icmpInput(node: Node, p: Packet): Next {
   }
   const asked =
     icmp.type(bytes, l4) === icmp.ECHO_REQUEST &&
-    node.answersEcho &&
+    (node.answersEcho || node.world.answering) &&
     p.frameType === FrameType.Host &&
     p.route >= 0 &&
     node.routes.kind(p.route) === RouteKind.Local;

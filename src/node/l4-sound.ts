@@ -31,12 +31,15 @@ const VALID = Uint8Array.from({ length: 256 }, (_, flags) =>
   KNOWN.includes(flags & ~INDIFFERENT) ? 1 : 0,
 );
 
+/** A sum that hardware was to finish: recorded so, it stands for one that is right. */
+export const isUnsummed = (p: Packet): boolean =>
+  (p.partial && p.partialAt === p.l3) || isUnfinished(p.l3, p.tail);
+
 /** `received`: from outside, so that the checksum counts (nf_conntrack_checksum 1). */
 export function isL4Sound(p: Packet, received: boolean): boolean {
   const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
   const addresses = p.l3 + ipv4.field.source;
-  // A sum that hardware was to finish: recorded so, it stands for one that is right.
-  const unsummed = !received || (p.partial && p.partialAt === p.l3) || isUnfinished(p.l3, p.tail);
+  const unsummed = !received || isUnsummed(p);
   switch (ipv4.protocol(bytes, p.l3)) {
     case ipv4.PROTO_TCP:
       if (tcp.check(bytes, l4, p.tail) !== Drop.None) return false;

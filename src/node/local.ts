@@ -10,9 +10,9 @@ import { refuse } from './icmp-error.ts';
 import { icmpInput } from './icmp-input.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
-import { resetStray } from './tcp-reset.ts';
+import { tcpInput, udpInput } from './socket-input.ts';
 
-/** Notes: A the IP protocol, B the UDP destination port or 0. */
+/** Notes: A the IP protocol, B the destination port where it was asked for, or 0. */
 export function local(node: Node, p: Packet): Next {
   if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p);
   const protocol = ipv4.protocol(bytes, p.l3);
@@ -32,13 +32,11 @@ export function local(node: Node, p: Packet): Next {
     if (wrong !== Drop.None) return dropped(p, wrong);
     p.noteB = udp.destinationPort(bytes, l4);
     if (isVxlan(node, p.noteB)) return Room.VxlanIn;
-    return node.listener(p.noteB) < 0 ? End.Delivered : Room.WireguardIn;
+    return node.listener(p.noteB) < 0 ? udpInput(node, p, l4) : Room.WireguardIn;
   }
   if (!HANDLED.includes(protocol)) return unhandled(node, p);
   if (protocol === ipv4.PROTO_ICMP) return icmpInput(node, p);
-  if (protocol !== ipv4.PROTO_TCP) return dropped(p, Drop.ProtocolUnknown);
-  resetStray(node, p);
-  return End.Delivered;
+  return protocol === ipv4.PROTO_TCP ? tcpInput(node, p) : dropped(p, Drop.ProtocolUnknown);
 }
 
 /** Protocols of the kernel itself. Nobody listens for the last two here, and no error says so. */

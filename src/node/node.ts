@@ -16,6 +16,7 @@ import type { Netfilter } from './netfilter.ts';
 import type { PathMtus } from './path-mtu.ts';
 import type { Reassembly } from './reassembly.ts';
 import type { Room } from './room.ts';
+import { Sockets } from './sockets.ts';
 import type { SourcePorts } from './source-port.ts';
 import type { Tunnels } from './wireguard-tunnel.ts';
 
@@ -41,6 +42,11 @@ export interface World {
   armNeighbour(node: Node, id: number, milliseconds: number): void;
   /** Ends a packet this node held back: counts the reason and frees the slot. */
   discard(node: Node, packet: Packet): void;
+  /**
+   * Whether stacks answer for themselves: pods and hosts too, and for every port that has
+   * no socket. Otherwise that is for whoever plays them, a capture for instance.
+   */
+  readonly answering: boolean;
   /** Sees the frames of all devices of all namespaces, while somebody wants to. */
   readonly observer: Tap | null;
 }
@@ -80,7 +86,7 @@ export class Node {
   readonly ipip: number;
   /** Positions of the WireGuard devices. */
   private readonly encrypting: readonly number[];
-  /** Nodes and routers answer pings; pods and hosts leave that to whoever plays them. */
+  /** Nodes and routers always answer pings; pods and hosts where the world is `answering`. */
   readonly answersEcho: boolean;
   /** net.ipv4.ip_forward_use_pmtu and ip_no_pmtu_disc. */
   readonly forwardsByPathMtu: boolean;
@@ -92,6 +98,7 @@ export class Node {
   private readonly make: (node: Node) => NodeState;
   private held: NodeState | null = null;
   private counted: Uint32Array | null = null;
+  private opened: Sockets | null = null;
   private afterwards: ((node: Node) => void) | null = null;
 
   /**
@@ -127,6 +134,16 @@ export class Node {
   get drops(): Uint32Array {
     this.counted ??= new Uint32Array(DROP_COUNT);
     return this.counted;
+  }
+
+  get sockets(): Sockets {
+    this.opened ??= new Sockets();
+    return this.opened;
+  }
+
+  /** Whether somebody said which ports listen here. */
+  get listensAsStated(): boolean {
+    return this.opened?.isStated ?? false;
   }
 
   /** Adds the dropped packets by reason to others'; most namespaces have none. */

@@ -121,6 +121,11 @@ export function pathMtu(
   return node.pathMtus.find(route, destination, forwarded, node.world.ticks()) || plain;
 }
 
+/** Whether the MTU learned for a destination is the least there is, and DF would be of no use. */
+export function isPathMtuLocked(node: Node, route: number, destination: number): boolean {
+  return node.pathMtus.find(route, destination, true, node.world.ticks()) > 0;
+}
+
 /** A tunnel's way out is narrower than its device said: skb_dst_update_pmtu. */
 export function learnPathMtu(node: Node, route: number, destination: number, mtu: number): void {
   if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) return;

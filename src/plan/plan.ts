@@ -268,4 +268,16 @@ export interface FreeInputs {
     readonly destinationPort: number;
     readonly port: number;
   }[];
+  /**
+   * The ports that have a listening socket. Of a namespace that is not named here nobody
+   * knows, and all count as open.
+   */
+  readonly listeners?: readonly Listeners[];
+}
+
+export interface Listeners {
+  /** A node's name, or `namespace/pod`. */
+  readonly node: string;
+  readonly tcp: readonly number[];
+  readonly udp: readonly number[];
 }

@@ -2,6 +2,7 @@
  * Captures in, captures out: recorded frames arrive on devices at their recorded
  * times, and the traffic of any device can be written down.
  */
+import { withAnswers } from '../cluster/answer.ts';
 import { captureAt, type FrameSink } from '../cluster/capture-tap.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Port } from '../cluster/names.ts';
@@ -30,6 +31,14 @@ export interface ReplayOutput {
   readonly at: string;
   /** A `CaptureWriter`, or anything that takes frames. */
   readonly sink: FrameSink;
+}
+
+export interface ReplayOptions {
+  /**
+   * For captures of one direction only: stacks of pods and hosts answer what arrives, echo
+   * requests, SYNs and what is for closed ports. Default false: the capture holds the answers.
+   */
+  readonly answer?: boolean;
 }
 
 export interface ReplayReport {
@@ -63,22 +72,19 @@ export function replay(
   cluster: Cluster,
   inputs: readonly ReplayInput[],
   outputs: readonly ReplayOutput[] = [],
+  { answer = false }: ReplayOptions = {},
 ): ReplayReport {
   const feeds = inputs.map(({ at, capture }) => new Feed(cluster, cluster.names.port(at), capture));
   const stops = outputs.map(({ at, sink }) => captureAt(cluster, cluster.names.port(at), sink));
   const before = cluster.drops();
   const { entered, delivered, dropped } = cluster.counts;
-  let fault: unknown;
-  try {
-    while (true) {
-      const next = earliest(feeds);
-      if (next === undefined) break;
-      next.inject();
-    }
-  } catch (error) {
-    fault = error;
-  }
-  cluster.run();
+  const fault = answer
+    ? withAnswers(
+        cluster,
+        () => false,
+        () => feed(cluster, feeds),
+      )
+    : feed(cluster, feeds);
   for (const stop of stops) stop();
   if (fault !== undefined) throw fault;
   return {
@@ -89,6 +95,18 @@ export function replay(
     drops: named(cluster.drops(), before),
     waiting: cluster.waiting(),
   };
+}
+
+/** Everything up to the first fault, which is returned. */
+function feed(cluster: Cluster, feeds: readonly Feed[]): unknown {
+  let fault: unknown;
+  try {
+    for (let next = earliest(feeds); next !== undefined; next = earliest(feeds)) next.inject();
+  } catch (error) {
+    fault = error;
+  }
+  cluster.run();
+  return fault;
 }
 
 function named(now: Uint32Array, before: Uint32Array): Record<string, number> {

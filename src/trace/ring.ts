@@ -23,7 +23,7 @@ export interface TraceRecord {
   readonly noteA: number;
   readonly noteB: number;
   readonly noteC: number;
-  /** ICMP sent about the packet: type * 256 + code + 1; 0 for none. */
+  /** ICMP sent about the packet: type * 256 + code + 1; 0 for none, ANSWERED_BY_RESET. */
   readonly answer: number;
   /** To whom, a signed address. */
   readonly answerTo: number;
@@ -31,6 +31,9 @@ export interface TraceRecord {
 
 /** `next` of a record that ended in a drop: this minus the code. */
 export const DROPPED = -100;
+
+/** `answer` of a segment that was answered by a TCP reset. */
+export const ANSWERED_BY_RESET = 0x20000;
 
 export class TraceRing {
   private readonly words: Int32Array;

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { setLink } from '../../src/cluster/link-state.ts';
+import { listen } from '../../src/cluster/listen.ts';
 import { addRoute } from '../../src/cluster/table-edit.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { ClusterPlan } from '../../src/plan/plan.ts';
@@ -122,6 +123,27 @@ describe('a node', () => {
       flags: 'R',
       checksumState: 'valid',
     });
+    expectAccounted(cluster);
+  });
+
+  it('FV30 so do pods and hosts, to whom stray segments are, and ports that nobody listens on', () => {
+    const cluster = clusterOf(lab(VXLAN, underlay()));
+    listen(cluster, 'w0', { tcp: [8055] });
+    cluster.answering = true;
+    const segment = { layer: 'tcp', srcPort: 40000, seq: 5, ack: 777, window: 9 } as const;
+    const answer = (flags: string, dstPort: number): (string | number)[] => {
+      const ip = { layer: 'ipv4', src: '10.65.1.2', dst: '10.65.0.2', df: true } as const;
+      const got = arrivals(cluster, () =>
+        originate(cluster, 'w1', [ip, { ...segment, dstPort, flags }]),
+      ).find(({ at }) => at === 'x/w1');
+      if (got === undefined) return [];
+      const reset = layer(got.layers, 'tcp');
+      return [reset.flags, reset.seq, reset.ack];
+    };
+    expect(answer('.', 8055)).toEqual(['R', 777, 0]);
+    expect(answer('.', 8056)).toEqual(['R', 777, 0]);
+    expect(answer('S', 8056)).toEqual(['R.', 0, 6]);
+    expect(dropsOf(cluster)).toEqual({ 'port-closed': 2, 'tcp-flags': 1 });
     expectAccounted(cluster);
   });
 

@@ -162,8 +162,15 @@ describe('cluster-plan', () => {
         'ifindex:',
         '- {node: n1, device: vxlan.calico, index: 28}',
         '- {node: n1, device: eth0, index: 3}',
+        'listeners:',
+        '- {node: default/kubia, tcp: [8080, 9090]}',
+        '- {node: n1, udp: [53]}',
       ),
     );
+    expect(made.free.listeners).toEqual([
+      { node: 'default/kubia', tcp: [8080, 9090], udp: [] },
+      { node: 'n1', tcp: [], udp: [53] },
+    ]);
     expect(made.free.identifications).toEqual([
       {
         node: 'n1',

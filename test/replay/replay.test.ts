@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Cluster } from '../../src/cluster/cluster.ts';
+import { listen } from '../../src/cluster/listen.ts';
 import { loadCluster } from '../../src/cluster/load.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import { dissect } from '../../src/frame/dissect.ts';
@@ -227,5 +228,39 @@ describe('replay', () => {
     expect(report.injected).toBe(7);
     expect(report.delivered + report.dropped).toBe(7);
     expect(Object.values(report.drops).reduce((a, b) => a + b, 0)).toBe(7);
+  });
+});
+
+describe('a capture of one direction', () => {
+  const syn = (dstPort: number): Record => ({
+    seconds: 1,
+    nanoseconds: 0,
+    bytes: buildFrame([
+      { layer: 'ipv4', src: '10.2.169.136', dst: '10.2.36.71', df: true },
+      { layer: 'tcp', srcPort: 4000, dstPort, seq: 7, flags: 'S' },
+    ]),
+  });
+
+  const answersTo = (answer: boolean): string[] => {
+    const cluster = clusterOf('vxlan');
+    listen(cluster, 'kubia-d278t', { tcp: [8080] });
+    const sink = keeping();
+    const report = replay(
+      cluster,
+      [{ at: 'client:eth0', capture: captureOf([syn(8080), syn(80)], 101) }],
+      [{ at: 'client:eth0', sink }],
+      { answer },
+    );
+    expect(report.injected).toBe(2);
+    expect(cluster.answering).toBe(false);
+    return sink.records
+      .map(({ bytes }) => dissect(bytes).layers.at(2)!)
+      .flatMap((layer) => (layer.layer === 'tcp' ? [`${layer.srcPort} ${layer.flags}`] : []))
+      .filter((text) => !text.startsWith('4000'));
+  };
+
+  it('is answered where that is asked for, and only there', () => {
+    expect(answersTo(true)).toEqual(['8080 S.', '80 R.']);
+    expect(answersTo(false)).toEqual([]);
   });
 });
