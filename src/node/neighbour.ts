@@ -18,13 +18,13 @@ import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
 import { LIMITED_BROADCAST } from './source-check.ts';
 
-/** net.ipv4.neigh.*: retrans_time_ms, mcast_solicit, and unres_qlen in full-sized packets. */
+/** net.ipv4.neigh.*: retrans_time_ms, mcast_solicit, and unres_qlen_bytes. */
 const RETRANSMIT_MS = 1000;
 /** base_reachable_time_ms (the kernel draws 0.5 to 1.5 of it) and delay_first_probe_time. */
 const REACHABLE_MS = 30_000;
 const DELAY_PROBE_MS = 5000;
 const MAX_PROBES = 3;
-const QUEUE_LIMIT = 101;
+const QUEUE_BYTES = 212_992;
 
 /** Notes: A the entry that answered, or the one waited for. B 1 for a broadcast. */
 export function neighbour(node: Node, p: Packet): Next {
@@ -45,17 +45,45 @@ export function neighbour(node: Node, p: Packet): Next {
     frame(p, device, node.neighbours.macHigh(id), node.neighbours.macLow(id));
     return Room.Transmit;
   }
-  const waiting = node.neighbours.park(id, p);
-  if (waiting > QUEUE_LIMIT) {
-    const oldest = node.neighbours.unparkOldest(id)!;
-    oldest.drop = Drop.NeighbourQueue;
-    node.world.discard(node, oldest);
-  }
+  park(node, id, p);
   if (node.neighbours.state(id) !== Nud.Incomplete) {
     node.neighbours.set(device.position, p.nextHop, 0, 0, Nud.Incomplete);
     probe(node, id, ipv4.source(bytes, p.l3));
   }
   return End.Parked;
+}
+
+/** __neigh_event_send: the oldest packets make room. */
+function park(node: Node, id: number, p: Packet): void {
+  const { neighbours } = node;
+  const size = bufferSize(p);
+  while (neighbours.waiting(id) + size > QUEUE_BYTES) {
+    const oldest = neighbours.oldest(id);
+    if (oldest === null) break;
+    neighbours.unparkOldest(id, bufferSize(oldest));
+    oldest.drop = Drop.NeighbourQueue;
+    node.world.discard(node, oldest);
+  }
+  neighbours.park(id, p, size);
+}
+
+/** SKB_SMALL_HEAD_CACHE_SIZE: the least block of a socket buffer's bytes. */
+const LEAST_BLOCK = 576;
+/** sizeof(struct skb_shared_info), sizeof(struct sk_buff), LL_RESERVED_SPACE of Ethernet. */
+const SHARED_INFO = 320;
+const SK_BUFF = 256;
+const RESERVED = 16;
+
+/**
+ * Bytes of memory that the kernel counts for a packet (skb->truesize of __alloc_skb): its
+ * frame in a block whose size is a power of two, and what describes it.
+ */
+export function bufferSize(p: Packet): number {
+  const frame = p.length + ethernet.HEADER_LEN + RESERVED;
+  const needed = ((frame + 63) & ~63) + SHARED_INFO;
+  let block = LEAST_BLOCK;
+  if (needed > block) for (block = 1024; block < needed; ) block *= 2;
+  return block + SK_BUFF;
 }
 
 /** Whether an entry answers, and needs no verifying at this time. */

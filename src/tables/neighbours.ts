@@ -34,7 +34,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
   private lows = new Int32Array(8);
   private states = new Uint8Array(8);
   private asked = new Uint8Array(8);
-  private queued = new Uint16Array(8);
+  private queued = new Uint32Array(8);
   private confirmed = new Float64Array(8);
   private timers = new Int32Array(8);
   private readonly heads: (Waiting | null)[] = [];
@@ -108,26 +108,24 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     return probes;
   }
 
-  /** Queues a packet behind an unresolved entry; how many wait now. */
-  park(id: number, packet: Waiting): number {
+  /** Queues a packet behind an unresolved entry. `size`: what it counts there, bytes. */
+  park(id: number, packet: Waiting, size: number): void {
     packet.next = null;
     const tail = this.tails[id] ?? null;
     if (tail === null) this.heads[id] = packet;
     else tail.next = packet;
     this.tails[id] = packet;
-    const waiting = this.queued[id]! + 1;
-    this.queued[id] = waiting;
-    return waiting;
+    this.queued[id] = this.queued[id]! + size;
   }
 
-  /** Takes the oldest waiting packet out of the queue. */
-  unparkOldest(id: number): Waiting | null {
+  /** Takes the oldest waiting packet out of the queue; `size` as it came in with. */
+  unparkOldest(id: number, size: number): Waiting | null {
     const head = this.heads[id] ?? null;
     if (head === null) return null;
     this.heads[id] = head.next;
     if (head.next === null) this.tails[id] = null;
     head.next = null;
-    this.queued[id] = this.queued[id]! - 1;
+    this.queued[id] = this.queued[id]! - size;
     return head;
   }
 
@@ -166,6 +164,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     return this.asked[id]!;
   }
 
+  /** Bytes that wait for the entry. */
   waiting(id: number): number {
     return this.queued[id]!;
   }
@@ -183,7 +182,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
 
   private grow(): void {
     const size = this.states.length * 2;
-    const wider = <T extends Int32Array | Uint16Array | Uint8Array | Float64Array>(
+    const wider = <T extends Int32Array | Uint32Array | Uint16Array | Uint8Array | Float64Array>(
       to: T,
       from: T,
     ): T => {
@@ -196,7 +195,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     this.lows = wider(new Int32Array(size), this.lows);
     this.states = wider(new Uint8Array(size), this.states);
     this.asked = wider(new Uint8Array(size), this.asked);
-    this.queued = wider(new Uint16Array(size), this.queued);
+    this.queued = wider(new Uint32Array(size), this.queued);
     this.timers = wider(new Int32Array(size), this.timers);
     this.confirmed = wider(new Float64Array(size), this.confirmed);
   }

@@ -82,15 +82,15 @@ describe('Neighbours', () => {
   it('queues in order, and gives the queue back with a deleted entry', () => {
     const table = new Neighbours<Waiting>();
     const id = table.set(1, 7, 0, 0, Nud.Incomplete);
-    for (let i = 0; i < 5; i++) expect(table.park(id, waiting(i))).toBe(i + 1);
+    for (let i = 0; i < 5; i++) table.park(id, waiting(i), 100 + i);
     expect(table.oldest(id)?.name).toBe(0);
-    expect(table.unparkOldest(id)?.name).toBe(0);
-    expect(table.waiting(id)).toBe(4);
+    expect(table.unparkOldest(id, 100)?.name).toBe(0);
+    expect(table.waiting(id)).toBe(101 + 102 + 103 + 104);
     expect(namesOf(table.delete(1, 7))).toEqual([1, 2, 3, 4]);
     expect(table.find(1, 7)).toBe(-1);
     const again = table.set(1, 7, 0, 0, Nud.Incomplete);
     expect(table.waiting(again)).toBe(0);
-    table.park(again, waiting(9));
+    table.park(again, waiting(9), 9);
     expect(namesOf(table.unpark(again))).toEqual([9]);
     expect(table.unpark(again)).toBeNull();
   });
