@@ -1,5 +1,6 @@
 /** The words for what a trace recorded: which entry won, what was done, why it ended. */
 import { type Drop, dropInfo } from '../drop.ts';
+import { INHERIT } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import { Room, roomName } from '../node/room.ts';
 import { isValid } from '../tables/neighbours.ts';
@@ -82,9 +83,11 @@ const tellVxlanOut: Teller = (node, { noteA: id, noteB: port, output }) => {
     state: 'permanent',
   });
   const to = formatIp4(destination);
+  const ttl = device.ttl === INHERIT ? 'of the inner packet' : device.ttl || 64;
+  const df = device.df === 'unset' ? '' : `, DF ${device.df}`;
   return {
     entry,
-    note: `VXLAN: VNI ${device.vni}, outer ${formatIp4(device.local)}:${port} > ${to}:${device.port}, TTL 64`,
+    note: `VXLAN: VNI ${device.vni}, outer ${formatIp4(device.local)}:${port} > ${to}:${device.port}, TTL ${ttl}${df}`,
   };
 };
 

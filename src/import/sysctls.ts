@@ -35,9 +35,12 @@ export class Sysctls {
   }
 
   /** What a device does and no other listing tells: IN_DEV_MAXCONF and IN_DEV_ORCONF of inetdevice.h. */
-  settings(device: string): Pick<DevicePlan, 'rpFilter' | 'routeLocalnet'> {
+  settings(
+    device: string,
+  ): Pick<DevicePlan, 'rpFilter' | 'routeLocalnet' | 'acceptLocal' | 'arpAccept'> {
     if (device === 'lo') return {};
-    const [filter, localnet] = ['rp_filter', 'route_localnet'].map((key) => {
+    const keys = ['rp_filter', 'route_localnet', 'accept_local', 'arp_accept'];
+    const [filter, localnet, local, accept] = keys.map((key) => {
       const told = [this.ofDevice('all', key), this.ofDevice(device, key)].flatMap((value) =>
         value === undefined ? [] : [Number(value)],
       );
@@ -46,6 +49,8 @@ export class Sysctls {
     return {
       ...(filter === 0 || filter === 1 || filter === 2 ? { rpFilter: filter } : {}),
       ...(localnet === undefined ? {} : { routeLocalnet: localnet === 1 }),
+      ...(local === 1 ? { acceptLocal: true } : {}),
+      ...(accept === 1 || accept === 2 ? { arpAccept: accept } : {}),
     };
   }
 

@@ -31,7 +31,7 @@ export function tunnelOf(
   notes.assume(
     `${tables.name}: \`ip -d link\` of ${device.name} is not whole; taken as VNI ${vni}, UDP port ${port}, from ${formatIp4(local)} on ${parent}`,
   );
-  return { vxlan: { vni, port, local, parent } };
+  return { vxlan: { ...listed, vni, port, local, parent } };
 }
 
 /** Where other nodes send to, or what calicoctl lists. */

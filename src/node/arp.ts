@@ -1,9 +1,10 @@
 /** ARP: ask, answer, learn. arp_process and arp_solicit of net/ipv4/arp.c. */
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
-import type { Packet } from '../packet/packet.ts';
+import { FrameType, type Packet } from '../packet/packet.ts';
 import { isValid, Nud } from '../tables/neighbours.ts';
 import { RouteKind } from '../tables/routes.ts';
+import { netmask } from '../wire/address.ts';
 import * as arp from '../wire/arp.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import type { Device } from './device.ts';
@@ -29,11 +30,13 @@ export function receiveArp(node: Node, p: Packet): Next {
 
   if (p.noteA === arp.REQUEST) {
     const answers = from === 0 ? isOwn(node, target) : answersFor(node, device, from, target);
-    if (from !== 0) learn(node, device, at, from, Nud.Stale, answers);
+    if (from !== 0) learn(node, device, at, from, Nud.Stale, answers || accepts(node, p, from));
     if (answers) reply(node, device, at, target, from);
     p.noteB = +answers;
   } else if (p.noteA === arp.REPLY) {
-    learn(node, device, at, from, Nud.Reachable, false);
+    // A reply that was not sent to this host alone proves nothing (arp_process).
+    const state = p.frameType === FrameType.Host ? Nud.Reachable : Nud.Stale;
+    learn(node, device, at, from, state, accepts(node, p, from));
   }
   return End.Consumed;
 }
@@ -54,6 +57,29 @@ function answersFor(node: Node, device: Device, from: number, target: number): b
   if (node.routes.kind(route) === RouteKind.Local) return true;
   if (!node.forwarding || !device.proxyArp) return false;
   return node.routes.device(route) !== device.position;
+}
+
+/**
+ * Whether a message that nobody asked for makes an entry: net.ipv4.conf.*.arp_accept, of a
+ * neighbour that says where it is (arp_is_garp) or answers (arp_accept of arp.c).
+ */
+function accepts(node: Node, p: Packet, from: number): boolean {
+  const device = node.devices[p.input]!;
+  if (device.arpAccept === 0 || !isHost(node, from)) return false;
+  if (device.arpAccept === 2 && !isOnSubnet(device, from)) return false;
+  return p.noteA === arp.REPLY || arp.targetIp(bytes, p.data) === from;
+}
+
+/** inet_addr_type: neither an own address, nor a broadcast's or a group's. */
+function isHost(node: Node, address: number): boolean {
+  return address !== 0 && address >>> 28 < 14 && node.local.find(address) < 0;
+}
+
+function isOnSubnet({ addresses, lengths }: Device, address: number): boolean {
+  for (let i = 0; i < addresses.length; i++) {
+    if (((addresses[i]! ^ address) & netmask(lengths[i]!)) === 0) return true;
+  }
+  return false;
 }
 
 /** Takes over the sender's MAC; only a request addressed to us may make a new entry. */

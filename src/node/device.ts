@@ -1,6 +1,6 @@
 /** A network device of a namespace, as the packet path sees it. */
 import type { Packet } from '../packet/packet.ts';
-import type { DevicePlan } from '../plan/plan.ts';
+import type { DevicePlan, VxlanSettings } from '../plan/plan.ts';
 import type { Neighbours } from '../tables/neighbours.ts';
 import { type Mac, macHigh, macLow } from '../wire/address.ts';
 import type { Node } from './node.ts';
@@ -24,6 +24,12 @@ const kindOf: { readonly [K in DevicePlan['kind']]: DeviceKind } = {
   ipip: DeviceKind.Ipip,
   wireguard: DeviceKind.Wireguard,
 };
+
+/** A field of VXLAN's outer header that is the inner packet's. */
+export const INHERIT = -1;
+export type VxlanDf = NonNullable<VxlanSettings['df']> | 'unset';
+
+const orInherit = (told: number | 'inherit' = 0): number => (told === 'inherit' ? INHERIT : told);
 
 /** Shared: every pod has a veth without addresses on its node. */
 const NONE: readonly never[] = [];
@@ -53,11 +59,19 @@ export class Device {
   readonly receiveOffload: boolean;
   readonly rpFilter: number;
   readonly routeLocalnet: boolean;
+  readonly acceptLocal: boolean;
+  readonly arpAccept: number;
   /** VXLAN settings; 0 on other devices. Addresses are signed. */
   readonly vni: number;
   readonly local: number;
   /** UDP: where VXLAN sends to, where WireGuard listens; 0 on other devices. */
   readonly port: number;
+  /** Of VXLAN's outer header: TTL, 0 for the default; TOS; both INHERIT for the inner packet's. */
+  readonly ttl: number;
+  readonly tos: number;
+  /** Of the outer header: never, always, or as the inner one. */
+  readonly df: VxlanDf;
+  readonly udpChecksum: boolean;
   /** Of the packets that WireGuard sends. */
   readonly mark: number;
   /** Addresses and prefix lengths in the order of `ip addr`. */
@@ -91,10 +105,16 @@ export class Device {
     this.receiveOffload = plan.receiveOffload ?? false;
     this.rpFilter = plan.rpFilter ?? 0;
     this.routeLocalnet = plan.routeLocalnet ?? false;
+    this.acceptLocal = plan.acceptLocal ?? false;
+    this.arpAccept = plan.arpAccept ?? 0;
     this.vni = plan.vxlan?.vni ?? 0;
     this.port = plan.vxlan?.port ?? plan.wireguard?.listenPort ?? 0;
     this.mark = plan.wireguard?.fwmark ?? 0;
     this.local = plan.vxlan?.local ?? 0;
+    this.ttl = orInherit(plan.vxlan?.ttl);
+    this.tos = orInherit(plan.vxlan?.tos);
+    this.df = plan.vxlan?.df ?? 'unset';
+    this.udpChecksum = plan.vxlan?.udpChecksum ?? true;
     const bare = plan.addresses.length === 0;
     this.addresses = bare ? NONE : plan.addresses.map((a) => a.address);
     this.lengths = bare ? NONE : plan.addresses.map((a) => a.length);

@@ -106,7 +106,8 @@ function mend(
     const frame = l4 + udp.HEADER_LEN + vxlan.HEADER_LEN;
     mend(frame + ethernet.HEADER_LEN, end, nth, step, offset, last);
     putU16(bytes, l4 + udp.field.length, end - l4);
-    udp.fillChecksum(bytes, l4, addresses);
+    // A sum of a pseudo-header is never 0: that is a tunnel without checksums.
+    if (udp.checksum(bytes, l4) !== 0) udp.fillChecksum(bytes, l4, addresses);
   }
 }
 

@@ -13,12 +13,13 @@ export const LIMITED_BROADCAST = -1;
 export const Source = { Refused: -1, Routed: 0, OnLink: 1 } as const;
 
 /**
- * Own addresses never come from outside. With rp_filter the way back must lead
+ * Own addresses come from outside only where accept_local says so. With rp_filter the way back must lead
  * out of this device (1), or be known at all (2); a device without an address
  * never passes another device's source.
  */
 export function checkSource(node: Node, device: Device, source: number, to = 0, tos = 0): number {
-  if (node.local.find(source) >= 0) return Source.Refused;
+  const own = node.local.find(source);
+  if (own >= 0) return checkOwn(node, device, own);
   const back = node.lookup(source, 0, to, -1, tos);
   const unicast = back >= 0 && node.routes.kind(back) === RouteKind.Unicast;
   if (!unicast) return device.rpFilter === 0 ? Source.Routed : Source.Refused;
@@ -29,6 +30,17 @@ export function checkSource(node: Node, device: Device, source: number, to = 0, 
   if (device.rpFilter === 0) return Source.Routed;
   if (device.addresses.length === 0 || device.rpFilter === 1) return Source.Refused;
   return Source.Routed;
+}
+
+/** rp_filter then wants the device that has the address. A broadcast's is nobody's own. */
+function checkOwn(node: Node, device: Device, own: number): number {
+  const isLocal = node.routes.kind(own) === RouteKind.Local;
+  if (isLocal && !device.acceptLocal) return Source.Refused;
+  if (device.rpFilter === 0) return Source.Routed;
+  if (!isLocal) return Source.Refused;
+  if (node.routes.device(own) === device.position) return Source.OnLink;
+  const refused = device.addresses.length === 0 || device.rpFilter === 1;
+  return refused ? Source.Refused : Source.Routed;
 }
 
 export const isMulticast = (address: number): boolean => address >>> 28 === 14;

@@ -174,6 +174,8 @@ export class TapeRecorder implements RoomWatch {
   }
 
   private wrapped(node: Node, p: Packet): void {
+    // The shell always has a checksum.
+    this.spoilt ||= !node.devices[p.tunnel]!.udpChecksum;
     // In a tunnel already, whose sums are not finished.
     this.spoilt ||= this.partial;
     const device = node.devices[p.tunnel]!;

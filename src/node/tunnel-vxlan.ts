@@ -1,7 +1,7 @@
 /**
- * vxlan.calico, both directions: vxlan_xmit_one and vxlan_rcv. The inner frame's
- * destination MAC names the remote VTEP in the FDB. Outer TTL 64, never DF; of the
- * inner TOS only the ECN bits go outside.
+ * VXLAN devices, both directions: vxlan_xmit_one and vxlan_rcv. The inner frame's
+ * destination MAC names the remote VTEP in the FDB. On vxlan.calico the outer TTL is 64,
+ * DF never set, and of the inner TOS only the ECN bits go outside; `ip link` may say else.
  *
  *   before:                         | Ethernet | IPv4 | ...
  *   after:   | IPv4 | UDP | VXLAN   | Ethernet | IPv4 | ...
@@ -14,7 +14,7 @@ import { outerTos } from '../wire/ipip.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
-import type { Device } from './device.ts';
+import { type Device, INHERIT } from './device.ts';
 import { dropped } from './drop-packet.ts';
 import { hasPorts } from './flow-hash.ts';
 import { leaveOuterChecksum } from './l4-checksum.ts';
@@ -43,7 +43,7 @@ export function vxlanOut(node: Node, p: Packet): Next {
 
   const isIp = ethernet.type(bytes, frame) === ethernet.TYPE_IPV4;
   const remote = node.fdb.destination(entry);
-  const tos = isIp ? outerTos(ipv4.tos(bytes, frame + ethernet.HEADER_LEN)) : 0;
+  const tos = wrapTos(device, isIp ? ipv4.tos(bytes, frame + ethernet.HEADER_LEN) : 0);
   const port = isIp
     ? sourcePort(node, frame + ethernet.HEADER_LEN)
     : node.sourcePorts.port(0, 0, 0, 0, 0);
@@ -58,6 +58,10 @@ export function vxlanOut(node: Node, p: Packet): Next {
   return Room.Route;
 }
 
+/** The outer TOS over an inner one. */
+const wrapTos = (device: Device, inner: number): number =>
+  ((device.tos === INHERIT ? inner : device.tos) & ~ipv4.ECN_MASK) | outerTos(inner);
+
 /** Writes the outer headers in front of the frame; where the IPv4 header stands. */
 function wrap(
   node: Node,
@@ -68,14 +72,29 @@ function wrap(
   port: number,
 ): number {
   const length = p.length + OUTER_LEN;
+  const ttl = wrapTtl(device, p.data);
+  const flags = dontFragment(device, p.data) ? ipv4.FLAG_DF : 0;
   const at = p.push(OUTER_LEN);
   const udpAt = at + ipv4.HEADER_LEN;
   const id = node.identifications.next(device.local, remote, ipv4.PROTO_UDP);
-  ipv4.emit(bytes, at, tos, length, id, 0, TTL, ipv4.PROTO_UDP, device.local, remote);
+  ipv4.emit(bytes, at, tos, length, id, flags, ttl, ipv4.PROTO_UDP, device.local, remote);
   udp.emit(bytes, udpAt, port, device.port, length - ipv4.HEADER_LEN);
   vxlan.emit(bytes, udpAt + udp.HEADER_LEN, device.vni);
-  leaveOuterChecksum(p, at, udpAt);
+  if (device.udpChecksum) leaveOuterChecksum(p, at, udpAt);
   return at;
+}
+
+/** What is no IP has no TTL to inherit. */
+function wrapTtl({ ttl }: Device, frame: number): number {
+  if (ttl !== INHERIT) return ttl === 0 ? TTL : ttl;
+  const isIp = ethernet.type(bytes, frame) === ethernet.TYPE_IPV4;
+  return (isIp && ipv4.ttl(bytes, frame + ethernet.HEADER_LEN)) || TTL;
+}
+
+function dontFragment({ df }: Device, frame: number): boolean {
+  if (df !== 'inherit') return df === 'set';
+  const isIp = ethernet.type(bytes, frame) === ethernet.TYPE_IPV4;
+  return isIp && ipv4.dontFragment(bytes, frame + ethernet.HEADER_LEN);
 }
 
 /** What the underlay does not carry whole is noted for who sends by this device: skb_tunnel_check_pmtu. */

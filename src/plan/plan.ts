@@ -33,6 +33,14 @@ export interface VxlanSettings {
   readonly local: Ip4;
   /** Name of the device that carries the outer packets. */
   readonly parent: string;
+  /** Of the outer header: a number, or the inner packet's; absent means the namespace's default, 64. */
+  readonly ttl?: number | 'inherit';
+  /** TOS of the outer header but for its ECN bits; absent means 0. */
+  readonly tos?: number | 'inherit';
+  /** DF of the outer header; absent means never. */
+  readonly df?: 'set' | 'inherit';
+  /** False: no checksum in the outer UDP header. */
+  readonly udpChecksum?: boolean;
 }
 
 export interface DevicePlan {
@@ -55,6 +63,10 @@ export interface DevicePlan {
   readonly proxyArp: boolean;
   /** net.ipv4.conf.DEV.rp_filter: 0 off (also when absent), 1 strict, 2 loose. */
   readonly rpFilter?: 0 | 1 | 2;
+  /** net.ipv4.conf.DEV.arp_accept: 0 (also when absent), 1 always, 2 from its subnets. */
+  readonly arpAccept?: 0 | 1 | 2;
+  /** net.ipv4.conf.DEV.accept_local; absent means off. */
+  readonly acceptLocal?: boolean;
   /** net.ipv4.conf.DEV.route_localnet; absent means off. */
   readonly routeLocalnet?: boolean;
   /** A veth's other end. */

@@ -131,15 +131,19 @@ function linkInfo({ kind, vxlan }: DevicePlan): Json | undefined {
       port_range: { low: 0, high: 0 },
       port: vxlan.port,
       learning: false,
-      ttl: 0,
-      df: 'unset',
+      ...(vxlan.tos === undefined ? {} : { tos: hex(vxlan.tos === 'inherit' ? 1 : vxlan.tos) }),
+      // A TTL that is inherited is named in words only.
+      ...(vxlan.ttl === 'inherit' ? {} : { ttl: vxlan.ttl ?? 0 }),
+      df: vxlan.df ?? 'unset',
       ageing: 300,
-      udp_csum: true,
+      udp_csum: vxlan.udpChecksum ?? true,
       udp_zero_csum6_tx: false,
       udp_zero_csum6_rx: false,
     },
   };
 }
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
 
 const FOREVER = 4294967295;
 const LIFETIME = { valid_life_time: FOREVER, preferred_life_time: FOREVER };

@@ -78,6 +78,10 @@ class Row {
     return this.members.has(key);
   }
 
+  isFalse(key: string): boolean {
+    return this.members.get(key) === false;
+  }
+
   /** A word, or '' where the member is missing. */
   word(key: string): string {
     const value = this.members.get(key);
@@ -178,10 +182,20 @@ function kindLine(info: Row): string[] {
   const data = info.inner('info_data');
   if (kind !== 'vxlan' || data === undefined) return [`    ${kind}`];
   const local = data.has('local') ? ` local ${data.address('local')}` : '';
-  return [
-    `    vxlan id ${data.number('id')}${local}${data.pair('link', 'dev')}${data.pair('port', 'dstport')}`,
-  ];
+  const words = VXLAN_WORDS.map(([key, word]) => data.pair(key, word));
+  // A listing that is whole names any TTL but an inherited one.
+  if (data.has('ageing') && !data.has('ttl')) words.push(' ttl inherit');
+  const sum = data.isFalse('udp_csum') ? ' noudpcsum' : '';
+  return [`    vxlan id ${data.number('id')}${local}${words.join('')}${sum}`];
 }
+
+const VXLAN_WORDS = [
+  ['link', 'dev'],
+  ['port', 'dstport'],
+  ['tos', 'tos'],
+  ['ttl', 'ttl'],
+  ['df', 'df'],
+] as const;
 
 function addressLine(row: Row, device: string): string[] {
   if (row.word('family') !== 'inet') return [];

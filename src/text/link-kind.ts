@@ -2,7 +2,7 @@
  * What `ip link` says of each kind of device: flags, state, and the words of `-d`
  * as iproute2 5.10 prints them on the kernel of that time (Debian 11).
  */
-import type { DeviceKind, DevicePlan } from '../plan/plan.ts';
+import type { DeviceKind, DevicePlan, VxlanSettings } from '../plan/plan.ts';
 import { formatIp4, formatMac } from '../wire/address.ts';
 
 /** Flags that do not depend on the device being up. */
@@ -103,9 +103,19 @@ function kindWords({ kind, noArp, vxlan }: DevicePlan): string {
   if (kind === 'ipip') return 'ipip any remote any local any ttl inherit nopmtudisc';
   if (kind !== 'vxlan') return '';
   if (vxlan === undefined) return 'vxlan external';
-  return (
-    `vxlan id ${vxlan.vni} local ${formatIp4(vxlan.local)} dev ${vxlan.parent} ` +
-    `srcport 0 0 dstport ${vxlan.port} nolearning ttl auto ageing 300 ` +
-    'udpcsum noudp6zerocsumtx noudp6zerocsumrx'
-  );
+  return vxlanWords(vxlan);
+}
+
+/** ip/iplink_vxlan.c vxlan_print_opt */
+function vxlanWords(vxlan: VxlanSettings): string {
+  const { vni, local, parent, port, tos, ttl = 'auto', df, udpChecksum = true } = vxlan;
+  const tosWord = typeof tos === 'number' ? `0x${tos.toString(16)}` : tos;
+  return [
+    `vxlan id ${vni} local ${formatIp4(local)} dev ${parent}`,
+    `srcport 0 0 dstport ${port} nolearning`,
+    ...(tosWord === undefined ? [] : [`tos ${tosWord}`]),
+    `ttl ${ttl}`,
+    ...(df === undefined ? [] : [`df ${df}`]),
+    `ageing 300 ${udpChecksum ? 'udpcsum' : 'noudpcsum'} noudp6zerocsumtx noudp6zerocsumrx`,
+  ].join(' ');
 }

@@ -4,7 +4,9 @@
  */
 import type { DeviceAddress, DeviceKind, DevicePlan, VxlanSettings } from '../plan/plan.ts';
 import { type Mac, tryInterfaceAddress } from '../wire/address.ts';
+import { tryDsfield } from './dsfield.ts';
 import { type PastedLine, type TextPlace, WordCursor, writtenLines } from './line-reader.ts';
+import { tryUnsigned } from './route-name.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -140,11 +142,29 @@ function readVxlan(cursor: WordCursor): Partial<VxlanSettings> {
     else if (cursor.skip('local')) {
       if (!cursor.peek?.includes(':')) draft.local = cursor.ip4('after local');
     } else if (cursor.skip('dev')) draft.parent = cursor.device('after dev');
+    else if (cursor.skip('tos')) draft.tos = cursor.value('a TOS after tos', tosOf);
+    else if (cursor.skip('ttl')) {
+      const ttl = cursor.skip('auto') ? 0 : cursor.value('auto, inherit or a TTL', ttlOf);
+      if (ttl !== 0) draft.ttl = ttl;
+    } else if (cursor.skip('df')) {
+      if (!cursor.skip('unset')) draft.df = cursor.value('set, unset or inherit after df', dfOf);
+    } else if (cursor.skip('noudpcsum')) draft.udpChecksum = false;
     else if (cursor.skip('dstport')) draft.port = cursor.count('after dstport', 65535);
     else cursor.next('a word');
   }
   return draft;
 }
+
+/** Its lowest bit alone means `inherit`, and JSON leaves it at that. */
+const tosOf = (word: string): number | 'inherit' | undefined =>
+  word === 'inherit' || /^(0x)?1$/.test(word) ? 'inherit' : tryDsfield(word);
+
+/** JSON says 0 for auto. */
+const ttlOf = (word: string): number | 'inherit' | undefined =>
+  word === 'inherit' ? word : tryUnsigned(word, 255);
+
+const dfOf = (word: string): 'set' | 'inherit' | undefined =>
+  word === 'set' || word === 'inherit' ? word : undefined;
 
 /** The kind that a plan has for it; what it has none for is a `nic`. */
 export function linkKind({ name, flags, linkType, kind, peer }: LinkListed): DeviceKind {
@@ -188,7 +208,7 @@ export function linkDevice(listed: LinkListed): DevicePlan {
     ...(altNames === undefined ? {} : { altNames }),
     addresses,
     proxyArp: false,
-    ...(whole ? { vxlan: { vni, port, local, parent } } : {}),
+    ...(whole ? { vxlan: { ...vxlan, vni, port, local, parent } } : {}),
     queueLength,
     qdisc,
     // device.c, WG_NETDEV_FEATURES; of others no listing tells.

@@ -4,7 +4,7 @@ import { Cluster } from '../../src/cluster/cluster.ts';
 import { deleteLink, setLink } from '../../src/cluster/link-state.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
-import type { ClusterPlan, NamespacePlan } from '../../src/plan/plan.ts';
+import type { ClusterPlan, NamespacePlan, VxlanSettings } from '../../src/plan/plan.ts';
 import { formatMac, parseIp4, parseMac } from '../../src/wire/address.ts';
 import {
   address,
@@ -199,7 +199,49 @@ describe('routes and ICMP', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('FT04 own addresses coming in from a loop of NICs: accept_local is not modelled');
+  it('FT04 own addresses coming in from outside: accept_local, under each rp_filter', () => {
+    // Linux 6.18, frames by a packet socket: which sources reach 172.16.0.10, one of two addresses.
+    const own = ['172.16.0.10', '10.65.0.1', '172.16.0.255'];
+    const taken = (acceptLocal: boolean, rpFilter: 0 | 1 | 2): string[] => {
+      const base = device(clusterOf(lab(DIRECT, underlay())).plan, 'n0', 'eth0', {
+        acceptLocal,
+        rpFilter,
+      });
+      const plan = device(base, 'n0', 'lo', {
+        addresses: [
+          ...base.namespaces.find(({ name }) => name === 'n0')!.devices[0]!.addresses,
+          { address: parseIp4('10.65.0.1'), length: 32, scope: 'global' },
+        ],
+      });
+      const cluster = Cluster.fromPlan(plan);
+      const got = own.filter((src) => {
+        const before = cluster.counts.delivered;
+        cluster.arrive(
+          cluster.names.port('n0:eth0'),
+          buildFrame([
+            { layer: 'ethernet', src: '02:00:00:00:00:77', dst: macOf(cluster, 'n0:eth0') },
+            { layer: 'ipv4', src, dst: '172.16.0.10' },
+            { layer: 'udp', srcPort: 1, dstPort: 2 },
+          ]),
+        );
+        return cluster.counts.delivered > before;
+      });
+      expectAccounted(cluster);
+      return got;
+    };
+    const [near, far, broadcast] = own;
+    expect(([0, 1, 2] as const).map((filter) => taken(false, filter))).toEqual([
+      [broadcast],
+      [],
+      [],
+    ]);
+    expect(([0, 1, 2] as const).map((filter) => taken(true, filter))).toEqual([
+      [near, far, broadcast],
+      [near],
+      [near, far],
+    ]);
+  });
+
   it.todo('FT05 the other groups of fib_tests: names only, nothing to hold against');
 
   it('FT07 a node without an address sends ICMP errors from 192.0.0.8', () => {
@@ -286,7 +328,52 @@ describe('routes and ICMP', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('FT10 arp_accept 1 and 2: that sysctl is not modelled');
+  it('FT10 arp_accept 1 and 2: who may make himself known, and in what state', () => {
+    // Linux 6.18: state of the entry after each message, of four senders.
+    const senders = ['172.16.0.77', '10.9.9.9', '172.16.0.255', '224.0.0.9'];
+    const src = '02:00:00:00:00:77';
+    const states = (arpAccept: 0 | 1 | 2): Record<string, string[]> => {
+      const plan = device(clusterOf(lab(DIRECT, underlay())).plan, 'n0', 'eth0', { arpAccept });
+      const port = 'n0:eth0';
+      const told = (op: 'request' | 'reply', target: string | null, isBroadcast: boolean) =>
+        senders.map((senderIp) => {
+          const cluster = Cluster.fromPlan(plan, { neighbours: 'cold' });
+          const dst = isBroadcast ? 'ff:ff:ff:ff:ff:ff' : macOf(cluster, port);
+          const targetMac = op === 'request' ? '00:00:00:00:00:00' : src;
+          const arp = { op, senderMac: src, senderIp, targetMac, targetIp: target ?? senderIp };
+          const frame = buildFrame([
+            { layer: 'ethernet', src, dst },
+            { layer: 'arp', ...arp },
+          ]);
+          cluster.arrive(cluster.names.port(port), frame);
+          expectAccounted(cluster);
+          return cluster.exec('n0', ['ip', 'neigh', 'show', senderIp]).trim().split(' ').at(-1)!;
+        });
+      return {
+        announced: told('request', null, true),
+        gratuitous: told('reply', null, true),
+        reply: told('reply', '172.16.0.10', false),
+        broadcastReply: told('reply', '172.16.0.10', true),
+        forAnother: told('request', '172.16.0.78', true),
+      };
+    };
+    const nobody = ['', '', '', ''];
+    expect(Object.values(states(0))).toEqual([nobody, nobody, nobody, nobody, nobody]);
+    expect(states(1)).toEqual({
+      announced: ['STALE', 'STALE', '', ''],
+      gratuitous: ['STALE', 'STALE', '', ''],
+      reply: ['REACHABLE', 'REACHABLE', '', ''],
+      broadcastReply: ['STALE', 'STALE', '', ''],
+      forAnother: nobody,
+    });
+    expect(states(2)).toEqual({
+      announced: ['STALE', '', '', ''],
+      gratuitous: ['STALE', '', '', ''],
+      reply: ['REACHABLE', '', '', ''],
+      broadcastReply: ['STALE', '', '', ''],
+      forAnother: nobody,
+    });
+  });
 });
 
 describe('VXLAN in the kernel', () => {
@@ -331,7 +418,46 @@ describe('VXLAN in the kernel', () => {
     expectAccounted(far);
   });
 
-  it.todo('VX02 ttl 100 and tos inherit: Calico sets neither on its device');
+  it('VX02 ttl, tos and df of the device or of the inner packet', () => {
+    // Linux 6.18: outer TOS, TTL, DF and whether there is a UDP checksum, for each inner TOS and DF.
+    const tosses = [0, 3, 0xb8, 0xbb];
+    const outers = (vxlan: Partial<VxlanSettings>): (number | boolean | undefined)[][] => {
+      const plan = clusterOf(lab(VXLAN)).plan;
+      const settings = plan.namespaces
+        .find(({ name }) => name === 'n0')!
+        .devices.find(({ name }) => name === 'vxlan.calico')!.vxlan!;
+      const changed = device(plan, 'n0', 'vxlan.calico', { vxlan: { ...settings, ...vxlan } });
+      const cluster = Cluster.fromPlan(changed);
+      const frames = watch(cluster, 'n0:eth0');
+      for (const tos of tosses) {
+        for (const df of [false, true]) {
+          originate(cluster, 'w0', [
+            { layer: 'ipv4', src: '10.65.0.2', dst: '10.65.1.2', ttl: 10, tos, df },
+            { layer: 'udp', srcPort: 1, dstPort: 2 },
+          ]);
+        }
+      }
+      expect(cluster.counts.delivered).toBe(8);
+      expectAccounted(cluster);
+      return frames.map((frame) => {
+        const [outer, udp] = [layer(layersOf(frame), 'ipv4'), layer(layersOf(frame), 'udp')];
+        return [outer.tos, outer.ttl, outer.df, udp.checksumState !== 'absent'];
+      });
+    };
+    const each = (row: (tos: number, df: boolean) => unknown[]): unknown[][] =>
+      tosses.flatMap((tos) => [row(tos, false), row(tos, true)]);
+    const ecn = (tos: number): number => (tos % 4 === 3 ? 2 : tos % 4);
+    expect(outers({ ttl: 100, tos: 0x10, df: 'set' })).toEqual(
+      each((tos) => [0x10 + ecn(tos), 100, true, true]),
+    );
+    expect(outers({ ttl: 'inherit', tos: 'inherit', df: 'inherit' })).toEqual(
+      each((tos, df) => [(tos & 0xfc) + ecn(tos), 9, df, true]),
+    );
+    expect(outers({ tos: 0xb8, udpChecksum: false })).toEqual(
+      each((tos) => [0xb8 + ecn(tos), 64, false, false]),
+    );
+    expect(outers({ ttl: 64 })).toEqual(each((tos) => [ecn(tos), 64, false, true]));
+  });
 
   it('VX03 any of 39 reserved bits set: dropped, 39 of 39', () => {
     const cluster = clusterOf(lab(VXLAN));

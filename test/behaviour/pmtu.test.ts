@@ -374,7 +374,36 @@ describe('path MTU', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('PM06 exception 3950 by df set: Calico’s device has df unset');
+  it('PM06 exception 3950 by df set: the leg behind the router tells the tunnel', () => {
+    const { plan } = clusterOf(
+      pool('vxlanMode: Always'),
+      ...[0, 1].flatMap((i) => [
+        node(i, `172.16.${i}.1${i}/24`),
+        block(i),
+        pod(`w${i}`, i, `10.65.${i}.2`),
+      ]),
+    );
+    const router = plan.namespaces.find(({ role }) => role === 'router')!.name;
+    const namespaces = plan.namespaces.map((ns) => ({
+      ...ns,
+      devices: ns.devices.map((d) => {
+        const leg = d.addresses.some(({ address }) => (address >>> 8) % 256 === 1);
+        const mtu = ns.name === router && leg ? 4000 : d.kind === 'loopback' ? d.mtu : 5000;
+        return { ...d, mtu, ...(d.vxlan ? { vxlan: { ...d.vxlan, df: 'set' as const } } : {}) };
+      }),
+    }));
+    const segments = plan.segments.map((segment) => ({ ...segment, mtu: 5000 }));
+    const cluster = Cluster.fromPlan({ ...plan, namespaces, segments });
+    const from = sourceOf(cluster, 'n0', '10.65.1.2');
+    const sent = () => originate(cluster, 'n0', echo(from, '10.65.1.2', 4500, { df: true }));
+    sent();
+    expect(lines(cluster, 'n0', 'ip route get 172.16.1.11')[1]).toBe(
+      'cache expires 600sec mtu 4000',
+    );
+    sent();
+    expect(lines(cluster, 'n0', 'ip route get 10.65.1.2')[1]).toBe('cache expires 600sec mtu 3950');
+    expectAccounted(cluster);
+  });
   it.todo('PM07 VXLAN on a bridge: bridges are not modelled');
 
   it('PM08 IPIP counts its 20 bytes off the MTU of the way out', () => {
