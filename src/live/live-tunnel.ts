@@ -4,18 +4,19 @@
  * device and no privilege is needed.
  */
 import { randomFillSync } from 'node:crypto';
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Drop } from '../drop.ts';
-import { found, PodwireError } from '../errors.ts';
-import type { Moment } from '../packet/moment.ts';
+import { PodwireError } from '../errors.ts';
 import { formatIp4, parseIp4 } from '../wire/address.ts';
 import { WireguardDevice } from '../wireguard/device.ts';
 import type { PrivateKey } from '../wireguard/key.ts';
 import type { RandomSource } from '../wireguard/random.ts';
 import { HEADER_LEN, OVERHEAD } from '../wireguard/session.ts';
 import type { HandshakeSecrets, WireguardPeerOptions } from '../wireguard/settings.ts';
+import { RealClock } from './real-clock.ts';
+import { bindSocket, type SocketOptions } from './udp-socket.ts';
 
-export interface LiveTunnelOptions {
+export interface LiveTunnelOptions extends SocketOptions {
   readonly privateKey: PrivateKey;
   readonly peers: readonly WireguardPeerOptions[];
   /** Milliseconds of Unix time. It may be slowed or hurried, for an experiment with timers. */
@@ -24,10 +25,6 @@ export interface LiveTunnelOptions {
   readonly deliver: (packet: Buffer) => void;
   /** A packet or a message was dropped. */
   readonly drop?: (why: Drop) => void;
-  /** IPv4 address to bind; the loopback address by default. */
-  readonly address?: string;
-  /** UDP port to bind; any free one by default. */
-  readonly port?: number;
   /** MTU of the tunnel, which bounds the padding; 1420 by default. */
   readonly mtu?: number;
   /** The operating system's randomness by default. */
@@ -40,8 +37,6 @@ const PADDING = 15;
 /** Longest packet that still fits a UDP datagram. */
 const MAX_PACKET = 65535 - 20 - 8 - OVERHEAD - PADDING;
 const DEFAULT_MTU = 1420;
-/** The longest a timer of Node can wait. */
-const LONGEST = 2 ** 31 - 1;
 
 /** The operating system's randomness. */
 export const systemRandom: RandomSource = {
@@ -55,8 +50,7 @@ export class LiveTunnel {
   readonly device: WireguardDevice<Buffer>;
   readonly #options: LiveTunnelOptions;
   private readonly socket: Socket;
-  private timer: NodeJS.Timeout | undefined;
-  private last = 0;
+  private readonly clock: RealClock;
   private closed = false;
   /** While a packet is being sealed: what the device sends by itself goes behind it. */
   private held: (() => void)[] | null = null;
@@ -64,6 +58,7 @@ export class LiveTunnel {
   private constructor(options: LiveTunnelOptions, socket: Socket) {
     this.#options = options;
     this.socket = socket;
+    this.clock = new RealClock(options.clock);
     this.device = new WireguardDevice<Buffer>({
       privateKey: options.privateKey,
       peers: options.peers,
@@ -77,29 +72,13 @@ export class LiveTunnel {
       ...(options.keyLog === undefined ? {} : { keyLog: options.keyLog }),
     });
     socket.on('message', (datagram, from) => this.receive(datagram, from));
-    // Such as ECONNREFUSED of a peer that is not there yet: the handshake is retried.
-    socket.on('error', () => {});
   }
 
   /** Binds the socket. Rejects with ERR_USAGE where the address or port cannot be had. */
   static async open(options: LiveTunnelOptions): Promise<LiveTunnel> {
-    const { address = '127.0.0.1', port = 0 } = options;
-    parseIp4(address);
-    const socket = createSocket('udp4');
-    await new Promise<void>((resolve, reject) => {
-      const fail = (cause: Error): void => {
-        socket.close();
-        const expected = `expected to bind UDP ${address}:${port}`;
-        reject(new PodwireError('ERR_USAGE', `${expected}, found ${cause.message}`));
-      };
-      socket.once('error', fail);
-      socket.bind(port, address, () => {
-        socket.off('error', fail);
-        resolve();
-      });
-    });
+    const socket = await bindSocket(options);
     const tunnel = new LiveTunnel(options, socket);
-    tunnel.device.start(tunnel.now());
+    tunnel.device.start(tunnel.clock.now());
     tunnel.rearm();
     return tunnel;
   }
@@ -124,7 +103,7 @@ export class LiveTunnel {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    clearTimeout(this.timer);
+    this.rearm();
     this.device.close();
     this.socket.close();
   }
@@ -137,7 +116,7 @@ export class LiveTunnel {
     this.held = behind;
     const { mtu = DEFAULT_MTU } = this.#options;
     const end = HEADER_LEN + packet.length;
-    const last = this.device.seal(packet, b, HEADER_LEN, end, mtu, this.now());
+    const last = this.device.seal(packet, b, HEADER_LEN, end, mtu, this.clock.now());
     this.held = outer;
     if (last < 0) this.#options.drop?.(-last as Drop);
     else if (last > 0) {
@@ -150,7 +129,14 @@ export class LiveTunnel {
   private receive(datagram: Buffer, from: RemoteInfo): void {
     if (this.closed) return;
     const address = parseIp4(from.address);
-    const last = this.device.receive(datagram, 0, datagram.length, address, from.port, this.now());
+    const last = this.device.receive(
+      datagram,
+      0,
+      datagram.length,
+      address,
+      from.port,
+      this.clock.now(),
+    );
     if (last > 0) this.#options.deliver(datagram.subarray(HEADER_LEN, last));
     else if (last < 0) this.#options.drop?.(-last as Drop);
     this.rearm();
@@ -166,27 +152,9 @@ export class LiveTunnel {
   }
 
   private rearm(): void {
-    clearTimeout(this.timer);
-    const due = this.closed ? null : this.device.nextTimer();
-    if (due === null) return;
-    const wait = due.seconds * 1000 + Math.ceil(due.nanoseconds / 1e6) - this.last;
-    this.timer = setTimeout(
-      () => {
-        this.device.tick(this.now());
-        this.rearm();
-      },
-      Math.min(Math.max(wait, 0), LONGEST),
-    );
-  }
-
-  /** The clock, which never goes back. */
-  private now(): Moment {
-    const read = this.#options.clock();
-    if (!Number.isFinite(read) || read < 0) {
-      throw new PodwireError('ERR_USAGE', `expected milliseconds, found ${found(read)}`);
-    }
-    this.last = Math.max(this.last, Math.floor(read));
-    const seconds = Math.floor(this.last / 1000);
-    return { seconds, nanoseconds: (this.last - seconds * 1000) * 1e6 };
+    this.clock.wake(this.closed ? null : this.device.nextTimer(), () => {
+      this.device.tick(this.clock.now());
+      this.rearm();
+    });
   }
 }
