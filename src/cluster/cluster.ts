@@ -51,7 +51,7 @@ export class Cluster implements World {
   private ring: TraceRing | null = null;
   private readonly links: readonly Link[];
   private readonly ready = new Fifo();
-  private readonly timers = new Timers();
+  readonly timers = new Timers();
   private carrier: Node | null = null;
   private readonly flows: FlowCache;
 
@@ -169,6 +169,7 @@ export class Cluster implements World {
 
   /** Moves the clock on to a moment, firing the timers on the way. Earlier moments change nothing. */
   advance(to: Moment): void {
+    this.settle();
     for (;;) {
       const timer = this.timers.first;
       if (timer === undefined || !isBefore(timer.when, to)) break;

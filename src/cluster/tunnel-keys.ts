@@ -6,7 +6,7 @@
 import type { Device } from '../node/device.ts';
 import { mix } from '../node/flow-hash.ts';
 import type { Node } from '../node/node.ts';
-import { type Tunnels, WireguardTunnel } from '../node/wireguard-tunnel.ts';
+import { type TunnelOptions, type Tunnels, WireguardTunnel } from '../node/wireguard-tunnel.ts';
 import type { Moment } from '../packet/moment.ts';
 import type { ClusterPlan, WireguardPeerPlan } from '../plan/plan.ts';
 import type { Ip4 } from '../wire/address.ts';
@@ -39,30 +39,47 @@ export class KeyRing {
     return {
       started: (position) => made.get(position),
       of: (position) => {
-        const tunnel = made.get(position) ?? this.tunnel(node, node.devices[position]!);
-        if (tunnel !== undefined) made.set(position, tunnel);
+        const started = made.get(position);
+        if (started !== undefined) return started;
+        const device = node.devices[position]!;
+        const options = this.options(node, device);
+        if (options === undefined) return undefined;
+        const tunnel = new WireguardTunnel(node, device, options);
+        made.set(position, tunnel);
         return tunnel;
+      },
+      put: (position, tunnel) => {
+        if (tunnel === null) made.delete(position);
+        else made.set(position, tunnel);
       },
     };
   }
 
-  private tunnel(node: Node, device: Device): WireguardTunnel | undefined {
+  /**
+   * What a device's tunnel is made of; `undefined` for one without settings. `real` is
+   * the published key of a peer for which no other key may stand in.
+   */
+  options(node: Node, device: Device, real?: string): TunnelOptions | undefined {
     const settings = device.plan.wireguard;
     if (settings === undefined) return undefined;
     const name = `${node.name} ${device.name}`;
-    return new WireguardTunnel(node, device, {
+    return {
       privateKey: this.known().get(settings.publicKey)!,
-      peers: distinct(settings.peers).map((peer) => this.peer(peer)),
+      peers: distinct(settings.peers).map((peer) =>
+        peer.publicKey === real
+          ? { ...this.peer(peer), publicKey: bytesOf(real) }
+          : this.peer(peer),
+      ),
       random: new UnsafeSeededRandom(mix(this.seed, node.position + 1), name),
       keyLog: (secrets) => this.#handshakes.push(secrets),
       // An emulation must be repeatable, and nothing that it sends leaves the process.
       unsafePredictable: true,
-    });
+    };
   }
 
   /** A peer as the tunnel knows it now: where it is, and what went between the two. */
   live(tunnel: WireguardTunnel, listed: WireguardPeerPlan, now: Moment): WireguardPeerPlan {
-    const peer = tunnel.peer(this.peer(listed).publicKey);
+    const peer = tunnel.peer(this.peer(listed).publicKey) ?? tunnel.peer(bytesOf(listed.publicKey));
     if (peer === undefined) return listed;
     const at = peer.lastHandshake;
     const handshake =
@@ -77,9 +94,7 @@ export class KeyRing {
 
   private peer(listed: WireguardPeerPlan): WireguardPeerOptions {
     const { publicKey, endpoint, allowedIps, persistentKeepalive = 0 } = listed;
-    const known = this.known().get(publicKey);
-    // Whatever a plan has for a key: 32 bytes.
-    const bytes = known?.publicKey ?? Buffer.alloc(32, Buffer.from(publicKey, 'base64'));
+    const bytes = this.known().get(publicKey)?.publicKey ?? bytesOf(publicKey);
     return { publicKey: bytes, endpoint, allowedIps, persistentKeepalive };
   }
 
@@ -102,6 +117,9 @@ export class KeyRing {
     return this.standIns;
   }
 }
+
+/** Whatever a plan has for a key: 32 bytes. */
+const bytesOf = (publicKey: string): Buffer => Buffer.alloc(32, Buffer.from(publicKey, 'base64'));
 
 /** The kernel has one peer a key: what is said of it again counts instead. */
 const distinct = (peers: readonly WireguardPeerPlan[]): WireguardPeerPlan[] => [

@@ -29,7 +29,13 @@ const TTL = 64;
  */
 const PAUSE = 3600e6;
 
-export type TunnelOptions = Omit<WireguardDeviceOptions<Packet>, 'sink'>;
+export interface TunnelOptions extends Omit<WireguardDeviceOptions<Packet>, 'sink'> {
+  /** Keepalives go on however long nobody sends anything. */
+  readonly tireless?: boolean;
+}
+
+/** Takes a message to the outside; why it cannot, or `None`. Valid during the call only. */
+export type Relay = (message: Bytes, start: number, end: number) => Drop;
 
 /** The tunnels of a namespace by position of their devices; one is made when it is first asked for. */
 export interface Tunnels {
@@ -37,10 +43,15 @@ export interface Tunnels {
   of(position: number): WireguardTunnel | undefined;
   /** Only what was made already: a listing needs no keys. */
   started(position: number): WireguardTunnel | undefined;
+  /** Puts one in the place of what was there; null for one that is made when it is asked for. */
+  put(position: number, tunnel: WireguardTunnel | null): void;
 }
 
 export class WireguardTunnel implements WireguardSink<Packet> {
   readonly protocol: WireguardDevice<Packet>;
+  /** By a sender's address: who takes its messages, where a real device has the place of this one. */
+  readonly relays = new Map<number, Relay>();
+  private readonly tireless: boolean;
   private readonly node: Node;
   private readonly device: Device;
   /** Own addresses that peers sent to: answers come from there (struct endpoint, src4). */
@@ -58,12 +69,20 @@ export class WireguardTunnel implements WireguardSink<Packet> {
   constructor(node: Node, device: Device, options: TunnelOptions) {
     this.node = node;
     this.device = device;
+    this.tireless = options.tireless ?? false;
     this.protocol = new WireguardDevice<Packet>({ ...options, sink: this });
   }
 
   /** The peer with this key, as the protocol knows it. */
   peer(publicKey: Uint8Array): Peer<Packet> | undefined {
     return this.protocol.peers.find((peer) => peer.publicKey.equals(publicKey));
+  }
+
+  /** The interface comes up. */
+  start(): void {
+    this.use();
+    this.protocol.start(this.node.world.now);
+    this.arm();
   }
 
   /** As `WireguardDevice.seal`, for the packet that goes out by this device. */
@@ -77,6 +96,8 @@ export class WireguardTunnel implements WireguardSink<Packet> {
   /** As `WireguardDevice.receive`, for the UDP payload at `bytes[start, end)` under the header at `l3`. */
   receive(l3: number, start: number, end: number): number {
     const from = ipv4.source(bytes, l3);
+    const relay = this.relays.get(from);
+    if (relay !== undefined) return 0 - relay(bytes, start, end);
     const port = udp.sourcePort(bytes, start - udp.HEADER_LEN);
     this.asker = from;
     this.asked = ipv4.destination(bytes, l3);
@@ -187,7 +208,7 @@ export class WireguardTunnel implements WireguardSink<Packet> {
     // An earlier timer has been armed since, and has served.
     if (this.armed !== due) return;
     this.armed = Number.POSITIVE_INFINITY;
-    if (due - this.used > PAUSE) this.pause();
+    if (due - this.used > PAUSE && !this.tireless) this.pause();
     this.protocol.tick(this.node.world.now);
     this.arm();
   }
