@@ -1,4 +1,4 @@
-/** podwire/live: an emulated WireGuard device that talks with real ones. Named exports only. */
+/** podwire/live: emulated nodes and WireGuard devices that talk with real ones. Named exports only. */
 
 export { Drop, type DropInfo, dropInfo } from '../drop.ts';
 export type { Moment } from '../packet/moment.ts';
@@ -12,4 +12,5 @@ export type {
   WireguardPeerOptions,
   WireguardSink,
 } from '../wireguard/settings.ts';
+export { LiveNode, type LiveNodeOptions } from './live-node.ts';
 export { LiveTunnel, type LiveTunnelOptions, systemRandom } from './live-tunnel.ts';

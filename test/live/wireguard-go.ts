@@ -85,6 +85,11 @@ export class GoPeer {
     return Number(run('wg', 'show', this.device, 'listen-port').trim());
   }
 
+  /** Moves its socket to another port. */
+  listen(port: number): void {
+    run('wg', 'set', this.device, 'listen-port', `${port}`);
+  }
+
   /** What `wg show DEVICE transfer` says: bytes received and sent. */
   transfer(): [number, number] {
     const [, rx, tx] = run('wg', 'show', this.device, 'transfer').trim().split('\t');
