@@ -120,6 +120,9 @@ function listingOf(words: readonly string[]): Found | undefined {
       if (!rest.every((word) => /^-[en]{1,3}$/.test(word))) return undefined;
       return { format: 'route-n', whole: true };
     case 'wg':
+      if (rest[0] === 'showconf' && rest.length === 2) {
+        return { format: 'wg', whole: false, device: rest[1]! };
+      }
       if ((rest[0] ?? 'show') !== 'show') return undefined;
       if (rest.length === 3 && rest[2] === 'dump') {
         const all = rest[1] === 'all';

@@ -11,6 +11,7 @@ import { isLinkHead } from '../text/link-reader.ts';
 import { isArpTitle, isNeighbourState } from '../text/neighbour-reader.ts';
 import { isRouteTitle } from '../text/route-n-reader.ts';
 import { isSetupLine } from '../text/setup-reader.ts';
+import { isWgConfFact, isWgConfHead } from '../text/wg-conf-reader.ts';
 import { wgDumpLine } from '../text/wg-dump-reader.ts';
 import { tryInterfaceAddress, tryIp4, tryMac } from '../wire/address.ts';
 import type { Format } from './command-line.ts';
@@ -88,6 +89,7 @@ export function formatOf(
   if (/^\d{1,10}:\s{0,4}(not |from )/.test(trimmed)) return 'rule';
   if (/^interface: \S{1,15}$/.test(trimmed)) return 'wg';
   if (open === 'wg' && WG_FACTS.test(`${trimmed} `)) return 'wg';
+  if (isWgConfHead(head) || (open === 'wg' && isWgConfFact(head))) return 'wg';
   if (WG_DUMP.test(head) && wgDumpLine(text) !== undefined) return 'wg';
   if (SYSCTL.test(`${trimmed} `) || (open === 'sysctl' && trimmed.startsWith('sysctl: ')))
     return 'sysctl';

@@ -120,8 +120,9 @@ function cutFile(file: DumpFile, cut: Cutting): void {
       cut.ipv6++;
       current?.lines.push({ ...line, text: '' });
     } else if (format === undefined) {
-      if (current?.sure && (current.lines.at(-1)?.text ?? '') !== '') cut.unread.push(line);
-      else cut.around++;
+      if (current?.sure && (current.lines.at(-1)?.text ?? '') !== '') {
+        cut.unread.push({ ...line, text: withoutWgSecrets(line.text) });
+      } else cut.around++;
       close();
     } else if (current?.format === format) {
       current.lines.push(...unfolded(line, format));

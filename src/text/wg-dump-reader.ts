@@ -2,6 +2,7 @@
 import type { WireguardPeerPlan } from '../plan/plan.ts';
 import { type PastedLine, refuseLine, tryDeviceName, wordsOf } from './line-reader.ts';
 import { tryUnsigned } from './route-name.ts';
+import { withoutConfSecrets } from './wg-conf-reader.ts';
 
 /** 32 bytes in base64: 43 characters and one `=`. */
 export const WG_KEY: RegExp = /^[A-Za-z0-9+/]{43}=$/;
@@ -74,6 +75,8 @@ export function tryKeepalive(text: string): WireguardPeerPlan['persistentKeepali
 
 /** A line of `wg` without the keys that are secret: nobody needs them, and they belong into no file. */
 export function withoutWgSecrets(text: string): string {
+  const conf = withoutConfSecrets(text);
+  if (conf !== text) return conf;
   const told = /^(\s*(?:private|preshared) key:\s*)\S/.exec(text);
   if (told !== null) return `${told[1]}${HIDDEN}`;
   const dumped = wgDumpLine(text);

@@ -1,4 +1,4 @@
-/** Reads `wg show` and its dump: devices, their keys and ports, and the peers of each. */
+/** Reads `wg show`, its dump and `wg showconf`: devices, their keys and ports, and the peers of each. */
 import type { WireguardPeerPlan, WireguardSettings } from '../plan/plan.ts';
 import { networkOf, type Prefix, tryInterfaceAddress, tryIp4 } from '../wire/address.ts';
 import {
@@ -9,6 +9,7 @@ import {
   writtenLines,
 } from './line-reader.ts';
 import { tryUnsigned } from './route-name.ts';
+import { shownConf } from './wg-conf-reader.ts';
 import { shownLines, tryKeepalive, WG_KEY } from './wg-dump-reader.ts';
 
 export interface WireguardListing {
@@ -31,7 +32,9 @@ export function parseWgShow(
 ): WireguardListing[] {
   const listings: { device: string; settings: Writable<WireguardSettings>; drafts: PeerDraft[] }[] =
     [];
-  const lines = writtenLines(text, place).flatMap((line) => shownLines(line, device) ?? [line]);
+  const lines = shownConf(writtenLines(text, place), device).flatMap(
+    (line) => shownLines(line, device) ?? [line],
+  );
   for (const line of lines) {
     const [key, value] = split(line);
     const open = listings.at(-1);
@@ -80,8 +83,12 @@ function readFact(
     if (endpoint !== undefined) peer.endpoint = endpoint;
     else if (!value.startsWith('[')) missing('ADDRESS:PORT');
   } else if (key === 'allowed ips') {
-    peer.allowedIps =
-      value === '(none)' ? [] : value.split(',').flatMap((v) => prefixOf(line, v.trim()));
+    const named = value === '(none)' ? [] : value.split(',');
+    // A file may have several lines of them.
+    peer.allowedIps = [
+      ...(peer.allowedIps ?? []),
+      ...named.flatMap((v) => prefixOf(line, v.trim())),
+    ];
   } else if (key === 'persistent keepalive') {
     const seconds = tryKeepalive(value) ?? missing('a time such as every 25 seconds');
     peer.persistentKeepalive = seconds;

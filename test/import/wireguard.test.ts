@@ -5,7 +5,8 @@ import { formatImport, importTables } from '../../src/import/tables-resource.ts'
 
 const SECRET = 'IPCZhEPEHZa3nzWw1c59OCNq9Kv670ALbokrsXoNTFk=';
 const SHARED = 'WNWONg3R1FGp4GXBBU5JwLQkD9zJUdXU2zY5cim21Fs=';
-const OWN = 'Gx7A7Sf27JT3H5S11wciL6PTpGwSloipBGhjzKGTsw0=';
+/** Of SECRET, by `wg pubkey`. */
+const OWN = 'cIYxk1hquSjUeEvoxDDFN5GaLqG56VBoFM7bIAmqHAk=';
 const PEER = 'aPxGwq8zERHQ3Q1cOZFdJ+cvJX5Ka4mLN38AyYKYF10=';
 const many = Array.from({ length: 60 }, (_, i) => `10.9.${i}.0/26`);
 
@@ -45,11 +46,22 @@ peer: ${PEER}
 const config = `root@n1:~# wg showconf wireguard.cali
 [Interface]
 ListenPort = 51820
+FwMark = 0x100000
 PrivateKey = ${SECRET}
-`;
 
-describe.each(Object.entries(dumped))('pasted %s', (_, text) => {
-  const made = importDumps([{ path: 'a.txt', text: links + text + config, source: 'a.txt' }]);
+[Peer]
+PublicKey = ${PEER}
+PresharedKey = ${SHARED}
+AllowedIPs = ${many.join(', ')}
+Endpoint = 192.0.2.2:51820
+PersistentKeepalive = 25
+`;
+const all = { ...dumped, conf: config };
+
+describe.each(Object.entries(all))('pasted %s', (_, text) => {
+  const made = importDumps([
+    { path: 'a.txt', text: links + text + (text === config ? '' : config), source: 'a.txt' },
+  ]);
 
   it('gives the device its port, mark and peers', () => {
     const [settings] = made.plan.namespaces.flatMap(({ devices }) =>
