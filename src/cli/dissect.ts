@@ -68,10 +68,14 @@ function* frames(capture: Capture, { vxlanPort, keylog }: Flags): Generator<Fram
   let frame = 0;
   for (const { bytes, seconds, nanoseconds, originalLength, linkType, comments } of capture) {
     const { name } = capture.interface;
-    for (; known < capture.secrets.length; known++) {
-      const { type, data } = capture.secrets[known]!;
-      if (type !== SECRETS_WIREGUARD) continue;
-      for (const secrets of parseKeyLog(data.toString('latin1'))) tunnels.trust(secrets);
+    if (known < capture.secrets.length) {
+      // One key log may be spread over several blocks.
+      const text = capture.secrets
+        .slice(known)
+        .flatMap(({ type, data }) => (type === SECRETS_WIREGUARD ? data.toString('latin1') : []))
+        .join('\n');
+      for (const secrets of parseKeyLog(text)) tunnels.trust(secrets);
+      known = capture.secrets.length;
     }
     const digits = capture.nanosecond ? 9 : 6;
     const fraction = String(nanoseconds).padStart(9, '0').slice(0, digits);

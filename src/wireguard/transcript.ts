@@ -6,7 +6,7 @@
 import type { Bytes } from '../wire/bytes.ts';
 import * as wireguard from '../wire/wireguard.ts';
 import { openInPlace } from './chacha20-poly1305.ts';
-import { KEY_LEN, PrivateKey } from './key.ts';
+import { KEY_LEN, PrivateKey, sameBytes } from './key.ts';
 import { NoiseState } from './noise.ts';
 import type { HandshakeSecrets } from './settings.ts';
 
@@ -24,6 +24,10 @@ interface Opened {
   readonly noise: NoiseState;
 }
 
+/** Of one index or key; who can write a capture can write as many as the file holds. */
+const MAX_LISTED = 16;
+const ZERO = Buffer.alloc(KEY_LEN);
+
 const { initiation, response, data } = wireguard;
 
 export class Transcript {
@@ -32,20 +36,31 @@ export class Transcript {
   private readonly opened = new Map<number, Opened[]>();
   /** By the index of the receiver: a conversation elsewhere may have the same one. */
   private readonly keys = new Map<number, Buffer[]>();
+  /** Static keys by their bytes: thousands of handshakes may have one. */
+  private readonly statics = new Map<string, PrivateKey>();
 
   constructor(secrets: Iterable<HandshakeSecrets>) {
     for (const one of secrets) this.trust(one);
   }
 
-  /** One more key; what was learned before does not change. */
+  /** One more key; what was learned before does not change. A private key of zeros opens nothing. */
   trust(secrets: HandshakeSecrets): void {
-    const localEphemeral = new PrivateKey(secrets.localEphemeralPrivate);
-    listed(this.secrets, localEphemeral.publicKey.toString('hex')).push({
-      localStatic: new PrivateKey(secrets.localStaticPrivate),
+    const { localEphemeralPrivate: ephemeral, localStaticPrivate: own } = secrets;
+    if (sameBytes(ephemeral, ZERO) || sameBytes(own, ZERO)) return;
+    const localEphemeral = new PrivateKey(ephemeral);
+    list(this.secrets, localEphemeral.publicKey.toString('hex'), {
+      localStatic: this.staticKey(own),
       localEphemeral,
       remoteStatic: secrets.remoteStaticPublic,
       presharedKey: secrets.presharedKey,
     });
+  }
+
+  private staticKey(scalar: Buffer): PrivateKey {
+    const name = scalar.toString('hex');
+    const key = this.statics.get(name) ?? new PrivateKey(scalar);
+    this.statics.set(name, key);
+    return key;
   }
 
   /** Takes the message at `b[at, end)` into account, if it is one of a handshake. */
@@ -91,7 +106,7 @@ export class Transcript {
         noise.open(sealed)?.equals(localStatic.publicKey) === true &&
         noise.mixShared(localStatic.agree(remoteStatic)) &&
         noise.open(stamp) !== undefined;
-      if (sound) listed(this.opened, wireguard.sender(b, at)).push({ secrets, noise });
+      if (sound) list(this.opened, wireguard.sender(b, at), { secrets, noise });
     }
   }
 
@@ -109,16 +124,15 @@ export class Transcript {
       const sealed = slice(b, at + response.encryptedNothing, wireguard.TAG_LEN);
       if (noise.open(sealed) === undefined) continue;
       const [toResponder, toInitiator] = noise.split();
-      listed(this.keys, wireguard.sender(b, at)).push(toResponder);
-      listed(this.keys, wireguard.receiver(b, at)).push(toInitiator);
+      list(this.keys, wireguard.sender(b, at), toResponder);
+      list(this.keys, wireguard.receiver(b, at), toInitiator);
     }
   }
 }
 
 const slice = (b: Bytes, at: number, length: number): Buffer => b.subarray(at, at + length);
 
-function listed<K, V>(map: Map<K, V[]>, key: K): V[] {
-  const list = map.get(key) ?? [];
-  map.set(key, list);
-  return list;
+/** Adds to a list of a map, the newest first; the oldest go. */
+function list<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  map.set(key, [value, ...(map.get(key) ?? [])].slice(0, MAX_LISTED));
 }
