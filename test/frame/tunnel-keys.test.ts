@@ -163,7 +163,7 @@ describe('a tunnel with its keys', () => {
     ],
     [
       'one line to a block',
-      false,
+      true,
       () => [...start(), ...all.split('\n').map((line) => secrets(`${line}\n`)), ...packets()],
     ],
     [
