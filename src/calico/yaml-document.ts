@@ -121,11 +121,10 @@ function checkDocument(root: YamlNode, source: string, lines: LineCounter): Yaml
 
   const aliased = (alias: Alias): Extent => {
     const target = anchors.get(alias.source);
-    const name = found(`*${alias.source}`);
-    if (target === undefined)
-      throw refuse(`expected an anchor above its alias, found ${name}`, alias);
+    if (target === undefined) throw refuse('expected an anchor above its alias, found none', alias);
     const extent = extents.get(target);
-    if (extent === undefined) throw refuse(`expected no cycle, found ${name} inside itself`, alias);
+    if (extent === undefined)
+      throw refuse('expected no cycle, found an alias inside itself', alias);
     if (extent.size > MAX_ALIASED) throw refuse(tooMany, alias);
     targets.set(alias, target);
     return extent;
