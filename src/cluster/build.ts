@@ -192,7 +192,9 @@ function stateOf({ plan, devices }: Node, seed: number): NodeState {
     gathering: new Gathering(),
     wireguard: null,
     netfilter:
-      plan.netfilter === undefined ? null : new Netfilter(new Chains(plan.netfilter, seed), seed),
+      plan.netfilter === undefined
+        ? null
+        : new Netfilter(new Chains(plan.netfilter, seed), seed, plan.conntrack),
   };
   const add = (table: RouteTable, route: RoutePlan): void => {
     const { address, length } = route.destination;

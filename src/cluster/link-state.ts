@@ -100,6 +100,7 @@ function restate(cluster: Cluster, { node, device }: Port, next: DevicePlan): vo
   const routes = [...node.plan.routes, ...(isBack ? returning(known, planned, next) : [])];
   change(node, { ...known, routes: routes.flatMap((route) => kept(route, next)) });
   if (hasCarrier(before) && !device.running) flushNeighbours(node, device);
+  if (before.up && !next.up) node.netfilter?.conntrack.forgetMasqueraded(device.position);
   if (!isBack || node.plan.role !== 'node') return;
   for (const neighbour of planned.neighbours) {
     const own = neighbour.device === next.name && neighbour.state === 'PERMANENT';

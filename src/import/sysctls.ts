@@ -1,4 +1,5 @@
 /** What `sysctl` lists of one namespace, and what it means for a device. */
+import type { ConntrackTimeout } from '../plan/conntrack.ts';
 import type { DevicePlan, NamespacePlan } from '../plan/plan.ts';
 import { wordsOf } from '../text/line-reader.ts';
 
@@ -7,6 +8,23 @@ interface SysctlText {
   readonly text: string;
   readonly listing: { readonly whole: boolean };
 }
+
+const CONNTRACK_TIMEOUTS: Readonly<Record<ConntrackTimeout, string>> = {
+  udp: 'udp_timeout',
+  udp_stream: 'udp_timeout_stream',
+  icmp: 'icmp_timeout',
+  generic: 'generic_timeout',
+  syn_sent: 'tcp_timeout_syn_sent',
+  syn_recv: 'tcp_timeout_syn_recv',
+  established: 'tcp_timeout_established',
+  fin_wait: 'tcp_timeout_fin_wait',
+  close_wait: 'tcp_timeout_close_wait',
+  last_ack: 'tcp_timeout_last_ack',
+  time_wait: 'tcp_timeout_time_wait',
+  close: 'tcp_timeout_close',
+  max_retrans: 'tcp_timeout_max_retrans',
+  unacknowledged: 'tcp_timeout_unacknowledged',
+};
 
 export class Sysctls {
   private readonly values = new Map<string, string>();
@@ -52,6 +70,27 @@ export class Sysctls {
       ...(local === 1 ? { acceptLocal: true } : {}),
       ...(accept === 1 || accept === 2 ? { arpAccept: accept } : {}),
     };
+  }
+
+  /** How many connections are tracked, and for how long, as far as it is listed. */
+  conntrack(): Pick<NamespacePlan, 'conntrack'> {
+    const max = this.count('net.netfilter.nf_conntrack_max') ?? this.count('net.nf_conntrack_max');
+    const timeouts = Object.entries(CONNTRACK_TIMEOUTS).flatMap(([name, key]) => {
+      const seconds = this.count(`net.netfilter.nf_conntrack_${key}`);
+      return seconds === undefined ? [] : [[name, seconds] as const];
+    });
+    if (max === undefined && timeouts.length === 0) return {};
+    return {
+      conntrack: {
+        ...(max === undefined ? {} : { max }),
+        timeouts: Object.fromEntries(timeouts),
+      },
+    };
+  }
+
+  private count(key: string): number | undefined {
+    const value = this.get(key);
+    return value !== undefined && /^\d{1,10}$/.test(value) ? Number(value) : undefined;
   }
 
   /** The limits of ICMP errors and the use of path MTUs, as far as they are listed. */

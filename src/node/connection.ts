@@ -36,6 +36,8 @@ export interface Connection {
   readonly began: number;
   /** UDP: it has been a stream. TCP has its own (TcpFlow). */
   assured: boolean;
+  /** Position of the device whose address it was given by MASQUERADE; -1 none (masq_index). */
+  masquerade: number;
   readonly tcp: TcpFlow | null;
   /** The next and the one before among those of one original source; -1 none. */
   nextOfSource: number;

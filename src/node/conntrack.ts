@@ -8,21 +8,19 @@
  */
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
+import type { ConntrackSettings } from '../plan/conntrack.ts';
 import { TupleIndex } from '../tables/tuple-index.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as sctp from '../wire/sctp.ts';
 import { type Connection, CtState, ORIGINAL, REPLY } from './connection.ts';
+import { type ConntrackTimeouts, conntrackTimeouts, unanswered } from './conntrack-timeouts.ts';
 import { isL4Sound } from './l4-sound.ts';
-import { Heed, TcpFlow, UNACKNOWLEDGED_MS } from './tcp-tracking.ts';
+import { Heed, TcpFlow } from './tcp-tracking.ts';
 import { asks, invert, invertInPlace, readTuple, type Tuple } from './tuple.ts';
 
 /** net.netfilter.nf_conntrack_max on an ordinary machine. */
 const MAX_CONNECTIONS = 262_144;
-/** nf_conntrack_*_timeout in ms: UDP answered for a while, UDP and ICMP, all that has no state. */
-const UDP_STREAM_MS = 120_000;
-const SHORT_MS = 30_000;
-const GENERIC_MS = 600_000;
 /** How long UDP must go both ways to be a stream (stream_ts of nf_conntrack_udp_packet). */
 const STREAM_AFTER_MS = 2000;
 
@@ -42,6 +40,7 @@ export class Conntrack {
   private readonly free: number[] = [];
   private readonly limbo: number[] = [];
   private readonly max: number;
+  private readonly timeouts: ConntrackTimeouts;
   private confirmed = 0;
   private serials = 0;
   private spared = 0;
@@ -50,9 +49,9 @@ export class Conntrack {
   private swept = 0;
   private readonly scratch: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0 };
 
-  /** `max`: how many may be confirmed at a time. */
-  constructor(max: number = MAX_CONNECTIONS) {
-    this.max = max;
+  constructor({ max = MAX_CONNECTIONS, timeouts }: ConntrackSettings = {}) {
+    this.max = max === 0 ? Infinity : max;
+    this.timeouts = conntrackTimeouts(timeouts);
   }
 
   /** How many are confirmed; some of them may have expired. */
@@ -145,7 +144,7 @@ export class Conntrack {
       connection.last = this.now;
       if (connection.tuples[ORIGINAL].protocol === ipv4.PROTO_UDP && connection.replied) {
         connection.assured ||= ((this.now - connection.began) | 0) > STREAM_AFTER_MS;
-        if (connection.assured) connection.timeout = UDP_STREAM_MS;
+        if (connection.assured) connection.timeout = this.timeouts.udpStream;
       }
     }
     if (direction === REPLY) connection.replied = true;
@@ -158,9 +157,10 @@ export class Conntrack {
 
   private shorten(connection: Connection): void {
     const left = connection.timeout - ((this.now - connection.last) | 0);
-    if (left <= UNACKNOWLEDGED_MS) return;
+    const { unacknowledged } = this.timeouts;
+    if (left <= unacknowledged) return;
     connection.last = this.now;
-    connection.timeout = UNACKNOWLEDGED_MS;
+    connection.timeout = unacknowledged;
   }
 
   /** The first packet is leaving: from now on both tuples are known. False on a clash. */
@@ -212,11 +212,10 @@ export class Conntrack {
     this.collect();
     if (this.confirmed >= this.max && !this.evict()) return false;
     const isTcp = protocol === ipv4.PROTO_TCP;
-    const tcp = isTcp ? TcpFlow.begin(l4, p.tail) : null;
+    const tcp = isTcp ? TcpFlow.begin(l4, p.tail, this.timeouts) : null;
     if (isTcp && tcp === null) return true;
     // The first segment counts as any other.
     tcp?.heed(l4, p.tail, ORIGINAL, false);
-    const timed = protocol === ipv4.PROTO_UDP || protocol === ipv4.PROTO_ICMP;
     const original = { source, destination, ports, protocol };
     const id = this.free.pop() ?? this.connections.length;
     this.connections[id] = {
@@ -228,9 +227,10 @@ export class Conntrack {
       natDone: 0,
       nat: 0,
       last: this.now,
-      timeout: tcp?.timeout ?? (timed ? SHORT_MS : GENERIC_MS),
+      timeout: tcp?.timeout ?? unanswered(this.timeouts, protocol),
       began: this.now,
       assured: false,
+      masquerade: -1,
       tcp,
       nextOfSource: -1,
       previousOfSource: -1,
@@ -239,6 +239,13 @@ export class Conntrack {
     p.ctSerial = this.serials;
     p.ctState = CtState.New;
     return true;
+  }
+
+  /** A device went down: connections under its address have lost it (nf_nat_masquerade.c device_cmp). */
+  forgetMasqueraded(device: number): void {
+    for (const [id, connection] of this.connections.entries()) {
+      if (connection?.masquerade === device) this.retire(id);
+    }
   }
 
   /** A few more entries looked through, so that what has expired does not pile up. */

@@ -6,6 +6,7 @@
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
+import type { ConntrackSettings } from '../plan/conntrack.ts';
 import type { Target } from '../plan/netfilter.ts';
 import { RouteKind } from '../tables/routes.ts';
 import { i32 } from '../wire/bytes.ts';
@@ -22,11 +23,12 @@ import { End, type Next, Room } from './room.ts';
 import { selectSource } from './source.ts';
 
 export class Netfilter {
-  readonly conntrack = new Conntrack();
+  readonly conntrack: Conntrack;
   readonly chains: Chains;
   readonly nat: Nat;
 
-  constructor(chains: Chains, seed: number) {
+  constructor(chains: Chains, seed: number, conntrack?: ConntrackSettings) {
+    this.conntrack = new Conntrack(conntrack);
     this.chains = chains;
     this.nat = new Nat(this.conntrack, seed);
   }
@@ -129,6 +131,7 @@ function translate(node: Node, p: Packet, hook: Hook, manip: Manip): boolean {
     if (nf.chains.run(node, p, hook) === Verdict.Drop && nf.chains.exhausted) return false;
     const target = nf.chains.natTarget;
     p.noteA = target === null ? -1 : nf.chains.decided;
+    if (target?.kind === 'masquerade') connection.masquerade = p.output;
     nf.nat.setup(connection, manip, rangeOf(node, p, target, manip));
   }
   const end = manip === Manip.Source ? ipv4.field.source : ipv4.field.destination;

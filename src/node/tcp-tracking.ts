@@ -5,6 +5,7 @@
  */
 import { bytes } from '../packet/arena.ts';
 import * as tcp from '../wire/tcp.ts';
+import type { ConntrackTimeouts } from './conntrack-timeouts.ts';
 import {
   ACKED,
   CLOSED_FIRST,
@@ -76,11 +77,6 @@ const NEXT: readonly (readonly (readonly number[])[])[] = [
   ],
 ];
 
-/** nf_conntrack_tcp_timeout_*, ms, in the order of `TcpState`; then unacknowledged, max_retrans. */
-const TIMEOUT_MS: readonly number[] = [
-  120_000, 120_000, 60_000, 432_000_000, 120_000, 60_000, 30_000, 120_000, 10_000, 120_000,
-];
-export const UNACKNOWLEDGED_MS = 300_000;
 /** States that a reset ends without further questions: tcp_can_early_drop. */
 const CLOSING: readonly number[] = [
   TcpState.FinWait,
@@ -95,7 +91,7 @@ const MAX_RETRANSMISSIONS = 3;
 export const Heed = {
   Accept: 0,
   Invalid: 1,
-  /** Invalid, and the entry ends in `UNACKNOWLEDGED_MS` at the latest. */
+  /** Invalid, and the entry ends when what is not acknowledged does, at the latest. */
   Shorten: 2,
   /** The connection has ended, this begins another. */
   Again: 3,
@@ -116,13 +112,18 @@ export class TcpFlow {
   private lastFlags = 0;
   private simultaneous = false;
   private challenged = false;
+  private readonly timeouts: ConntrackTimeouts;
+
+  private constructor(timeouts: ConntrackTimeouts) {
+    this.timeouts = timeouts;
+  }
 
   /** A connection begun by the segment at `l4`; null where none begins so (tcp_new). */
-  static begin(l4: number, end: number): TcpFlow | null {
+  static begin(l4: number, end: number, timeouts: ConntrackTimeouts): TcpFlow | null {
     const kind = kindOf(l4);
     const state = NEXT[0]![kind]![TcpState.None]!;
     if (state === INVALID) return null;
-    const flow = new TcpFlow();
+    const flow = new TcpFlow(timeouts);
     flow.window.begin(l4, end, state !== TcpState.SynSent);
     return flow;
   }
@@ -228,18 +229,19 @@ export class TcpFlow {
     const [a, b] = this.window.sides;
     if (before !== next && next === TcpState.FinWait)
       this.window.sides[direction]!.flags |= CLOSED_FIRST;
-    let timeout = TIMEOUT_MS[next]!;
+    const { tcp: lasting, retransmitted, unacknowledged } = this.timeouts;
     const { retransmissions, lastWindow } = this.window;
-    if (retransmissions >= MAX_RETRANSMISSIONS) timeout = Math.min(timeout, UNACKNOWLEDGED_MS);
-    else if (kind === Kind.Reset) timeout = TIMEOUT_MS[TcpState.Closed]!;
-    else if (((a.flags | b.flags) & UNACKED) !== 0 || lastWindow === 0) {
-      timeout = Math.min(timeout, UNACKNOWLEDGED_MS);
-    }
+    let timeout = lasting[next]!;
+    if (retransmissions >= MAX_RETRANSMISSIONS && timeout > retransmitted) timeout = retransmitted;
+    else if (kind === Kind.Reset) timeout = lasting[TcpState.Closed]!;
+    else if (((a.flags | b.flags) & UNACKED) !== 0 && timeout > unacknowledged)
+      timeout = unacknowledged;
+    else if (lastWindow === 0) timeout = Math.min(timeout, retransmitted);
     if (!replied) {
       if (kind === Kind.Reset) return Heed.Kill;
       // A SYN again does not keep the entry: its port could never be used anew.
       if (kind === Kind.Syn && before === TcpState.SynSent) return Heed.Accept;
-      if (next === TcpState.Established) timeout = Math.min(timeout, UNACKNOWLEDGED_MS);
+      if (next === TcpState.Established) timeout = Math.min(timeout, unacknowledged);
     } else if (next === TcpState.Established) {
       if (before === TcpState.SynReceived || before === TcpState.Established) this.assured = true;
     }

@@ -7,6 +7,7 @@
  * prints them, MTUs are bytes of an IP packet.
  */
 import type { InterfaceAddress, Ip4, Mac, Prefix } from '../wire/address.ts';
+import type { ConntrackSettings } from './conntrack.ts';
 import type { Inventory } from './inventory.ts';
 import type { NetfilterPlan } from './netfilter.ts';
 import type { PathMtuSettings } from './path-mtu.ts';
@@ -208,6 +209,7 @@ export interface NamespacePlan extends PathMtuSettings {
   readonly silent?: boolean;
   /** Rules of iptables; absent: no rules and no connection tracking. */
   readonly netfilter?: NetfilterPlan;
+  readonly conntrack?: ConntrackSettings;
   /** In order of priority; absent means the kernel's own three. */
   readonly rules?: readonly RulePlan[];
 }

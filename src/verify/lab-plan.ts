@@ -87,6 +87,7 @@ export function planNamespace(
     forwarding: sysctls.get('net.ipv4.ip_forward') === '1',
     silent,
     ...sysctls.limits(),
+    ...sysctls.conntrack(),
     devices: [
       loopback,
       ...entry.interfaces.map((i, position) => devicePlan(i, position + 2, entry, sysctls)),

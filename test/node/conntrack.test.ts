@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { setLink } from '../../src/cluster/link-state.ts';
 import { Drop } from '../../src/drop.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
@@ -12,7 +13,7 @@ import { Conntrack } from '../../src/node/conntrack.ts';
 import type { Packet } from '../../src/packet/packet.ts';
 import { enter, give } from '../../src/packet/slab.ts';
 import { workTime } from '../work-time.ts';
-import { IN, IN2, OUT, SmallNetwork, WAN } from './small-network.ts';
+import { flowOf, IN, IN2, OUT, SmallNetwork, WAN } from './small-network.ts';
 
 const TRACKED = '*filter\n:FORWARD ACCEPT\nCOMMIT\n';
 const NAMES: Record<number, string> = {
@@ -225,7 +226,7 @@ describe('floods', () => {
   };
 
   it('a full table takes one for one, and what was seen to work stays', () => {
-    const ct = new Conntrack(100);
+    const ct = new Conntrack({ max: 100 });
     const kept = arriving(1, 1);
     const both = (now: number): void => {
       expect(ct.track(kept, now, false)).toBe(true);
@@ -264,6 +265,103 @@ describe('floods', () => {
     ).toBeUndefined();
     expect(gw.drops[Drop.ConntrackFull]).toBe(1);
   });
+
+  it('nf_conntrack_max 0 is no limit, and 2 are no more than two', () => {
+    const masquerading =
+      '*nat\n:POSTROUTING ACCEPT\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n';
+    for (const [max, most] of [
+      [0, 9],
+      [2, 2],
+    ] as const) {
+      const net = new SmallNetwork({ rules: masquerading, conntrack: { max } });
+      const { conntrack } = net.cluster.names.find('gw').netfilter!;
+      for (let i = 0; i < 9; i++) {
+        const arrived = net.arrives('in', 'out', [
+          { layer: 'ipv4', src: IN, dst: OUT },
+          { layer: 'udp', srcPort: 4000 + i, dstPort: 53 },
+        ]);
+        // One that nobody answered makes room (early_drop).
+        expect(arrived).toBeDefined();
+        expect(conntrack.size).toBe(Math.min(i + 1, most));
+      }
+    }
+  });
+
+  it('lasts as long as sysctl says', () => {
+    const timeouts = { udp: 7, udp_stream: 50, icmp: 3, generic: 20, syn_sent: 5, established: 90 };
+    const udpTo = (source: number) => [
+      { layer: 'ipv4', src: IN, dst: OUT } as const,
+      { layer: 'udp', srcPort: source, dstPort: 53 } as const,
+    ];
+    const lasting = (layers: readonly Layer[], seconds: number): boolean => {
+      const net = new SmallNetwork({ rules: TRACKED, conntrack: { timeouts } });
+      const { conntrack } = net.cluster.names.find('gw').netfilter!;
+      net.send('in', layers);
+      net.wait(seconds);
+      // Time is that of the packet tracked last.
+      net.send('in2', udpTo(9));
+      return conntrack.isAlive(0, conntrack.connection(0), seconds * 1000);
+    };
+    const echo = [
+      { layer: 'ipv4', src: IN, dst: OUT },
+      { layer: 'icmp', type: 'echo-request', id: 1, seq: 1 },
+    ] as const;
+    const syn = [
+      { layer: 'ipv4', src: IN, dst: OUT },
+      { layer: 'tcp', srcPort: 4000, dstPort: 80, seq: 1, flags: 'S' },
+    ] as const;
+    const other = [
+      { layer: 'ipv4', src: IN, dst: OUT, protocol: 253 },
+      { layer: 'payload', text: 'x' },
+    ] as const;
+    for (const [layers, seconds] of [
+      [udpTo(4000), 7],
+      [echo, 3],
+      [syn, 5],
+      [other, 20],
+    ] as const) {
+      expect([seconds, lasting(layers, seconds - 1), lasting(layers, seconds + 1)]).toEqual([
+        seconds,
+        true,
+        false,
+      ]);
+    }
+  });
+
+  it.each([
+    ['MASQUERADE', true],
+    [`SNAT --to-source ${WAN}`, false],
+  ])(
+    '%s: connections end with the device whose address they had, as on 6.18: %s',
+    (target, ends) => {
+      const rules = `*nat\n:POSTROUTING ACCEPT\n-A POSTROUTING -o eth1 -j ${target}\nCOMMIT\n`;
+      for (const flowCache of [true, false]) {
+        const net = new SmallNetwork({ rules }, { flowCache });
+        const answer = (): string =>
+          flowOf(
+            net.arrives('out', 'in', [
+              { layer: 'ipv4', src: OUT, dst: WAN },
+              { layer: 'udp', srcPort: 53, dstPort: 4000 },
+            ]),
+          );
+        const { conntrack } = net.cluster.names.find('gw').netfilter!;
+        net.send('in', [
+          { layer: 'ipv4', src: IN, dst: OUT },
+          { layer: 'udp', srcPort: 4000, dstPort: 53 },
+        ]);
+        const translated = `${OUT}:53 > ${IN}:4000`;
+        expect([1, 2, 3].map(answer)).toEqual([translated, translated, translated]);
+        setLink(net.cluster, 'gw:eth1', { up: false });
+        expect(conntrack.size).toBe(ends ? 0 : 1);
+        setLink(net.cluster, 'gw:eth1', { up: true });
+        expect(answer()).toBe(ends ? 'nothing' : translated);
+        // The other device is nobody's address.
+        const before = conntrack.size;
+        setLink(net.cluster, 'gw:eth0', { up: false });
+        expect(conntrack.size).toBe(before);
+      }
+    },
+  );
 
   it('what has expired does not pile up, though nobody asks for it again', () => {
     const ct = new Conntrack();

@@ -7,10 +7,12 @@
  */
 import { expect } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
+import type { ClusterOptions } from '../../src/cluster/cluster-options.ts';
 import { type Drop, dropInfo } from '../../src/drop.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { bytes } from '../../src/packet/arena.ts';
+import type { ConntrackSettings } from '../../src/plan/conntrack.ts';
 import type { ClusterPlan, DevicePlan, NamespacePlan, RoutePlan } from '../../src/plan/plan.ts';
 import { parseNetfilter } from '../../src/text/iptables-save.ts';
 import { parseInterfaceAddress, parseIp4, parseMac, parsePrefix } from '../../src/wire/address.ts';
@@ -77,6 +79,7 @@ const host = (
 export interface Setting {
   /** What iptables-save prints on the router; without it nothing is tracked. */
   readonly rules?: string;
+  readonly conntrack?: ConntrackSettings;
   readonly seed?: number;
   /** MTU of the router's outer device. */
   readonly mtu?: number;
@@ -97,7 +100,7 @@ const members = (...ends: string[]) =>
     return { namespace, device };
   });
 
-function planOf({ rules, mtu = 1500, largeMtu = 1500 }: Setting): ClusterPlan {
+function planOf({ rules, conntrack, mtu = 1500, largeMtu = 1500 }: Setting): ClusterPlan {
   const lan = route('10.1.0.0/24', 'eth0');
   const inner = [lan, route('0.0.0.0/0', 'eth0', LAN)];
   const outer = [route('192.0.2.0/24', 'eth0'), route('0.0.0.0/0', 'eth0', WAN)];
@@ -118,6 +121,7 @@ function planOf({ rules, mtu = 1500, largeMtu = 1500 }: Setting): ClusterPlan {
           silent: false,
           icmpRateLimit: 0,
           ...(rules === undefined ? {} : { netfilter: parseNetfilter(rules) }),
+          ...(conntrack === undefined ? {} : { conntrack }),
         },
       ),
       host('out', [nic(2, `${OUT}/24`, '02:00:00:00:01:09', largeMtu)], outer),
@@ -142,8 +146,8 @@ export class SmallNetwork {
   readonly cluster: Cluster;
   private seen: Seen[] = [];
 
-  constructor(setting: Setting = {}) {
-    this.cluster = Cluster.fromPlan(planOf(setting), { seed: setting.seed ?? 1 });
+  constructor(setting: Setting = {}, options: ClusterOptions = {}) {
+    this.cluster = Cluster.fromPlan(planOf(setting), { seed: setting.seed ?? 1, ...options });
     this.cluster.observer = {
       see: (node, device, p) => {
         const frame = Buffer.from(bytes.subarray(p.data, p.tail));
