@@ -1,20 +1,25 @@
 /**
- * Longest prefix match over IPv4: a tree of prefixes, and a lookup table painted from it
- * in the form that suits its size.
+ * Longest prefix match over IPv4: the prefixes, and a lookup table painted from them, both in
+ * the form that suits their number.
  *
- *   up to 100,000 routes   8-8-10-6 bits; the strides end at /16 and /26 because Calico's
- *                          pools and blocks do: about 20 KiB for a node of 5,000 routes
- *   above, or scattered    24-8 bits: 33 MiB, one load for almost every address
+ *   up to 100,000 routes   a tree (prefix-tree.ts) and 8-8-10-6 bits (stride-table.ts): about
+ *                          20 KiB for a node of 5,000 routes
+ *   above, or scattered    blocks (prefix-blocks.ts) and 24-8 bits (flat-table.ts): 33 MiB,
+ *                          one load for almost every address
  *
  * Cells are 16 bits wide while every value fits, else 32. The table is painted at the first
  * lookup and kept in step from then on. Equal prefixes are ordered by metric, then by
  * insertion, as fib_table_insert does; only the first is in the table.
  */
 import { PodwireError } from '../errors.ts';
+import { MAX_NARROW, OVERFLOW } from './cells.ts';
+import { FlatTable } from './flat-table.ts';
 import { type Addresses, find8, type Kernel, kernelOf } from './lookup-kernel.ts';
+import { PrefixBlocks } from './prefix-blocks.ts';
 import { byAddress } from './prefix-order.ts';
 import { PrefixTree } from './prefix-tree.ts';
-import { MAX_NARROW, OVERFLOW, StrideTable } from './stride-table.ts';
+import type { FibColumns } from './prefixes.ts';
+import { StrideTable } from './stride-table.ts';
 
 export interface FibEntry {
   /** Signed 32-bit; bits beyond `length` are zero. */
@@ -25,14 +30,6 @@ export interface FibEntry {
   readonly value: number;
 }
 
-/** Routes as columns; all three are of the same length. */
-export interface FibColumns {
-  /** Signed or not; bits beyond the length do not matter. */
-  readonly addresses: ArrayLike<number>;
-  readonly lengths: ArrayLike<number>;
-  readonly values: ArrayLike<number>;
-}
-
 interface Second {
   readonly metric: number;
   readonly value: number;
@@ -41,24 +38,20 @@ interface Second {
 const MAX_VALUE = 2 ** 30 - 1;
 /** Routes above which the fast form pays. */
 const MANY = 100_000;
-const SMALL = [8, 8, 10, 6];
-const LARGE = [24, 8];
-/** Cells of blocks for routes to come, for the arrays of a large table to stay the same. */
-const SPARE = 256 * 256;
 const NO_CELLS = new Int16Array(0);
 
 export class Fib {
-  private tree = new PrefixTree();
-  /** Of the winner at each node of the tree, where it is not 0. */
-  private readonly metrics = new Map<number, number>();
+  private routes: PrefixTree | PrefixBlocks = new PrefixTree();
+  /** Of the winner at each node of `routes`, where it is not 0. */
+  private metrics = new Map<number, number>();
   /** What loses against the winner of the same prefix, best first. */
-  private readonly seconds = new Map<number, Second[]>();
+  private seconds = new Map<number, Second[]>();
   private count = 0;
   /** A value was there that needs cells of 32 bits. */
   private wide = false;
   /** The small form ran out of blocks. */
   private scattered = false;
-  private table: StrideTable | null = null;
+  private table: StrideTable | FlatTable | null = null;
   private kernel: Kernel | null = null;
   /** Compiles first. */
   private readonly unbound: Kernel['lookup'] = (address) => this.compile().lookup(address);
@@ -74,8 +67,8 @@ export class Fib {
    */
   insert(address: number, length: number, value: number, metric = 0): boolean {
     check(length, value);
-    const node = this.tree.make(address, length);
-    const held = this.tree.values[node]!;
+    const node = this.routes.make(address, length);
+    const held = this.routes.value(node);
     if (held >= 0) {
       const winning = this.metrics.get(node) ?? 0;
       const others = this.seconds.get(node) ?? [];
@@ -93,7 +86,7 @@ export class Fib {
   /** Gives the route with this prefix and metric a new value, or adds it. Whether it was there. */
   replace(address: number, length: number, value: number, metric = 0): boolean {
     if (this.insert(address, length, value, metric)) return false;
-    const node = this.tree.find(address, length);
+    const node = this.routes.find(address, length);
     if ((this.metrics.get(node) ?? 0) === metric) this.settle(node, address, length, value, metric);
     else {
       const others = this.seconds.get(node)!;
@@ -105,8 +98,8 @@ export class Fib {
   /** Removes the route with this metric, or the winning one. Whether there was one. */
   remove(address: number, length: number, metric?: number): boolean {
     if (!isLength(length)) return false;
-    const node = this.tree.find(address, length);
-    if (node < 0 || this.tree.values[node]! < 0) return false;
+    const node = this.routes.find(address, length);
+    if (node < 0 || this.routes.value(node) < 0) return false;
     const others = this.seconds.size > 0 ? this.seconds.get(node) : undefined;
     const winning = this.metrics.size > 0 ? (this.metrics.get(node) ?? 0) : 0;
     if (metric !== undefined && metric !== winning) {
@@ -116,7 +109,7 @@ export class Fib {
       if (others.length === 0) this.seconds.delete(node);
     } else if (others === undefined) {
       if (winning !== 0) this.metrics.delete(node);
-      this.tree.drop(address, length);
+      this.routes.drop(address, length);
       this.paint(address, length);
     } else {
       const next = others.shift()!;
@@ -134,12 +127,16 @@ export class Fib {
   load({ addresses, lengths, values }: FibColumns): number {
     const before = this.count;
     this.forget();
-    const order = byAddress(addresses);
-    // A table of the Internet has 2.4 nodes a route.
-    this.tree.reserve(Math.ceil(2.5 * order.length));
-    for (let i = 0; i < order.length; i++) {
-      const at = order[i]!;
-      this.insert(addresses[at]!, lengths[at]!, values[at]!);
+    for (let i = 0; i < addresses.length; i++) {
+      check(lengths[i]!, values[i]!);
+      if (values[i]! > MAX_NARROW) this.wide = true;
+    }
+    if (before + addresses.length > MANY && this.metrics.size === 0) {
+      this.count += this.enlarge().load({ addresses, lengths, values });
+    } else {
+      for (const at of byAddress(addresses)) {
+        this.insert(addresses[at]!, lengths[at]!, values[at]!);
+      }
     }
     return this.count - before;
   }
@@ -177,7 +174,7 @@ export class Fib {
     return this.count;
   }
 
-  /** Bytes of the lookup table. The routes themselves take about 30 more each. */
+  /** Bytes of the lookup table. The routes themselves take 30 to 50 more each. */
   memory(): number {
     if (this.table === null) this.compile();
     return this.table!.memory;
@@ -185,9 +182,9 @@ export class Fib {
 
   /** All routes: by address, then longer prefix first, then metric, as `ip route` dumps them. */
   *[Symbol.iterator](): Generator<FibEntry> {
-    for (const { node, address, length } of this.tree.prefixes()) {
+    for (const { node, address, length } of this.routes.prefixes()) {
       const metric = this.metrics.get(node) ?? 0;
-      yield { address, length, metric, value: this.tree.values[node]! };
+      yield { address, length, metric, value: this.routes.value(node) };
       for (const second of this.seconds.get(node) ?? []) yield { address, length, ...second };
     }
   }
@@ -200,7 +197,7 @@ export class Fib {
     value: number,
     metric: number,
   ): void {
-    this.tree.values[node] = value;
+    this.routes.set(node, value);
     if (metric !== 0) this.metrics.set(node, metric);
     else if (this.metrics.size > 0) this.metrics.delete(node);
     if (value > MAX_NARROW && !this.wide) {
@@ -212,7 +209,7 @@ export class Fib {
 
   /** Half as many keep a large table, so that no two changes build one each. */
   private get isLarge(): boolean {
-    const isNow = this.table !== null && this.table.top.length > 256;
+    const isNow = this.routes instanceof PrefixBlocks;
     return this.scattered || this.count > (isNow ? MANY / 2 : MANY);
   }
 
@@ -220,13 +217,14 @@ export class Fib {
   private paint(address: number, length: number): void {
     const { table } = this;
     if (table === null) return;
-    if (this.isLarge !== table.top.length > 256) {
+    if (this.isLarge !== table instanceof FlatTable) {
       this.forget();
       return;
     }
     const { layout } = table;
     try {
-      table.paint(this.tree, address, length);
+      if (table instanceof FlatTable) table.paint(this.routes as PrefixBlocks, address, length);
+      else table.paint(this.routes as PrefixTree, address, length);
     } catch (reason) {
       if (reason !== OVERFLOW) throw reason;
       this.overflow();
@@ -236,18 +234,52 @@ export class Fib {
   }
 
   private compile(): Kernel {
-    const large = this.isLarge;
-    const table = new StrideTable(large ? LARGE : SMALL, this.wide, large ? SPARE : 256);
     try {
-      table.paint(this.tree, 0, 0);
+      return this.use(this.isLarge ? this.flatTable() : this.strideTable());
     } catch (reason) {
       if (reason !== OVERFLOW) throw reason;
       this.overflow();
       return this.compile();
     }
-    if (!large) table.arrange();
-    table.trim(large ? SPARE : 0);
-    return this.use(table);
+  }
+
+  private flatTable(): FlatTable {
+    const table = new FlatTable(this.wide);
+    table.paint(this.enlarge(), 0, 0);
+    table.trim();
+    return table;
+  }
+
+  private strideTable(): StrideTable {
+    const table = new StrideTable(this.wide);
+    if (!(this.routes instanceof PrefixTree)) this.move(new PrefixTree());
+    table.paint(this.routes as PrefixTree, 0, 0);
+    table.arrange();
+    table.trim();
+    return table;
+  }
+
+  /** The routes as a large table has them. */
+  private enlarge(): PrefixBlocks {
+    if (this.routes instanceof PrefixBlocks) return this.routes;
+    const blocks = new PrefixBlocks(0);
+    this.move(blocks);
+    return blocks;
+  }
+
+  private move(to: PrefixTree | PrefixBlocks): void {
+    const { metrics, seconds } = this;
+    this.metrics = new Map();
+    this.seconds = new Map();
+    for (const { node: from, address, length } of this.routes.prefixes()) {
+      const node = to.make(address, length);
+      to.set(node, this.routes.value(from));
+      const metric = metrics.get(from);
+      if (metric !== undefined) this.metrics.set(node, metric);
+      const others = seconds.get(from);
+      if (others !== undefined) this.seconds.set(node, others);
+    }
+    this.routes = to;
   }
 
   private overflow(): void {
@@ -265,7 +297,7 @@ export class Fib {
     this.rest = NO_CELLS;
   }
 
-  private use(table: StrideTable): Kernel {
+  private use(table: StrideTable | FlatTable): Kernel {
     this.table = table;
     this.kernel = kernelOf(table);
     this.bound = this.kernel.lookup;

@@ -5,6 +5,7 @@
  * fast by that. A lookup calls nothing and names no constant of the module: what V8 does not
  * inline costs a loop around it the registers, and a bundle has variables for constants.
  */
+import type { FlatTable } from './flat-table.ts';
 import type { StrideTable, Window } from './stride-table.ts';
 
 /** Addresses in, values out; -1 where no prefix matches. */
@@ -17,6 +18,9 @@ export interface Kernel {
 interface Narrow {
   readonly top: Int16Array;
   readonly rest: Int16Array;
+}
+
+interface Pool extends Narrow {
   readonly window: Window;
 }
 
@@ -88,7 +92,7 @@ export function find8(top: Int16Array, rest: Int16Array, address: number): numbe
 }
 
 /** The same, with the window first. */
-function narrow8({ top, rest, window: { first, start, span } }: Narrow): Kernel {
+function narrow8({ top, rest, window: { first, start, span } }: Pool): Kernel {
   const pool = rest.subarray(start, start + span);
   const lookup = (address: number): number => {
     const at = (address >>> 6) - first;
@@ -147,9 +151,8 @@ function inChunks(
 }
 
 /** Of a table as it is now, until its layout changes. */
-export function kernelOf(table: StrideTable): Kernel {
-  const is24 = table.top.length > 256;
-  return table.top instanceof Int16Array
-    ? (is24 ? narrow24 : narrow8)(table as Narrow)
-    : (is24 ? wide24 : wide8)(table as Wide);
+export function kernelOf(table: StrideTable | FlatTable): Kernel {
+  const isNarrow = table.top instanceof Int16Array;
+  if ('window' in table) return isNarrow ? narrow8(table as Pool) : wide8(table as Wide);
+  return isNarrow ? narrow24(table as Narrow) : wide24(table as Wide);
 }

@@ -3,10 +3,12 @@
  * lookup tables are painted. A node is a number, the root is 0; 12 bytes each.
  */
 
+import type { Prefixes, PrefixNode } from './prefixes.ts';
+
 /** Nodes of a new tree: enough for the few routes of a pod. */
 const FIRST = 64;
 
-export class PrefixTree {
+export class PrefixTree implements Prefixes {
   // Both arrays are others once the tree has grown.
   /** Two for each node, for the next bit 0 and 1; 0 where there is none. */
   children = new Int32Array(2 * FIRST);
@@ -36,12 +38,18 @@ export class PrefixTree {
     return depth;
   }
 
-  /** The node of a prefix, or -1. Bits beyond `length` do not matter. */
+  value(node: number): number {
+    return this.values[node]!;
+  }
+
+  set(node: number, value: number): void {
+    this.values[node] = value;
+  }
+
   find(address: number, length: number): number {
     return this.follow(address, length) === length ? this.path[length]! : -1;
   }
 
-  /** The node of a prefix, made where there is none. The caller gives it a value. */
   make(address: number, length: number): number {
     const { path } = this;
     for (let depth = this.follow(address, length); depth < length; depth++) {
@@ -53,7 +61,6 @@ export class PrefixTree {
     return path[length]!;
   }
 
-  /** Takes the value of a prefix away, and the nodes that only led there. */
   drop(address: number, length: number): void {
     if (this.follow(address, length) < length) return;
     const { children, values, path } = this;
@@ -68,18 +75,12 @@ export class PrefixTree {
     }
   }
 
-  /** Makes room for so many more nodes at once. */
-  reserve(nodes: number): void {
-    if (this.used + nodes > this.values.length) this.grow(this.used + nodes);
-  }
-
-  /** Every prefix with a value: by address, of equal ones the longer first. */
-  *prefixes(): Generator<{ node: number; address: number; length: number }> {
+  *prefixes(): Generator<PrefixNode> {
     // Depth first meets equal addresses one after the other, the shortest first.
     const nodes = [0];
     const addresses = [0];
     const lengths = [0];
-    let equals: { node: number; address: number; length: number }[] = [];
+    let equals: PrefixNode[] = [];
     while (nodes.length > 0) {
       const node = nodes.pop()!;
       const address = addresses.pop()!;

@@ -3,7 +3,7 @@
  * and the same for the same seed on every machine.
  */
 import { netmask, parseIp4 } from '../wire/address.ts';
-import type { FibColumns } from './fib.ts';
+import type { FibColumns } from './prefixes.ts';
 
 /** `bgp`: about a million routes of the Internet; `calico`: a node among 5,000. */
 export type SampleTable = 'bgp' | 'calico';

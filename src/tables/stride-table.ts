@@ -1,29 +1,19 @@
 /**
- * A lookup table of fixed strides, painted from a tree of prefixes and repainted in
- * place when one of them changes.
- *
- *   8-8-10-6: | 8 bits | 8 bits | 10 bits | 6 bits |     24-8: | 24 bits | 8 bits |
- *
- * A cell is a signed number of 16 or 32 bits: a value from 0 on, -1 for nothing, and below
- * that the number of a block with the sign bit set.
+ * A lookup table of 8-8-10-6 bits, painted from a tree of prefixes and repainted in place when
+ * one of them changes. The strides end at /16 and /26 because Calico's pools and blocks do.
  *
  * A shorter prefix stands in every cell it covers that no longer one has taken, so a
  * lookup takes one load a level and never looks back. Blocks are counted in units of
- * the smallest stride below the first.
+ * the smallest stride.
  */
+import { type Cells, isBlock, makeCells, NARROW_BLOCKS, NOTHING, OVERFLOW } from './cells.ts';
 import type { PrefixTree } from './prefix-tree.ts';
 
-export type Cells = Int16Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
-
-/** The largest value that fits a cell of 16 bits. */
-export const MAX_NARROW = 0x7fff;
-/** One less than there are numbers: the last one would read as nothing. */
-const NARROW_BLOCKS = 0x7fff;
-/** What a cell holds where no prefix matches. */
-const NOTHING = -1;
-
-/** Thrown where there are more blocks than a cell can point to: another form is needed. */
-export const OVERFLOW = Symbol('too many blocks for cells of 16 bits');
+const STRIDES = [8, 8, 10, 6];
+/** Bits of the smallest stride. */
+const UNIT = 6;
+/** Cells of `rest` at first. */
+const FIRST = 256;
 
 /**
  * Blocks of the third stride side by side, as Calico's pools make them: cell `start + i` is of
@@ -46,22 +36,17 @@ export class StrideTable {
   layout = 0;
   /** Cells of `rest` that stand for ranges side by side; `span` is 0 where there are none. */
   window: Window = CLOSED;
-  private readonly strides: readonly number[];
   private readonly wide: boolean;
-  private readonly unit: number;
   /** Cells of `rest` in use. */
   private used = 0;
   /** By level, the blocks that nothing points to any more. */
-  private readonly freed: number[][];
+  private readonly freed: number[][] = STRIDES.map(() => []);
 
-  /** `cells`: of `rest` at first. `wide`: values beyond `MAX_NARROW` fit. */
-  constructor(strides: readonly number[], wide: boolean, cells: number) {
-    this.strides = strides;
+  /** `wide`: cells of 32 bits. */
+  constructor(wide: boolean) {
     this.wide = wide;
-    this.unit = Math.min(...strides.slice(1));
-    this.freed = strides.map(() => []);
-    this.top = this.array(2 ** strides[0]!);
-    this.rest = this.array(cells);
+    this.top = makeCells(wide, 2 ** STRIDES[0]!);
+    this.rest = makeCells(wide, FIRST);
   }
 
   /** Bytes of the cells. */
@@ -69,27 +54,27 @@ export class StrideTable {
     return this.top.byteLength + this.rest.byteLength;
   }
 
-  /** Gives back what a first painting took too much, but for `spare` cells. */
-  trim(spare: number): void {
-    this.resize(this.used + spare);
+  /** Gives back what a first painting took too much. */
+  trim(): void {
+    this.resize(this.used);
   }
 
   /**
    * Puts the blocks of each level side by side, in the order of their addresses, and opens
-   * the window. For a table of 8-8-10-6 bits that was painted once.
+   * the window.
    */
   arrange(): void {
     const from = this.rest;
-    const to = this.array(from.length);
+    const to = makeCells(this.wide, from.length);
     let used = 0;
     /** Moves what the cells of a level point to; the cells' new places. */
     const move = (cells: Cells, at: readonly number[], level: number): number[] => {
       const blocks: number[] = [];
-      const size = 2 ** this.strides[level]!;
+      const size = 2 ** STRIDES[level]!;
       for (const block of at) {
-        for (let i = block; i < block + 2 ** this.strides[level - 1]!; i++) {
+        for (let i = block; i < block + 2 ** STRIDES[level - 1]!; i++) {
           const cell = cells[i]!;
-          if (!this.isBlock(cell)) continue;
+          if (!isBlock(cell)) continue;
           const offset = this.offset(cell);
           to.set(from.subarray(offset, offset + size), used);
           cells[i] = this.pointer(used);
@@ -129,16 +114,16 @@ export class StrideTable {
     const slots: number[] = [];
     for (let high = 0; high < 256; high++) {
       const cell = this.top[high]!;
-      if (!this.isBlock(cell)) continue;
+      if (!isBlock(cell)) continue;
       for (let low = 0; low < 256; low++) {
-        if (this.isBlock(this.rest[this.offset(cell) + low]!)) slots.push((high << 8) | low);
+        if (isBlock(this.rest[this.offset(cell) + low]!)) slots.push((high << 8) | low);
       }
     }
     return slots;
   }
 
   private resize(cells: number): void {
-    const rest = this.array(cells);
+    const rest = makeCells(this.wide, cells);
     rest.set(this.rest.subarray(0, Math.min(this.used, cells)));
     this.rest = rest;
     this.layout += 1;
@@ -152,7 +137,7 @@ export class StrideTable {
     let inherited = -1;
     let block = 0;
     for (let level = 0; ; level++) {
-      const end = depth + this.strides[level]!;
+      const end = depth + STRIDES[level]!;
       const to = Math.min(end, length);
       for (; depth < to; depth++) {
         const value = depth <= reach ? tree.values[path[depth]!]! : -1;
@@ -160,12 +145,12 @@ export class StrideTable {
       }
       const node = depth <= reach ? path[depth]! : -1;
       const cells = level === 0 ? this.top : this.rest;
-      const slot = end === 0 ? 0 : (address >>> (32 - end)) & (2 ** this.strides[level]! - 1);
+      const slot = end === 0 ? 0 : (address >>> (32 - end)) & (2 ** STRIDES[level]! - 1);
       const covered = 2 ** (end - depth);
       const first = block + slot - (slot & (covered - 1));
       const cell = cells[first]!;
       // Below this level only if a block is there already and still needed.
-      if (length <= end || !this.isBlock(cell) || !hasChildren(tree, node)) {
+      if (length <= end || !isBlock(cell) || !hasChildren(tree, node)) {
         this.fill(tree, node, level, first, covered, inherited);
         return;
       }
@@ -193,42 +178,38 @@ export class StrideTable {
       this.fill(tree, high === 0 ? -1 : high, level, first + half, half, inherited);
     } else {
       const cell = (level === 0 ? this.top : this.rest)[first]!;
-      const below = this.isBlock(cell) ? this.offset(cell) : this.take(level + 1);
+      const below = isBlock(cell) ? this.offset(cell) : this.take(level + 1);
       (level === 0 ? this.top : this.rest)[first] = this.pointer(below);
-      this.fill(tree, node, level + 1, below, 2 ** this.strides[level + 1]!, inherited);
+      this.fill(tree, node, level + 1, below, 2 ** STRIDES[level + 1]!, inherited);
     }
   }
 
   private leaf(level: number, from: number, to: number, cell: number): void {
     const cells = level === 0 ? this.top : this.rest;
-    if (level + 1 < this.strides.length) {
+    if (level + 1 < STRIDES.length) {
       for (let at = from; at < to; at++) {
         const before = cells[at]!;
-        if (this.isBlock(before)) this.release(level + 1, this.offset(before));
+        if (isBlock(before)) this.release(level + 1, this.offset(before));
       }
     }
     if (to - from > 16) cells.fill(cell, from, to);
     else for (let at = from; at < to; at++) cells[at] = cell;
   }
 
-  private isBlock(cell: number): boolean {
-    return cell < NOTHING;
-  }
-
   private offset(cell: number): number {
-    return (cell & (this.wide ? 0x7fffffff : 0x7fff)) << this.unit;
+    return (cell & (this.wide ? 0x7fffffff : 0x7fff)) << UNIT;
   }
 
   private pointer(offset: number): number {
-    return (offset >>> this.unit) | (this.wide ? 0x80000000 : 0x8000);
+    return (offset >>> UNIT) | (this.wide ? 0x80000000 : 0x8000);
   }
 
   private take(level: number): number {
     const freed = this.freed[level]!.pop();
     if (freed !== undefined) return freed;
     const block = this.used;
-    const size = 2 ** this.strides[level]!;
-    if (!this.wide && (block + size) >>> this.unit > NARROW_BLOCKS) throw OVERFLOW;
+    const size = 2 ** STRIDES[level]!;
+    if (!this.wide && (block + size) >>> UNIT > NARROW_BLOCKS) throw OVERFLOW;
     this.used += size;
     if (this.used > this.rest.length) {
       this.resize(Math.max(this.used, Math.ceil(this.rest.length * 1.5)));
@@ -237,26 +218,22 @@ export class StrideTable {
   }
 
   private release(level: number, block: number): void {
-    const size = 2 ** this.strides[level]!;
+    const size = 2 ** STRIDES[level]!;
     const { start, span } = this.window;
     if (level === 2 && block >= start && block < start + span) {
       // Its cells stand for other addresses soon.
       this.window = CLOSED;
       this.layout += 1;
     }
-    if (level + 1 < this.strides.length) {
+    if (level + 1 < STRIDES.length) {
       for (let at = block; at < block + size; at++) {
         const cell = this.rest[at]!;
-        if (this.isBlock(cell)) this.release(level + 1, this.offset(cell));
+        if (isBlock(cell)) this.release(level + 1, this.offset(cell));
       }
     }
     // Whoever takes it next finds no pointers in it.
     this.rest.fill(NOTHING, block, block + size);
     this.freed[level]!.push(block);
-  }
-
-  private array(cells: number): Cells {
-    return (this.wide ? new Int32Array(cells) : new Int16Array(cells)).fill(NOTHING);
   }
 }
 

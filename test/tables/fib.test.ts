@@ -173,6 +173,37 @@ describe('Fib', () => {
     agree();
   });
 
+  it('takes its metrics along when it becomes a large table, and back', () => {
+    const fib = new Fib();
+    fib.insert(ip('10.0.0.0'), 8, 7, 100);
+    fib.insert(ip('10.0.0.0'), 8, 8, 50);
+    fib.insert(ip('10.1.0.0'), 16, 9, 20);
+    const scattered = Array.from({ length: 100_001 }, (_, i) => (i << 12) | 0);
+    for (const address of scattered) fib.insert(address, 32, 1);
+    expect(fib.lookup(ip('10.9.0.1'))).toBe(8);
+    expect(fib.memory()).toBeGreaterThan(2 ** 25);
+    expect(fib.remove(ip('10.0.0.0'), 8, 50)).toBe(true);
+    expect(fib.lookup(ip('10.9.0.1'))).toBe(7);
+    expect(fib.remove(ip('10.1.0.0'), 16, 0)).toBe(false);
+    for (const address of scattered) fib.remove(address, 32);
+    expect(fib.lookup(ip('10.9.0.1'))).toBe(7);
+    expect([...fib]).toEqual([
+      { address: ip('10.0.0.0'), length: 8, metric: 100, value: 7 },
+      { address: ip('10.1.0.0'), length: 16, metric: 20, value: 9 },
+    ]);
+  });
+
+  it('takes wide cells where 40,000 ranges of /24 are split', () => {
+    const fib = new Fib();
+    for (let i = 0; i < 40_000; i++) fib.insert(i << 8, 25, i);
+    for (const i of [0, 1, 32_766, 32_767, 32_768, 39_999]) {
+      expect(fib.lookup((i << 8) + 5)).toBe(i);
+      expect(fib.lookup((i << 8) + 200)).toBe(-1);
+    }
+    fib.remove(32_767 << 8, 25);
+    expect(fib.lookup(32_767 << 8)).toBe(-1);
+  });
+
   it('has nothing to remove at a length that no prefix has', () => {
     const fib = new Fib();
     for (let length = 0; length <= 32; length++) fib.insert(0, length, length);
