@@ -47,7 +47,7 @@ const protocolName = (protocol: number): string =>
 const deviceName = (node: Node, position: number): string =>
   node.devices[position]?.name ?? 'no device';
 
-const tellRoute: Teller = (node, { noteA: id }) => {
+const tellRoute: Teller = (node, { noteA: id, noteB: redirected }) => {
   if (id < 0) return { note: 'no route matches' };
   const plan = node.routes.origin(id);
   const entry = routeEntry(plan);
@@ -57,6 +57,9 @@ const tellRoute: Teller = (node, { noteA: id }) => {
   const gateway = node.routes.gateway(id);
   const device = deviceName(node, node.routes.device(id));
   const hop = gateway === 0 ? 'directly connected' : `next hop ${formatIp4(gateway)}`;
+  if (redirected !== 0) {
+    return { entry, note: `redirected to ${formatIp4(redirected)}, out by ${device}` };
+  }
   return { entry, note: `${hop}, out by ${device}` };
 };
 
@@ -89,6 +92,13 @@ const tellVxlanOut: Teller = (node, { noteA: id, noteB: port, output }) => {
     entry,
     note: `VXLAN: VNI ${device.vni}, outer ${formatIp4(device.local)}:${port} > ${to}:${device.port}, TTL ${ttl}${df}`,
   };
+};
+
+const tellLocal: Teller = (_node, { noteA: protocol, noteB }) => {
+  const note = `for this namespace: ${protocolName(protocol)}`;
+  if (noteB === 0) return { note };
+  const isRedirect = protocol === ipv4.PROTO_ICMP;
+  return { note: `${note}${isRedirect ? ` redirect to ${formatIp4(noteB)}` : ` port ${noteB}`}` };
 };
 
 /** The rule that won, where one did. */
@@ -126,9 +136,7 @@ const tellers: { readonly [R in Room]: Teller } = {
     note: bytes === 0 ? 'alone' : `with the segments after it, ${bytes} bytes of data`,
   }),
   [Room.Transmit]: (node, { output }) => ({ note: `out by ${deviceName(node, output)}` }),
-  [Room.Local]: (_node, { noteA: protocol, noteB: port }) => ({
-    note: `for this namespace: ${protocolName(protocol)}${port === 0 ? '' : ` port ${port}`}`,
-  }),
+  [Room.Local]: tellLocal,
   [Room.VxlanOut]: tellVxlanOut,
   [Room.VxlanIn]: (_node, { noteA: vni, noteB: from }) => ({
     note: vni < 0 ? 'not unwrapped' : `VXLAN unwrapped: VNI ${vni}, from ${formatIp4(from)}`,

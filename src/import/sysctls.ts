@@ -55,7 +55,7 @@ export class Sysctls {
   /** What a device does and no other listing tells: IN_DEV_MAXCONF and IN_DEV_ORCONF of inetdevice.h. */
   settings(
     device: string,
-  ): Pick<DevicePlan, 'rpFilter' | 'routeLocalnet' | 'acceptLocal' | 'arpAccept'> {
+  ): Pick<DevicePlan, 'rpFilter' | 'routeLocalnet' | 'acceptLocal' | 'arpAccept' | 'redirects'> {
     if (device === 'lo') return {};
     const keys = ['rp_filter', 'route_localnet', 'accept_local', 'arp_accept'];
     const [filter, localnet, local, accept] = keys.map((key) => {
@@ -69,6 +69,7 @@ export class Sysctls {
       ...(localnet === undefined ? {} : { routeLocalnet: localnet === 1 }),
       ...(local === 1 ? { acceptLocal: true } : {}),
       ...(accept === 1 || accept === 2 ? { arpAccept: accept } : {}),
+      ...this.redirects(device),
     };
   }
 
@@ -91,6 +92,27 @@ export class Sysctls {
   private count(key: string): number | undefined {
     const value = this.get(key);
     return value !== undefined && /^\d{1,10}$/.test(value) ? Number(value) : undefined;
+  }
+
+  /** IN_DEV_RX_REDIRECTS, IN_DEV_SHARED_MEDIA, IN_DEV_SEC_REDIRECTS: of what is listed. */
+  private redirects(device: string): Pick<DevicePlan, 'redirects'> {
+    const told = (key: string): boolean[] =>
+      [this.ofDevice('all', key), this.ofDevice(device, key)].flatMap((value) =>
+        value === undefined ? [] : [value !== '0'],
+      );
+    const [accept, shared, secure] = ['accept_redirects', 'shared_media', 'secure_redirects'].map(
+      told,
+    );
+    const forwards = this.get('net.ipv4.ip_forward') === '1';
+    const isOn = (list: boolean[]): boolean => list.includes(true);
+    const redirects = {
+      ...(accept!.length === 0
+        ? {}
+        : { accept: forwards ? !accept!.includes(false) : isOn(accept!) }),
+      ...(shared!.length === 0 ? {} : { sharedMedia: isOn(shared!) }),
+      ...(secure!.length === 0 ? {} : { secure: isOn(secure!) }),
+    };
+    return Object.keys(redirects).length === 0 ? {} : { redirects };
   }
 
   /** The limits of ICMP errors and the use of path MTUs, as far as they are listed. */

@@ -9,6 +9,7 @@ import { dropped } from './drop-packet.ts';
 import { echoLength, emitEcho } from './echoed-options.ts';
 import type { Node } from './node.ts';
 import { heedTooBig } from './path-mtu.ts';
+import { heedRedirect } from './redirect.ts';
 import { End, type Next, Room } from './room.ts';
 
 const TTL = 64;
@@ -22,6 +23,7 @@ export function icmpInput(node: Node, p: Packet): Next {
   if (icmp.type(bytes, l4) === icmp.UNREACHABLE && icmp.code(bytes, l4) === icmp.CODE_FRAG_NEEDED) {
     heedTooBig(node, l4 + icmp.HEADER_LEN, p.tail, icmp.sequence(bytes, l4));
   }
+  if (icmp.type(bytes, l4) === icmp.REDIRECT) p.noteB = heedRedirect(node, p, l4);
   const asked =
     icmp.type(bytes, l4) === icmp.ECHO_REQUEST &&
     (node.answersEcho || node.world.answering) &&

@@ -12,7 +12,7 @@ import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
 import { tcpInput, udpInput } from './socket-input.ts';
 
-/** Notes: A the IP protocol, B the destination port where it was asked for, or 0. */
+/** Notes: A the IP protocol, B the destination port, or the gateway that a redirect brought, or 0. */
 export function local(node: Node, p: Packet): Next {
   if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p);
   const protocol = ipv4.protocol(bytes, p.l3);

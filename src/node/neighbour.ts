@@ -105,6 +105,20 @@ function use(node: Node, id: number): void {
   node.world.armNeighbour(node, id, DELAY_PROBE_MS);
 }
 
+/** Whether somebody answers at an address; asks for it where nobody is known to: neigh_event_send. */
+export function seek(node: Node, device: Device, address: number): boolean {
+  if (!device.ethernet) return true;
+  const id = resolve(node, device, address);
+  const state = node.neighbours.state(id);
+  if (isValid(state)) return true;
+  if (state !== Nud.Incomplete) {
+    node.neighbours.setState(id, Nud.Incomplete);
+    node.neighbours.forgetProbes(id);
+    probe(node, id, 0);
+  }
+  return false;
+}
+
 /** The entry for an address: the node's own, else what the link had learned, else a new one. */
 function resolve(node: Node, device: Device, address: number): number {
   const own = node.neighbours.find(device.position, address);
@@ -146,8 +160,7 @@ export function neighbourTimer(node: Node, id: number, token: number): void {
   }
   if (state !== Nud.Incomplete && state !== Nud.Probe) return;
   const oldest = neighbours.oldest(id);
-  const wanted = state === Nud.Probe || oldest !== null;
-  if (wanted && neighbours.probes(id) < MAX_PROBES) {
+  if (neighbours.probes(id) < MAX_PROBES) {
     probe(node, id, oldest === null ? 0 : ipv4.source(bytes, oldest.l3));
     return;
   }

@@ -1,7 +1,7 @@
 /**
- * Path MTUs that senders have learned: the exceptions of routes (struct fib_nh_exception,
- * __ip_rt_update_pmtu of net/ipv4/route.c). One a next hop and destination, from what a
- * router said or a tunnel found out. Of what is only forwarded they count where locked.
+ * Path MTUs and other gateways that senders have learned: the exceptions of routes (struct
+ * fib_nh_exception, update_or_create_fnhe of net/ipv4/route.c). One a next hop and destination,
+ * from what a router said or a tunnel found out. Of what is only forwarded MTUs count where locked.
  */
 import { bytes } from '../packet/arena.ts';
 import type { RouteExceptionPlan } from '../plan/path-mtu.ts';
@@ -16,6 +16,8 @@ import type { Node } from './node.ts';
 /** net.ipv4.route.min_pmtu and mtu_expires. */
 const LEAST = 552;
 const LIFETIME_MS = 600_000;
+/** ip_rt_gc_timeout: of a redirect, and of an MTU learned before that. */
+const REDIRECT_MS = 300_000;
 /** Kept at a time in a namespace; the oldest makes room (FNHE_RECLAIM_DEPTH is as coarse). */
 const MAX_EXCEPTIONS = 4096;
 
@@ -23,7 +25,9 @@ export class PathMtus {
   private readonly index = new PairIndex();
   private readonly routes: number[] = [];
   private readonly destinations: number[] = [];
+  /** 0: none was learned. */
   private readonly mtus: number[] = [];
+  private readonly gateways: number[] = [];
   private readonly locked: boolean[] = [];
   private readonly until: number[] = [];
   /** The cell that the next new one gets. */
@@ -49,11 +53,23 @@ export class PathMtus {
     const next = lock ? Math.min(before, LEAST) : mtu;
     // The same again only keeps it alive when half of its time is over.
     if (left > LIFETIME_MS / 2 && this.mtus[known] === next && !lock) return false;
-    const at = known >= 0 ? known : this.take(route, destination);
+    const at = this.open(route, destination, now);
     this.mtus[at] = next;
     this.locked[at] = lock;
     this.until[at] = (now + LIFETIME_MS) | 0;
     return next !== before;
+  }
+
+  /** The gateway that a redirect named for this next hop and destination; 0 for none. */
+  gateway(route: number, destination: number, now: number): number {
+    const at = this.index.get(route, destination);
+    return at < 0 || this.left(at, now) === 0 ? 0 : this.gateways[at]!;
+  }
+
+  redirect(route: number, destination: number, gateway: number, now: number): void {
+    const at = this.open(route, destination, now);
+    this.gateways[at] = gateway;
+    this.until[at] = (now + REDIRECT_MS) | 0;
   }
 
   /** The MTU of a device changed: fib_nhc_update_mtu, for the routes by it. */
@@ -76,6 +92,17 @@ export class PathMtus {
     }
   }
 
+  /** The cell of what was learned, empty where that is new or has expired. */
+  private open(route: number, destination: number, now: number): number {
+    const known = this.index.get(route, destination);
+    if (known >= 0 && this.left(known, now) > 0) return known;
+    const at = known >= 0 ? known : this.take(route, destination);
+    this.mtus[at] = 0;
+    this.locked[at] = false;
+    this.gateways[at] = 0;
+    return at;
+  }
+
   private take(route: number, destination: number): number {
     const at = this.turn;
     this.turn = (at + 1) % MAX_EXCEPTIONS;
@@ -96,8 +123,13 @@ export class PathMtus {
       const destination = this.destinations[at]! as Ip4;
       const expiresSeconds = Math.floor(left / 1000);
       const [mtu, locked] = [this.mtus[at]!, this.locked[at]!];
+      const gateway = this.gateways[at]! as Ip4;
       const of = { table, ...(tos === undefined ? {} : { tos }) };
-      return [{ destination, ...of, mtu, locked, expiresSeconds }];
+      const learned = {
+        ...(mtu === 0 ? {} : { mtu }),
+        ...(gateway === 0 ? {} : { gateway }),
+      };
+      return [{ destination, ...of, ...learned, locked, expiresSeconds }];
     });
   }
 
@@ -134,23 +166,35 @@ export function learnPathMtu(node: Node, route: number, destination: number, mtu
   if (node.pathMtus.learn(route, destination, mtu, before, node.world.ticks())) node.version++;
 }
 
+/** The gateway of a route for one destination, by a redirect or its own; 0 where it has none. */
+export function gatewayOf(node: Node, route: number, destination: number): number {
+  const own = node.routes.gateway(route);
+  if (node.pathMtus.size === 0) return own;
+  return node.pathMtus.gateway(route, destination, node.world.ticks()) || own;
+}
+
 /**
- * A router says "fragmentation needed" about the packet quoted at `quote`: ipv4_update_pmtu.
- * It must be whole to 8 bytes behind its header, and of this namespace. (The kernel asks
- * for a socket of the same ports too; who sends here has one.)
+ * The route of the packet quoted at `quote` in an ICMP error, or -1. It must be whole to
+ * 8 bytes behind its header, and of this namespace. (The kernel asks for a socket of the
+ * same ports too; who sends here has one.)
  */
-export function heedTooBig(node: Node, quote: number, end: number, told: number): void {
-  if (end - quote < ipv4.HEADER_LEN) return;
+export function quotedRoute(node: Node, quote: number, end: number): number {
+  if (end - quote < ipv4.HEADER_LEN) return -1;
   const header = ipv4.headerLength(bytes, quote);
-  if (header < ipv4.HEADER_LEN || end - quote < header + 8) return;
+  if (header < ipv4.HEADER_LEN || end - quote < header + 8) return -1;
   const from = ipv4.source(bytes, quote);
   const to = ipv4.destination(bytes, quote);
   const own = node.local.find(from);
-  if (own < 0 || node.routes.kind(own) !== RouteKind.Local) return;
+  if (own < 0 || node.routes.kind(own) !== RouteKind.Local) return -1;
+  const route = node.lookup(to, 0, from, -1, ipv4.tos(bytes, quote));
+  if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) return -1;
+  if (node.routes.hops(route) === 1) return route;
+  return node.routes.choose(route, mix(from, to) >>> 0);
+}
+
+/** A router says "fragmentation needed" about the packet quoted at `quote`: ipv4_update_pmtu. */
+export function heedTooBig(node: Node, quote: number, end: number, told: number): void {
   const mode = node.pmtuDiscovery;
-  if (mode === 2) return;
-  let route = node.lookup(to, 0, from, -1, ipv4.tos(bytes, quote));
-  if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) return;
-  if (node.routes.hops(route) > 1) route = node.routes.choose(route, mix(from, to) >>> 0);
-  learnPathMtu(node, route, to, mode === 1 ? 0 : told);
+  const route = mode === 2 ? -1 : quotedRoute(node, quote, end);
+  if (route >= 0) learnPathMtu(node, route, ipv4.destination(bytes, quote), mode === 1 ? 0 : told);
 }

@@ -10,6 +10,7 @@ import { mix } from './flow-hash.ts';
 import { refuse, refuseRoute } from './icmp-error.ts';
 import { compileOptions, MILLISECONDS_A_DAY, Options } from './ip-options.ts';
 import type { Node } from './node.ts';
+import { gatewayOf } from './path-mtu.ts';
 import { type Next, Room } from './room.ts';
 import {
   checkAddresses,
@@ -19,10 +20,11 @@ import {
   Source,
 } from './source-check.ts';
 
-/** Notes: A the route that won, or -1. */
+/** Notes: A the route that won, or -1. B the gateway that a redirect put in the place of its own, or 0. */
 export function route(node: Node, p: Packet): Next {
   const to = ipv4.destination(bytes, p.l3);
   p.noteA = -1;
+  p.noteB = 0;
   return p.input < 0 ? routeBorn(node, p, to) : routeReceived(node, p, to);
 }
 
@@ -86,7 +88,8 @@ function choose(node: Node, p: Packet, to: number): void {
     p.route = node.routes.choose(p.route, mix(ipv4.source(bytes, p.l3), to) >>> 0);
     p.noteA = p.route;
   }
-  const gateway = node.routes.gateway(p.route);
+  const gateway = gatewayOf(node, p.route, to);
+  p.noteB = gateway === node.routes.gateway(p.route) ? 0 : gateway;
   p.output = node.routes.device(p.route);
   // The limited broadcast is for the link, never for its gateway (__mkroute_output).
   p.nextHop = gateway === 0 || to === LIMITED_BROADCAST ? to : gateway;

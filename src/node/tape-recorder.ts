@@ -136,6 +136,9 @@ export class TapeRecorder implements RoomWatch {
         this.spoilt ||= ipv4.tos(bytes, p.data) !== this.tos;
         break;
       case Room.Route:
+        // What a redirect said ends by the clock.
+        this.spoilt ||= p.noteB !== 0;
+        break;
       case Room.ForwardFilter:
       case Room.Output:
       case Room.Local:

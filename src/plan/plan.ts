@@ -68,6 +68,15 @@ export interface DevicePlan {
   readonly arpAccept?: 0 | 1 | 2;
   /** net.ipv4.conf.DEV.accept_local; absent means off. */
   readonly acceptLocal?: boolean;
+  /**
+   * net.ipv4.conf.DEV.accept_redirects (absent: where the namespace does not forward),
+   * shared_media and secure_redirects (absent: on), each joined with that of `all`.
+   */
+  readonly redirects?: {
+    readonly accept?: boolean;
+    readonly sharedMedia?: boolean;
+    readonly secure?: boolean;
+  };
   /** net.ipv4.conf.DEV.route_localnet; absent means off. */
   readonly routeLocalnet?: boolean;
   /** A veth's other end. */

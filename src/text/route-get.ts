@@ -112,20 +112,25 @@ function ask(ns: NamespacePlan, address: Ip4, mark: number, tos: number): Answer
     route.type === 'unicast'
       ? ns.exceptions?.find((one) => one.destination === address && isOf(one, route))
       : undefined;
+  const via = learned?.gateway ?? route.via;
+  const mtu = learned?.mtu ?? route.mtu;
   return {
     ...(route.type === 'unicast' ? {} : { type: route.type }),
     ...(route.tos === undefined ? {} : { tos: route.tos }),
-    ...(route.via === undefined ? {} : { via: route.via }),
+    ...(via === undefined ? {} : { via }),
     device: route.type === 'local' ? 'lo' : (route.device ?? deviceOf(ns, route)),
     ...(route.table === 'main' || merged ? {} : { table: tableName(route.table) }),
     ...(source === undefined ? {} : { source }),
-    cache: route.type === 'local' ? ['local'] : route.type === 'broadcast' ? ['local', 'brd'] : [],
-    ...(learned === undefined
-      ? route.mtu === undefined
-        ? {}
-        : { mtu: route.mtu }
-      : { mtu: learned.mtu, locked: learned.locked, expires: learned.expiresSeconds }),
+    cache: cacheFlags(route, learned),
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(learned === undefined ? {} : { locked: learned.locked, expires: learned.expiresSeconds }),
   };
+}
+
+function cacheFlags({ type }: RoutePlan, learned: RouteExceptionPlan | undefined): string[] {
+  if (type === 'local') return ['local'];
+  if (type === 'broadcast') return ['local', 'brd'];
+  return learned?.gateway === undefined ? [] : ['redirected'];
 }
 
 const isOf = (exception: RouteExceptionPlan, { table, tos }: RoutePlan): boolean =>

@@ -1,10 +1,10 @@
 /** The kernel's own tests of routes, ICMP, neighbours and VXLAN: FT01 to FT10, VX01 to VX04. */
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
-import { deleteLink, setLink } from '../../src/cluster/link-state.ts';
+import { deleteLink, flushRouteCache, setLink } from '../../src/cluster/link-state.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
-import type { ClusterPlan, NamespacePlan, VxlanSettings } from '../../src/plan/plan.ts';
+import type { ClusterPlan, DevicePlan, NamespacePlan, VxlanSettings } from '../../src/plan/plan.ts';
 import { formatMac, parseIp4, parseMac } from '../../src/wire/address.ts';
 import {
   address,
@@ -19,6 +19,7 @@ import {
   clusterOf,
   connects,
   dropsOf,
+  echo,
   edited,
   expectAccounted,
   lab,
@@ -287,7 +288,136 @@ describe('routes and ICMP', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('FT08 the exception that a redirect leaves: redirects are not followed');
+  describe('FT08', () => {
+    type Redirects = NonNullable<DevicePlan['redirects']>;
+    const hostOf = (redirects?: Redirects): Cluster => {
+      const { plan } = clusterOf(lab(DIRECT, underlay(1500, '["10.65.0.0/26 via 172.16.0.10"]')));
+      if (redirects === undefined) return Cluster.fromPlan(plan);
+      const change = (ns: NamespacePlan): Partial<NamespacePlan> => ({
+        devices: ns.devices.map((d) => (d.name === 'eth0' ? { ...d, redirects } : d)),
+      });
+      return Cluster.fromPlan(edited(plan, 'ext', change));
+    };
+    interface Told {
+      readonly gateway: string;
+      readonly by?: string;
+      readonly about?: string;
+      readonly code?: number;
+      readonly mtu?: number;
+    }
+    const DST = '10.9.9.9';
+    const cacheOf = (cluster: Cluster): string[] => lines(cluster, 'ext', `ip route get ${DST}`);
+    const told = (cluster: Cluster, { gateway, by, about, code = 1, mtu }: Told): string => {
+      const from = by ?? '172.16.0.1';
+      const error: Layer =
+        mtu === undefined
+          ? { layer: 'icmp', type: 'redirect', code, gateway }
+          : { layer: 'icmp', type: 'unreachable', code: 4, mtu };
+      const sent = echo(about ?? '172.16.0.50', DST, 84);
+      const packet = [{ layer: 'ipv4', src: from, dst: '172.16.0.50' } as const, error];
+      const bytes = buildFrame([...packet, { layer: 'payload', bytes: buildFrame(sent) }]);
+      const sender = cluster.nodes.find(({ devices }) =>
+        devices.some(({ addresses }) => addresses.includes(parseIp4(from))),
+      )!;
+      cluster.originate(sender, bytes);
+      const [head = '', cache = ''] = cacheOf(cluster);
+      return `${/via (\S+)/.exec(head)![1]} ${cache}`;
+    };
+    const STAYS = '172.16.0.1 cache';
+
+    it('the exception that a redirect leaves, and the way of the next packet', () => {
+      const cluster = hostOf();
+      const send = (): string[] => {
+        const frames = watch(cluster, 'ext:eth0');
+        originate(cluster, 'ext', echo('172.16.0.50', '10.65.0.2', 84));
+        return frames.map((f) => layer(layersOf(f), 'ethernet').dst);
+      };
+      const [gw, n0] = ['gw:eth0', 'n0:eth0'].map((port) => macOf(cluster, port));
+      expect(send()[0]).toBe(gw);
+      expect(lines(cluster, 'ext', 'ip route get 10.65.0.2')).toEqual([
+        '10.65.0.2 via 172.16.0.10 dev eth0 src 172.16.0.50 uid 0',
+        'cache <redirected> expires 300sec',
+      ]);
+      expect(send()[0]).toBe(n0);
+      const trace = cluster.send({ from: 'ext', to: '10.65.0.2' });
+      expect(trace.steps[0]!.note).toBe('redirected to 172.16.0.10, out by eth0');
+      cluster.advance({ ...cluster.now, seconds: cluster.now.seconds + 301 });
+      expect(lines(cluster, 'ext', 'ip route get 10.65.0.2')[0]).toContain('via 172.16.0.1 ');
+      expect(send()[0]).toBe(gw);
+      expectAccounted(cluster);
+    });
+
+    it('redirect and MTU in either order are both in it; a flush clears', () => {
+      const gateway = '172.16.0.11';
+      const cluster = hostOf();
+      expect(told(cluster, { gateway })).toBe('172.16.0.11 cache <redirected> expires 300sec');
+      const mtu = { gateway, mtu: 1300 };
+      expect(told(cluster, mtu)).toBe('172.16.0.11 cache <redirected> expires 600sec mtu 1300');
+      const json = cluster.exec('ext', ['ip', '-j', 'route', 'get', DST]);
+      expect(JSON.parse(json)).toMatchObject([
+        { gateway, cache: ['redirected'], metrics: [{ mtu: 1300 }] },
+      ]);
+      flushRouteCache(cluster, 'ext');
+      expect(cacheOf(cluster)[1]).toBe('cache');
+      expect(told(cluster, { gateway, mtu: 400 })).toBe(
+        '172.16.0.1 cache expires 600sec mtu lock 552',
+      );
+      expect(told(cluster, { gateway })).toBe(
+        '172.16.0.11 cache <redirected> expires 300sec mtu lock 552',
+      );
+    });
+
+    it('only the gateway in use is heard, and then the one it named', () => {
+      const cluster = hostOf();
+      const followed = (by: string, gateway: string): string =>
+        told(cluster, { by, gateway }).split(' ')[0]!;
+      expect(followed('172.16.0.12', '172.16.0.10')).toBe('172.16.0.1');
+      expect(followed('172.16.0.1', '172.16.0.10')).toBe('172.16.0.10');
+      expect(followed('172.16.0.1', '172.16.0.11')).toBe('172.16.0.10');
+      expect(followed('172.16.0.10', '172.16.0.11')).toBe('172.16.0.11');
+      expect(followed('172.16.0.11', '172.16.0.1')).toBe('172.16.0.1');
+    });
+
+    // What a kernel (6.18) refused and took, asked the same.
+    it.each([
+      [{ gateway: '172.16.0.1' }, STAYS],
+      [{ gateway: '172.16.0.50' }, STAYS],
+      [{ gateway: '172.16.0.255' }, STAYS],
+      [{ gateway: '255.255.255.255' }, STAYS],
+      [{ gateway: '224.0.0.9' }, STAYS],
+      [{ gateway: '0.0.0.0' }, STAYS],
+      [{ gateway: '172.17.0.9' }, STAYS],
+      [{ gateway: '172.16.0.66' }, STAYS],
+      [{ gateway: '172.16.0.10', about: '172.16.0.51' }, STAYS],
+      [{ gateway: '172.16.0.10', code: 4 }, STAYS],
+      [{ gateway: '172.16.0.10', code: 5 }, STAYS],
+      [{ gateway: '172.16.0.10', code: 0 }, '172.16.0.10 cache <redirected> expires 300sec'],
+      [{ gateway: '172.16.0.10', code: 2 }, '172.16.0.10 cache <redirected> expires 300sec'],
+    ])('%o: %s', (redirect, expected) => {
+      const cluster = hostOf();
+      expect(told(cluster, redirect)).toBe(expected);
+      expectAccounted(cluster);
+    });
+
+    it('a gateway that nobody knows is asked for, three times', () => {
+      const cluster = hostOf();
+      const frames = watch(cluster, 'ext:eth0');
+      told(cluster, { gateway: '172.16.0.66' });
+      cluster.advance({ ...cluster.now, seconds: cluster.now.seconds + 10 });
+      const asked = frames.flatMap((f) => layersOf(f).filter((one) => one.layer === 'arp'));
+      expect(asked).toHaveLength(3);
+      expect(asked[0]).toMatchObject({ op: 'request', targetIp: '172.16.0.66' });
+    });
+
+    it.each([
+      [{ accept: false }, false],
+      [{ sharedMedia: false }, false],
+      [{ sharedMedia: false, secure: false }, true],
+    ])('with %o a redirect to a stranger: %s', (redirects, isTaken) => {
+      const text = told(hostOf(redirects), { gateway: '172.16.0.10' });
+      expect(text.includes('redirected')).toBe(isTaken);
+    });
+  });
 
   it('FT09 a broadcast goes to ff:ff:ff:ff:ff:ff, default gateway or not', () => {
     const cluster = clusterOf(lab(DIRECT, underlay()));

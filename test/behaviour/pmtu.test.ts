@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { deleteLink, flushRouteCache, setLink } from '../../src/cluster/link-state.ts';
+import type { SendOptions } from '../../src/cluster/send.ts';
 import { addRoute, removeRoute } from '../../src/cluster/table-edit.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { ClusterPlan, NamespacePlan, SegmentPlan } from '../../src/plan/plan.ts';
@@ -251,7 +252,26 @@ describe('path MTU', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('PM03 no DF at the sender where the MTU is locked: headers are given as they are sent');
+  it('PM03 where the MTU is locked a sender leaves DF out, and fragments', () => {
+    const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 2000, aR2: 2000, r2B: 400 }));
+    const syn = { from: 'A', to: '10.0.4.2', protocol: 'tcp', size: 1400 } as const;
+    const flags = (more: Partial<SendOptions> = {}): boolean[] =>
+      cluster
+        .send({ ...syn, ...more })
+        .frames.filter(({ node }) => node === 'A')
+        .map(({ hex }) => layer(layersOf(Buffer.from(hex, 'hex')), 'ipv4'))
+        .map(({ df, totalLength }) => {
+          expect(totalLength).toBeLessThanOrEqual(1400);
+          return df;
+        });
+    expect(flags()).toEqual([true]);
+    expect(lines(cluster, 'A', 'ip route get 10.0.4.2')[1]).toContain('mtu lock 552');
+    expect(flags()).toEqual([false, false, false]);
+    expect(cluster.send({ ...syn, reply: true }).reply?.outcome).toBe('delivered');
+    // Who asks for DF gets it, and nothing through.
+    expect(cluster.send({ ...syn, dontFragment: true }).reason).toBe('packet-too-big');
+    expectAccounted(cluster);
+  });
 
   it('PM04 the exception after the local MTU fell and rose', () => {
     const cluster = Cluster.fromPlan(diamond({ aR1: 2000, r1B: 2000, aR2: 2000, r2B: 400 }));

@@ -29,3 +29,36 @@ describe('connection tracking', () => {
     });
   });
 });
+
+describe('redirects of a device', () => {
+  const redirects = (forward: 0 | 1, ...values: string[]): unknown =>
+    new Sysctls([
+      {
+        text: [`net.ipv4.ip_forward = ${forward}`, ...values]
+          .map((line) => line.replace(/^(all|eth0)\./, 'net.ipv4.conf.$1.'))
+          .join('\n'),
+        listing: { whole: false },
+      },
+    ]).settings('eth0').redirects;
+
+  it('are accepted where all and the device say so on a router, one of them elsewhere', () => {
+    for (const [all, own] of [
+      [0, 0],
+      [0, 1],
+      [1, 0],
+      [1, 1],
+    ]) {
+      const told = [`all.accept_redirects = ${all}`, `eth0.accept_redirects = ${own}`];
+      expect(redirects(1, ...told)).toEqual({ accept: all === 1 && own === 1 });
+      expect(redirects(0, ...told)).toEqual({ accept: all === 1 || own === 1 });
+    }
+  });
+
+  it('follow from nothing that is not listed', () => {
+    expect(redirects(0)).toBeUndefined();
+    expect(redirects(0, 'all.shared_media = 0', 'eth0.secure_redirects = 1')).toEqual({
+      sharedMedia: false,
+      secure: true,
+    });
+  });
+});
