@@ -101,11 +101,18 @@ function restate(cluster: Cluster, { node, device }: Port, next: DevicePlan): vo
   change(node, { ...known, routes: routes.flatMap((route) => kept(route, next)) });
   if (hasCarrier(before) && !device.running) flushNeighbours(node, device);
   if (before.up && !next.up) node.netfilter?.conntrack.forgetMasqueraded(device.position);
+  if (next.up !== before.up) switchTunnel(node, device);
   if (!isBack || node.plan.role !== 'node') return;
   for (const neighbour of planned.neighbours) {
     const own = neighbour.device === next.name && neighbour.state === 'PERMANENT';
     if (own) setNeighbour(node, neighbour);
   }
+}
+
+/** wg_open and wg_stop: keepalives begin at once; keys go, and what waits for them. */
+function switchTunnel({ wireguard }: Node, { position, up }: Device): void {
+  if (up) wireguard?.of(position)?.start();
+  else wireguard?.started(position)?.stop();
 }
 
 const hopsBy = (route: RoutePlan): readonly { readonly device?: string }[] =>

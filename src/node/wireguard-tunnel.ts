@@ -85,6 +85,11 @@ export class WireguardTunnel implements WireguardSink<Packet> {
     this.arm();
   }
 
+  /** The interface goes down: keys and packets that wait are gone, peers stay. */
+  stop(): void {
+    this.protocol.close();
+  }
+
   /** As `WireguardDevice.seal`, for the packet that goes out by this device. */
   seal(p: Packet, mtu: number): number {
     this.use();

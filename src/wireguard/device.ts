@@ -171,8 +171,9 @@ export class WireguardDevice<P> implements PeerHost<P> {
     for (const peer of this.table) if (peer.persistentKeepalive > 0) peer.keepalive();
   }
 
-  /** Forgets all keys and packets that wait; nothing is due any more. */
+  /** The interface goes down: forgets all keys and packets that wait (wg_stop); nothing is due any more. */
   close(): void {
+    this.running = false;
     for (const peer of this.table) peer.close();
     this.earliest = Number.POSITIVE_INFINITY;
   }

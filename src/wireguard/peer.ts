@@ -33,6 +33,8 @@ const NEVER = Number.NEGATIVE_INFINITY;
 
 export class Peer<P> {
   readonly publicKey: Buffer;
+  /** The same in base64, for listings. */
+  readonly name: string;
   /** Where it was last heard from, or configured; port 0 where nobody knows. */
   endpointAddress = 0;
   endpointPort = 0;
@@ -60,17 +62,13 @@ export class Peer<P> {
   constructor(host: PeerHost<P>, publicKey: Buffer, presharedKey: Buffer) {
     this.host = host;
     this.publicKey = publicKey;
+    this.name = formatKey(publicKey);
     const staticShared = host.privateKey.agree(publicKey);
     this.#remote = { publicKey, presharedKey, staticShared };
     this.handshake = new Handshake(this.#remote);
     this.cookies = new CookieJar(publicKey);
     this.sessions = new Sessions((index) => host.indices.release(index));
     this.timers = new PeerTimers((due) => host.wake(due));
-  }
-
-  /** Base64, for listings. */
-  get name(): string {
-    return formatKey(this.publicKey);
   }
 
   get presharedKey(): Buffer {
@@ -282,9 +280,10 @@ export class Peer<P> {
     this.sessions.expire();
   }
 
-  /** Nothing of this peer will happen any more. */
+  /** Nothing of this peer will happen any more, unless somebody asks for it anew. */
   close(): void {
     this.timers.cancelAll();
+    this.lastSent = NEVER;
     this.forget();
     this.purge(Drop.WireguardGone);
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { tapAt } from '../../src/cluster/capture-tap.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { Cluster as Clusters } from '../../src/cluster/cluster.ts';
+import { setLink } from '../../src/cluster/link-state.ts';
 import { later } from '../../src/packet/moment.ts';
 import { Transcript } from '../../src/wireguard/transcript.ts';
 import {
@@ -324,6 +325,50 @@ describe('keepalives', () => {
     cluster.run();
     cluster.advance(later(cluster.now, 60_000));
     expect(sent.length).toBeGreaterThan(1);
+    expectAccounted(cluster);
+  });
+});
+
+describe('a device that goes down and comes up', () => {
+  const at = (milliseconds: number) =>
+    later({ seconds: 1_800_000_000, nanoseconds: 0 }, milliseconds);
+
+  it('WG10 sends keepalives to all its peers at once, and on from there', () => {
+    const on = felix('wireguardEnabled: true, wireguardKeepAlive: 25s');
+    const cluster = clusterOf(lab(pool('vxlanMode: Always'), underlay(), on));
+    cluster.advance(at(0));
+    const wire = watch(cluster, 'n0:eth0');
+    setLink(cluster, 'n0:wireguard.cali', { up: false });
+    setLink(cluster, 'n0:wireguard.cali', { up: true });
+    cluster.advance(at(1));
+    // A handshake with each of two peers, which the initiator confirms.
+    expect(types(wire).sort()).toEqual([1, 1, 2, 2, 4, 4]);
+    cluster.advance(at(24_990));
+    expect(wire).toHaveLength(6);
+    cluster.advance(at(26_000));
+    const more = messages(wire).slice(6);
+    expect(more.length).toBeGreaterThanOrEqual(2);
+    expect(more.every((message) => message[0] === 4 && message.length === 32)).toBe(true);
+    expect(dropsOf(cluster)).toEqual({});
+  });
+
+  it('loses what waits, forgets its keys, and agrees on others with the next packet', () => {
+    const cluster = encrypted();
+    cluster.advance(at(0));
+    const wire = watch(cluster, 'n0:eth0');
+    expect(connects(cluster, 'w0', 'w1')).toBe(true);
+    setLink(cluster, 'n2:eth0', { up: false });
+    originate(cluster, 'x/w0', echo('10.65.0.2', '10.65.2.2', 84));
+    setLink(cluster, 'n0:wireguard.cali', { up: false });
+    cluster.advance(at(1000));
+    expect(dropsOf(cluster)['wireguard-gone']).toBe(1);
+    expect(cluster.timers.first === undefined || cluster.waiting() === 0).toBe(true);
+    setLink(cluster, 'n0:wireguard.cali', { up: true });
+    const before = wire.length;
+    cluster.advance(at(2000));
+    expect(wire).toHaveLength(before);
+    expect(connects(cluster, 'w0', 'w1')).toBe(true);
+    expect(types(wire).slice(before, before + 3)).toEqual([1, 2, 4]);
     expectAccounted(cluster);
   });
 });
