@@ -17,7 +17,7 @@ import { readScenarios, runScenario } from '../../src/replay/scenario.ts';
 import { sendRecorded } from '../../src/report/trace-captures.ts';
 import { parseKeyLog } from '../../src/wireguard/key-log.ts';
 import { Transcript } from '../../src/wireguard/transcript.ts';
-import { clusterOf, felix, lab, originate, pool, underlay } from '../behaviour/lab.ts';
+import { clusterOf, echo, felix, lab, originate, pool, underlay } from '../behaviour/lab.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'podwire-secrets-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -36,11 +36,23 @@ function hasTshark(): boolean {
 }
 
 const fields = ['wg.type', 'ip.src', 'ip.dst', 'ip.id'];
-const tshark = (file: string): string[] =>
-  execFileSync('tshark', ['-n', '-r', file, '-T', 'fields', ...fields.flatMap((f) => ['-e', f])], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
+const tshark = (file: string, more: readonly string[] = []): string[] =>
+  execFileSync(
+    'tshark',
+    // Fragments are counted one by one, as they lie on the wire.
+    [
+      '-n',
+      '-r',
+      file,
+      '-o',
+      'ip.defragment:FALSE',
+      ...more,
+      '-T',
+      'fields',
+      ...fields.flatMap((f) => ['-e', f]),
+    ],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+  )
     .trimEnd()
     .split('\n');
 
@@ -146,4 +158,68 @@ describe.skipIf(!hasTshark())('captures of encrypted nodes', () => {
     expect(ours(join(root, 'told.pcapng'))).toEqual(open);
     expect(tshark(written('untold.pcap')).filter((line) => line.includes('10.2.36.'))).toEqual([]);
   });
+
+  it.each([
+    ['100.70.', '198.18.5.', 1500, 'vxlanMode: CrossSubnet', ''],
+    ['10.65.', '203.0.113.', 1300, 'ipipMode: Always', ', wireguardKeepAlive: 20s'],
+    [
+      '172.30.',
+      '192.168.9.',
+      9000,
+      'vxlanMode: Never',
+      ', wireguardHostEncryptionEnabled: true, wireguardListeningPort: 4555',
+    ],
+  ])(
+    'of pods %s* on nodes %s*, MTU %s, %s%s: every message opens, with what the device saw',
+    (pods, nodes, mtu, mode, more) => {
+      const text = lab(
+        pool(mode),
+        underlay(mtu),
+        felix(`wireguardEnabled: true, mtuIfacePattern: eth0${more}`),
+      );
+      const cluster = clusterOf(text.replaceAll('172.16.0.', nodes).replaceAll('10.65.', pods));
+      const folder = join(root, `as-${pods}`);
+      const captures = new CaptureFolder(cluster, folder);
+      const recording = new Recording(cluster, keyLogOf(cluster));
+      captures.record(recording);
+      const sizes = [28, 29, 84, mtu - 61, mtu, 2900, 9500];
+      for (const [round, size] of sizes.entries()) {
+        cluster.advance(later({ seconds: 1_700_000_000, nanoseconds: 0 }, round * 31_000));
+        for (const from of [0, 1, 2]) {
+          for (const to of [0, 1, 2]) {
+            if (from === to) continue;
+            originate(
+              cluster,
+              `x/w${from}`,
+              echo(`${pods}${from}.2`, `${pods}${to}.2`, size, { id: 1 + round }),
+            );
+          }
+        }
+        cluster.run();
+      }
+      recording.stop();
+      captures.close();
+      const port = more.includes('4555') ? ['-d', 'udp.port==4555,wg'] : [];
+      for (const node of ['n0', 'n1', 'n2']) {
+        const wire = tshark(join(folder, `${node}.eth0.pcapng`), port).filter((line) =>
+          line.startsWith('4\t'),
+        );
+        // All but keepalives have a packet inside: two addresses.
+        const opened = wire.map((line) =>
+          line.split('\t').map((field) => field.split(',').at(-1)!),
+        );
+        const isInner = (line: readonly string[]): boolean => !line[1]!.startsWith(nodes);
+        const inner = opened.filter(isInner).map((line) => line.slice(1).join());
+        const device = tshark(join(folder, `${node}.wireguard.cali.pcapng`)).map((line) =>
+          line.split('\t').slice(1).join(),
+        );
+        expect(inner.sort()).toEqual(device.sort());
+        expect(inner.length).toBeGreaterThan(4 * sizes.length - 1);
+        const empty = opened.filter((line) => !isInner(line)).length;
+        // Without keepalives on purpose there are those that confirm a handshake or answer.
+        expect(empty > 0 || more === '').toBe(true);
+      }
+    },
+    120_000,
+  );
 });
