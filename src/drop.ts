@@ -87,6 +87,10 @@ export const Drop = {
   PortClosed: 78,
   TcpChecksum: 79,
   TcpFlags: 80,
+  MacSource: 81,
+  BridgeNowhere: 82,
+  BridgeLoop: 83,
+  VxlanEntryExists: 84,
 } as const;
 export type Drop = (typeof Drop)[keyof typeof Drop];
 
@@ -321,6 +325,14 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
     'tcp-flags',
     'the segment opens no connection and belongs to none',
     'TCP_FLAGS',
+  ),
+  [Drop.MacSource]: info('mac-source', 'a group’s source MAC, or zero', 'MAC_INVALID_SOURCE'),
+  [Drop.BridgeNowhere]: info('bridge-nowhere', 'no other port for the frame', 'NO_TX_TARGET'),
+  [Drop.BridgeLoop]: info('bridge-loop', 'the frame crossed more bridges than any network has'),
+  [Drop.VxlanEntryExists]: info(
+    'vxlan-entry-exists',
+    'the inner source MAC is somewhere else by an entry that nobody learned',
+    'VXLAN_ENTRY_EXISTS',
   ),
 };
 

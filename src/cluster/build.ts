@@ -28,6 +28,7 @@ import { ANY_INPUT } from '../tables/rules.ts';
 import { localRoutes } from '../text/ip-route.ts';
 import { rulesOf } from '../text/ip-rule.ts';
 import { formatIp4, type Ip4, macHigh, macLow, netmask } from '../wire/address.ts';
+import { bridgesOf } from './bridge-tables.ts';
 import { type Link, Segment, Veth } from './links.ts';
 import { listenOn } from './listen.ts';
 import { KeyRing } from './tunnel-keys.ts';
@@ -154,7 +155,8 @@ function withoutDevice({ type, destination }: RoutePlan): -1 {
 
 const NO_INPUT = -3;
 
-function stateOf({ plan, devices }: Node, seed: number): NodeState {
+function stateOf(node: Node, seed: number): NodeState {
+  const { plan, devices } = node;
   const positions = new Map(devices.map((device) => [device.name, device.position]));
   const positionOf = (name: string): number => positions.get(name) ?? unknownDevice(plan, name);
   const tables = new Map<RulePlan['table'], RouteTable>();
@@ -184,6 +186,7 @@ function stateOf({ plan, devices }: Node, seed: number): NodeState {
     routes: new Routes(),
     neighbours: new Neighbours(),
     fdb: new Fdb(),
+    bridges: bridgesOf(plan, devices, node.world.milliseconds()),
     identifications: new Identifications(seed),
     sourcePorts: new SourcePorts(mix(seed, 0x5eed)),
     icmpLimit: new IcmpLimit(plan.icmpRateLimit ?? 1000, plan.routeErrorCost ?? 1000),
@@ -210,7 +213,7 @@ function stateOf({ plan, devices }: Node, seed: number): NodeState {
   }
   for (const { device: name, mac, destination } of plan.fdb) {
     if (destination === undefined) continue;
-    state.fdb.set(positionOf(name), macHigh(mac), macLow(mac), destination);
+    state.fdb.append(positionOf(name), macHigh(mac), macLow(mac), destination);
   }
   return state;
 }

@@ -1,8 +1,10 @@
 /** The tables of a namespace as they are now, in the form plans and printers share. */
+import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import type { DevicePlan, NamespacePlan, NeighbourPlan, NeighbourState } from '../plan/plan.ts';
 import { isValid, Nud } from '../tables/neighbours.ts';
 import { type Ip4, joinMac } from '../wire/address.ts';
+import { liveFdb } from './bridge-tables.ts';
 import type { KeyRing } from './tunnel-keys.ts';
 
 const stateName: { readonly [S in Nud]: NeighbourState } = {
@@ -32,8 +34,11 @@ export function dump(node: Node, keys: KeyRing): NamespacePlan {
   const devices = node.encrypts ? { devices: liveDevices(node, keys) } : {};
   const exceptions = node.pathMtus.list(node.world.ticks(), node.routes);
   const learned = exceptions.length === 0 ? {} : { exceptions };
-  return { ...node.plan, ...devices, neighbours, ...learned };
+  const fdb = node.devices.some(isLearning) ? { fdb: liveFdb(node) } : {};
+  return { ...node.plan, ...devices, neighbours, ...fdb, ...learned };
 }
+
+const isLearning = ({ plan, learning }: Device): boolean => plan.kind === 'bridge' || learning;
 
 /** Devices with what their WireGuard peers have heard and sent. */
 const liveDevices = (node: Node, keys: KeyRing): DevicePlan[] =>

@@ -74,7 +74,7 @@ const tellNeighbour: Teller = (node, { noteA: id, noteB: broadcast, next }) => {
   return { note: `nobody known at ${address} on ${plan.device}: ARP asks, the packet waits` };
 };
 
-const tellVxlanOut: Teller = (node, { noteA: id, noteB: port, output }) => {
+const tellVxlanOut: Teller = (node, { noteA: id, noteB: port, noteC: remotes, output }) => {
   const device = node.devices[node.vxlan];
   if (id < 0 || device === undefined)
     return { note: `no FDB entry on ${deviceName(node, output)}` };
@@ -90,7 +90,7 @@ const tellVxlanOut: Teller = (node, { noteA: id, noteB: port, output }) => {
   const df = device.df === 'unset' ? '' : `, DF ${device.df}`;
   return {
     entry,
-    note: `VXLAN: VNI ${device.vni}, outer ${formatIp4(device.local)}:${port} > ${to}:${device.port}, TTL ${ttl}${df}`,
+    note: `VXLAN: VNI ${device.vni}, outer ${formatIp4(device.local)}:${port} > ${to}:${device.port}, TTL ${ttl}${df}${remotes > 1 ? `, and to ${remotes - 1} more` : ''}`,
   };
 };
 
@@ -99,6 +99,14 @@ const tellLocal: Teller = (_node, { noteA: protocol, noteB }) => {
   if (noteB === 0) return { note };
   const isRedirect = protocol === ipv4.PROTO_ICMP;
   return { note: `${note}${isRedirect ? ` redirect to ${formatIp4(noteB)}` : ` port ${noteB}`}` };
+};
+
+const tellBridge: Teller = (node, { noteA: port, noteB: copies, noteC: own }) => {
+  const here = own === 1 ? 'for the bridge itself' : '';
+  if (port >= 0) return { note: `known behind ${deviceName(node, port)}` };
+  if (copies === 0) return { note: here };
+  const ports = `flooded to ${copies} ${copies === 1 ? 'port' : 'ports'}`;
+  return { note: here === '' ? ports : `${ports}, and ${here}` };
 };
 
 /** The rule that won, where one did. */
@@ -145,6 +153,8 @@ const tellers: { readonly [R in Room]: Teller } = {
     note: `IPIP: outer ${formatIp4(from)} > ${formatIp4(to)}, TTL and DF of the inner packet`,
   }),
   [Room.IpipIn]: (_node, { noteA: from }) => ({ note: `IPIP unwrapped, from ${formatIp4(from)}` }),
+  [Room.BridgeIn]: tellBridge,
+  [Room.BridgeOut]: tellBridge,
   [Room.WireguardOut]: tellWireguardOut,
   [Room.WireguardIn]: tellWireguardIn,
 };

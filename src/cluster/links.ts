@@ -1,5 +1,6 @@
 /** The cables: veth pairs, and segments with a switch that knows every member's MAC. */
 import { Drop } from '../drop.ts';
+import { isValidSource } from '../node/bridge.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import { Room } from '../node/room.ts';
@@ -13,6 +14,9 @@ import * as ipv4 from '../wire/ipv4.ts';
 
 /** Links one packet may cross: more than any TTL allows on any path of this model. */
 const MAX_HOPS = 1024;
+
+/** MACs that a switch learns at most. */
+const MAX_LEARNED = 65_536;
 
 /** VLAN_HLEN */
 const VLAN_TAG = 4;
@@ -72,11 +76,14 @@ export class Segment implements Link {
   private readonly byMac = new PairIndex();
   private readonly mtu: number;
   private readonly srcDstCheck: boolean;
+  /** Others than its members may be behind it: somebody bridges. */
+  private readonly open: boolean;
 
   constructor(ends: readonly End[], mtu: number, srcDstCheck: boolean) {
     this.ends = ends;
     this.mtu = mtu;
     this.srcDstCheck = srcDstCheck;
+    this.open = ends.some(({ device }) => device.master >= 0);
     for (const [i, { device }] of ends.entries()) {
       this.byMac.set(device.macHigh, device.macLow, i);
     }
@@ -92,6 +99,7 @@ export class Segment implements Link {
       lose(p, Drop.LinkMtu);
       return;
     }
+    if (this.open) this.learn(device, p);
     if (ethernet.isGroup(bytes, p.data)) {
       this.flood(device, p, lose);
       return;
@@ -101,13 +109,26 @@ export class Segment implements Link {
       ethernet.destinationLow(bytes, p.data),
     );
     const end = at < 0 ? undefined : this.ends[at];
-    if (end === undefined) {
+    if (end === undefined && this.open) this.flood(device, p, lose);
+    else if (end === undefined) {
       // A switch floods what it has not learned; nobody will take it.
       for (const other of this.ends) if (other.device !== device) this.copyTo(other, p, lose);
       lose(p, Drop.LinkNowhere);
     } else if (end.device === device) lose(p, Drop.LinkNowhere);
     else if (this.srcDstCheck && !passes({ node: from, device }, end, p)) lose(p, Drop.SrcDstCheck);
     else arrive(end, p, lose);
+  }
+
+  /** Who is behind which member, as a switch learns it. */
+  private learn(device: Device, p: Packet): void {
+    const high = ethernet.sourceHigh(bytes, p.data);
+    const low = ethernet.sourceLow(bytes, p.data);
+    if (this.byMac.size > MAX_LEARNED || !isValidSource(high, low)) return;
+    this.byMac.set(
+      high,
+      low,
+      this.ends.findIndex((end) => end.device === device),
+    );
   }
 
   private flood(device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void {

@@ -19,25 +19,40 @@ const MTU: { readonly [K in DeviceKind]: number } = {
   vxlan: 1450,
   ipip: 1480,
   wireguard: 1440,
+  bridge: 1500,
 };
 
 /** Devices by index, without the other ends of veths. */
 export function devicesOf(tables: TableSet, hints: Hints, notes: Notes): DevicePlan[] {
   const devices = new Map<string, DevicePlan>();
   for (const link of [...tables.links.values()].sort((a, b) => a.index - b.index)) {
-    devices.set(link.name, complete(tables, link, notes));
+    const listed = isBridge(tables, link) ? { ...link, kind: 'bridge' } : link;
+    devices.set(link.name, complete(tables, listed, notes));
   }
   for (const name of mentioned(tables)) {
     if (devices.has(name)) continue;
     const index = 1 + Math.max(0, ...[...devices.values()].map((d) => d.index));
     devices.set(name, assumeDevice(tables, name, index, notes));
   }
-  return [...devices.values()].map((device) => {
+  return [...devices.values()].map((listed) => {
+    const device = asPort(listed, devices);
     const mac = macOf(tables.name, device, hints, notes);
     const addressed = { ...device, ...(mac === undefined ? {} : { mac }) };
     return { ...addressed, ...tunnelOf(tables, addressed, devices, hints, notes) };
   });
 }
+
+/** A port of a bridge; bonds and VRFs, which have members as well, are not modelled. */
+function asPort(device: DevicePlan, devices: ReadonlyMap<string, DevicePlan>): DevicePlan {
+  const { master, ...alone } = device;
+  return master === undefined || devices.get(master)?.kind === 'bridge' ? device : alone;
+}
+
+/** Whether others call it their master, and its flags say of no bond or VRF. */
+const isBridge = ({ links }: TableSet, { name, kind, flags }: LinkListed): boolean =>
+  kind === undefined &&
+  !flags.includes('MASTER') &&
+  [...links.values()].some(({ master }) => master === name);
 
 /** Names of devices in the other tables; `lo` always is there. */
 function mentioned({ routes, neighbours, fdb, wireguard, links }: TableSet): Set<string> {

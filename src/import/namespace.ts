@@ -74,9 +74,13 @@ const isPodEnd = ({ kind, name, addresses }: DevicePlan): boolean =>
   addresses.every(({ length }) => length === 32);
 
 /** Multicast groups that a device has joined are not for packets to another host. */
-const isForwarding = ({ device, destination }: FdbPlan, devices: readonly DevicePlan[]): boolean =>
-  destination !== undefined &&
-  devices.some(({ name, kind }) => name === device && kind === 'vxlan');
+function isForwarding(entry: FdbPlan, devices: readonly DevicePlan[]): boolean {
+  const device = devices.find(({ name }) => name === entry.device);
+  // A port's own address follows from the device.
+  if (entry.master !== undefined)
+    return device?.master === entry.master && entry.mac !== device.mac;
+  return entry.destination !== undefined && device?.kind === 'vxlan';
+}
 
 function roleOf(
   { name, routes, sysctls }: TableSet,

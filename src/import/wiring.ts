@@ -46,8 +46,8 @@ export function wire(dumped: readonly NamespacePlan[], context: Context): Wired 
   return { namespaces: paired, segments: segmentsOf(paired, context.notes) };
 }
 
-const isPodVeth = ({ kind, name }: DevicePlan): boolean =>
-  kind === 'veth' && name.startsWith('cali');
+const isPodVeth = ({ kind, name, master }: DevicePlan): boolean =>
+  kind === 'veth' && (name.startsWith('cali') || master !== undefined);
 
 /** A pod's own veths. */
 const veths = ({ devices }: NamespacePlan): DevicePlan[] =>
@@ -58,6 +58,8 @@ function assumedBehind(
   veth: DevicePlan,
   context: Context,
 ): NamespacePlan | undefined {
+  // Behind the port of a bridge there may be anything.
+  if (veth.master !== undefined) return undefined;
   const link = context.tables.get(node.name)?.links.get(veth.name);
   const index = link && peerIndex(link);
   return assumePod(node, veth, index, context.pods, context.hints, context.notes);
@@ -71,7 +73,8 @@ function podBehind(
   taken: ReadonlySet<string>,
   { tables }: Context,
 ): NamespacePlan | undefined {
-  const free = all.filter(({ role, name }) => role === 'pod' && !taken.has(name));
+  const mayBe = veth.master === undefined ? ['pod'] : ['pod', 'host', 'router'];
+  const free = all.filter(({ role, name }) => mayBe.includes(role) && !taken.has(name));
   const address = podAddress(node, veth.name);
   if (address !== undefined) {
     return free.find(({ devices }) =>
@@ -124,8 +127,9 @@ function segmentsOf(namespaces: readonly NamespacePlan[], notes: Notes): Segment
     (SegmentMember & { readonly mtu: number; readonly address: number })[]
   >();
   for (const { name: namespace, devices } of namespaces) {
-    for (const { name: device, kind, up, addresses, mtu } of devices) {
-      const first = addresses.find(({ scope }) => scope === 'global');
+    for (const { name: device, kind, up, addresses, mtu, master } of devices) {
+      const bridge = devices.find((one) => one.name === master);
+      const first = (bridge?.addresses ?? addresses).find(({ scope }) => scope === 'global');
       if (kind !== 'nic' || !up || INNER.test(device)) continue;
       if (first === undefined || first.length > 31) continue;
       const subnet = formatPrefix(networkOf(first));

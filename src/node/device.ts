@@ -13,6 +13,7 @@ export const DeviceKind = {
   Vxlan: 3,
   Ipip: 4,
   Wireguard: 5,
+  Bridge: 6,
 } as const;
 export type DeviceKind = (typeof DeviceKind)[keyof typeof DeviceKind];
 
@@ -23,6 +24,7 @@ const kindOf: { readonly [K in DevicePlan['kind']]: DeviceKind } = {
   vxlan: DeviceKind.Vxlan,
   ipip: DeviceKind.Ipip,
   wireguard: DeviceKind.Wireguard,
+  bridge: DeviceKind.Bridge,
 };
 
 /** A field of VXLAN's outer header that is the inner packet's. */
@@ -72,6 +74,9 @@ export class Device {
   /** Of the outer header: never, always, or as the inner one. */
   readonly df: VxlanDf;
   readonly udpChecksum: boolean;
+  /** Whether a VXLAN device learns, and how long that counts there and on a bridge, ms. */
+  readonly learning: boolean;
+  readonly ageing: number;
   /** Of the packets that WireGuard sends. */
   readonly mark: number;
   /** Addresses and prefix lengths in the order of `ip addr`. */
@@ -81,6 +86,8 @@ export class Device {
   readonly narrow: readonly boolean[];
   /** Position of the link's end in the cluster; see cluster/links.ts. -1: no cable. */
   link = -1;
+  /** Position of the bridge that it is a port of; -1: of none. */
+  master = -1;
   tap: Tap | null = null;
   /** What ARP had learned on this link before the run began; shared by its members. */
   learned: Neighbours<Packet> | null = null;
@@ -114,6 +121,8 @@ export class Device {
     this.ttl = orInherit(plan.vxlan?.ttl);
     this.tos = orInherit(plan.vxlan?.tos);
     this.df = plan.vxlan?.df ?? 'unset';
+    this.learning = plan.vxlan?.learning ?? false;
+    this.ageing = 1000 * (plan.bridge?.ageing ?? plan.vxlan?.ageing ?? 300);
     this.udpChecksum = plan.vxlan?.udpChecksum ?? true;
     const bare = plan.addresses.length === 0;
     this.addresses = bare ? NONE : plan.addresses.map((a) => a.address);

@@ -26,6 +26,7 @@ export function forward(node: Node, p: Packet): Next {
     return refuse(node, p, Drop.PacketTooBig, icmp.UNREACHABLE, icmp.CODE_FRAG_NEEDED, mtu);
   }
   ipv4.decrementTtl(bytes, l3);
+  p.bridges = 0;
   if (p.redirect) redirect(node, p);
   if (ipv4.headerLength(bytes, l3) > ipv4.HEADER_LEN) fillOptions(node, p);
   return Room.ForwardFilter;

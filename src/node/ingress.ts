@@ -3,7 +3,8 @@ import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import { FrameType, type Packet } from '../packet/packet.ts';
 import * as ethernet from '../wire/ethernet.ts';
-import type { Device } from './device.ts';
+import { isForPort } from './bridge.ts';
+import { type Device, DeviceKind } from './device.ts';
 import { dropped } from './drop-packet.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
@@ -22,7 +23,12 @@ export function ingress(node: Node, p: Packet): Next {
 
   const short = ethernet.check(bytes, p.data, p.tail);
   if (short !== Drop.None) return dropped(p, short);
+  if (device.master >= 0 && !isForPort(p.data)) return Room.BridgeIn;
   p.frameType = frameType(device, p.data);
+  // eth_type_trans has asked the port before the bridge is.
+  if (p.frameType === FrameType.OtherHost && device.kind === DeviceKind.Bridge && p.port >= 0) {
+    p.frameType = frameType(node.devices[p.port]!, p.data);
+  }
   p.noteA = p.frameType;
   if (p.frameType === FrameType.OtherHost) return dropped(p, Drop.OtherHost);
   const type = ethernet.type(bytes, p.data);

@@ -3,6 +3,7 @@ import { DROP_COUNT } from '../drop.ts';
 import type { Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
+import type { BridgeFdb } from '../tables/bridge-fdb.ts';
 import type { Fdb } from '../tables/fdb.ts';
 import type { Fib } from '../tables/fib.ts';
 import type { Neighbours } from '../tables/neighbours.ts';
@@ -60,6 +61,7 @@ export interface NodeState {
   readonly routes: Routes<RoutePlan>;
   readonly neighbours: Neighbours<Packet>;
   readonly fdb: Fdb;
+  readonly bridges: BridgeFdb;
   readonly identifications: Identifications;
   readonly sourcePorts: SourcePorts;
   readonly icmpLimit: IcmpLimit;
@@ -118,6 +120,10 @@ export class Node {
     this.world = parts.world;
     this.devices = parts.devices;
     this.forwarding = parts.plan.forwarding;
+    for (const device of parts.devices) {
+      const { master } = device.plan;
+      if (master !== undefined) device.master = parts.devices.findIndex((d) => d.name === master);
+    }
     this.make = parts.state;
     this.silent = parts.plan.silent ?? false;
     this.forwardsByPathMtu = parts.plan.forwardUsePmtu ?? false;
@@ -189,6 +195,10 @@ export class Node {
 
   get fdb(): Fdb {
     return this.state.fdb;
+  }
+
+  get bridges(): BridgeFdb {
+    return this.state.bridges;
   }
 
   get identifications(): Identifications {

@@ -40,6 +40,9 @@ export const Room = {
   Poll: 21,
   WireguardOut: 22,
   WireguardIn: 23,
+  /** From a port of a bridge, and from the namespace by the bridge: node/bridge.ts. */
+  BridgeIn: 24,
+  BridgeOut: 25,
 } as const;
 export type Room = (typeof Room)[keyof typeof Room];
 
@@ -84,4 +87,6 @@ export const roomName: { readonly [R in Room]: string } = {
   [Room.Poll]: 'poll',
   [Room.WireguardOut]: 'wireguard-out',
   [Room.WireguardIn]: 'wireguard-in',
+  [Room.BridgeIn]: 'bridge-in',
+  [Room.BridgeOut]: 'bridge-out',
 };

@@ -128,6 +128,7 @@ export class TapeRecorder implements RoomWatch {
         this.add(Act.IpipOut, node, p.tunnel, p.noteA, p.noteB, this.route);
         break;
       case Room.VxlanIn:
+        this.spoilt ||= node.devices[p.input]!.learning;
         this.add(Act.VxlanIn, node, p.input, p.data - this.data);
         this.spoilt ||= ipv4.tos(bytes, p.data + ethernet.HEADER_LEN) !== this.tos;
         break;
@@ -144,7 +145,7 @@ export class TapeRecorder implements RoomWatch {
       case Room.Local:
         break;
       default:
-        // ARP, segments put together: what happens there hangs on other packets.
+        // ARP, bridges, segments put together: what happens there hangs on other packets.
         this.spoilt = true;
     }
   }
@@ -177,8 +178,9 @@ export class TapeRecorder implements RoomWatch {
   }
 
   private wrapped(node: Node, p: Packet): void {
-    // The shell always has a checksum.
-    this.spoilt ||= !node.devices[p.tunnel]!.udpChecksum;
+    const { udpChecksum, learning } = node.devices[p.tunnel]!;
+    // The shell always has a checksum; what was learned may be forgotten.
+    this.spoilt ||= !udpChecksum || learning;
     // In a tunnel already, whose sums are not finished.
     this.spoilt ||= this.partial;
     const device = node.devices[p.tunnel]!;

@@ -23,5 +23,6 @@ export function transmit(node: Node, p: Packet): Next {
   if (device.kind === DeviceKind.Vxlan) return Room.VxlanOut;
   if (device.kind === DeviceKind.Ipip) return Room.IpipOut;
   if (device.kind === DeviceKind.Wireguard) return Room.WireguardOut;
+  if (device.kind === DeviceKind.Bridge) return Room.BridgeOut;
   return End.Sent;
 }

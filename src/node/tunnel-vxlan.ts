@@ -9,18 +9,21 @@
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
+import { duplicate } from '../packet/slab.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import { outerTos } from '../wire/ipip.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
+import { isValidSource } from './bridge.ts';
+import { tellTooBig } from './bridge-too-big.ts';
 import { type Device, INHERIT } from './device.ts';
 import { dropped } from './drop-packet.ts';
 import { hasPorts } from './flow-hash.ts';
 import { leaveOuterChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
 import { learnPathMtu, pathMtu } from './path-mtu.ts';
-import { type Next, Room } from './room.ts';
+import { End, type Next, Room } from './room.ts';
 import { segmentLength } from './segment.ts';
 import { acceptEcn, MAX_WRAPS, unwrapped } from './tunnel-ipip.ts';
 
@@ -28,34 +31,76 @@ const OUTER_LEN = ipv4.HEADER_LEN + udp.HEADER_LEN + vxlan.HEADER_LEN;
 /** net.ipv4.ip_default_ttl */
 const TTL = 64;
 
-/** Notes: A the FDB entry, B the outer source port. */
+/** Notes: A the FDB entry, B the outer source port, C how many remotes get it. */
 export function vxlanOut(node: Node, p: Packet): Next {
   const device = node.devices[p.output]!;
-  const frame = p.data;
-  const high = ethernet.destinationHigh(bytes, frame);
-  const low = ethernet.destinationLow(bytes, frame);
-  const entry = node.fdb.find(device.position, high, low);
+  const high = ethernet.destinationHigh(bytes, p.data);
+  const low = ethernet.destinationLow(bytes, p.data);
+  const entry = entryFor(node, device, high, low);
   p.noteA = entry;
   if (entry < 0) return dropped(p, Drop.FdbMissing);
   if (p.wraps >= MAX_WRAPS || p.headroom < OUTER_LEN + ethernet.HEADER_LEN) {
     return dropped(p, Drop.TunnelLoop);
   }
+  const remotes = node.fdb.count(entry);
+  p.noteC = remotes;
+  const isIp = ethernet.type(bytes, p.data) === ethernet.TYPE_IPV4;
+  // The first remote's is the frame itself, and goes last.
+  for (let place = 1; place < remotes; place++) copyTo(node, p, device, entry, place, isIp);
+  if (!encapsulate(node, p, device, node.fdb.destination(entry), isIp)) return End.Consumed;
+  if (remotes === 1) return Room.Route;
+  node.world.enqueue(node, p, Room.Route);
+  return End.Parked;
+}
 
-  const isIp = ethernet.type(bytes, frame) === ethernet.TYPE_IPV4;
-  const remote = node.fdb.destination(entry);
-  const tos = wrapTos(device, isIp ? ipv4.tos(bytes, frame + ethernet.HEADER_LEN) : 0);
-  const port = isIp
-    ? sourcePort(node, frame + ethernet.HEADER_LEN)
-    : node.sourcePorts.port(0, 0, 0, 0, 0);
+/** vxlan_find_mac; what has no entry goes where the entry for all zeros says. */
+function entryFor(node: Node, device: Device, high: number, low: number): number {
+  const { fdb } = node;
+  const id = fdb.find(device.position, high, low);
+  const isAlive = !device.learning || fdb.isAlive(id, node.world.milliseconds(), device.ageing);
+  return id >= 0 && isAlive ? id : fdb.find(device.position, 0, 0);
+}
+
+function copyTo(
+  node: Node,
+  p: Packet,
+  device: Device,
+  entry: number,
+  place: number,
+  isIp: boolean,
+): void {
+  const twin = duplicate(p);
+  if (twin === null) return;
+  node.world.adopt();
+  twin.traced = 0;
+  twin.l3 = p.l3 < 0 ? -1 : twin.data + p.l3 - p.data;
+  twin.input = p.input;
+  twin.output = p.output;
+  twin.wraps = p.wraps;
+  const goes = encapsulate(node, twin, device, node.fdb.destination(entry, place), isIp);
+  if (goes) node.world.enqueue(node, twin, Room.Route);
+  else node.world.absorb(twin);
+}
+
+/** Wraps the frame for a remote; false where it became an answer to its sender instead. */
+function encapsulate(
+  node: Node,
+  p: Packet,
+  device: Device,
+  remote: number,
+  isIp: boolean,
+): boolean {
+  const inner = p.data + ethernet.HEADER_LEN;
+  const tos = wrapTos(device, isIp ? ipv4.tos(bytes, inner) : 0);
+  const port = isIp ? sourcePort(node, inner) : node.sourcePorts.port(0, 0, 0, 0, 0);
   p.noteB = port;
-
-  if (isIp) narrow(node, p, remote, tos);
+  if (isIp && narrow(node, p, device, remote, tos)) return false;
   p.l3 = wrap(node, p, device, remote, tos, port);
   p.tunnel = p.output;
   p.wraps++;
   p.forgetFlow();
   p.input = -1;
-  return Room.Route;
+  return true;
 }
 
 /** The outer TOS over an inner one. */
@@ -97,13 +142,19 @@ function dontFragment({ df }: Device, frame: number): boolean {
   return isIp && ipv4.dontFragment(bytes, frame + ethernet.HEADER_LEN);
 }
 
-/** What the underlay does not carry whole is noted for who sends by this device: skb_tunnel_check_pmtu. */
-function narrow(node: Node, p: Packet, remote: number, tos: number): void {
+/**
+ * What the underlay does not carry whole is noted for who sends by this device, and told
+ * to who sends through a bridge: skb_tunnel_check_pmtu. Whether it was told.
+ */
+function narrow(node: Node, p: Packet, device: Device, remote: number, tos: number): boolean {
   const way = node.lookup(remote, 0, 0, -1, tos);
-  if (way < 0) return;
+  if (way < 0) return false;
+  const inner = p.data + ethernet.HEADER_LEN;
   const room = pathMtu(node, way, remote, false) - OUTER_LEN - ethernet.HEADER_LEN;
-  const longest = p.segment > 0 ? segmentLength(p, p.l3) : p.tail - p.l3;
-  if (longest > room) learnPathMtu(node, p.route, ipv4.destination(bytes, p.l3), room);
+  const longest = p.segment > 0 ? segmentLength(p, inner) : p.tail - inner;
+  if (longest <= room) return false;
+  learnPathMtu(node, p.route, ipv4.destination(bytes, inner), room);
+  return device.master >= 0 && p.input >= 0 && tellTooBig(node, p, device, room);
 }
 
 function sourcePort(node: Node, l3: number): number {
@@ -150,6 +201,8 @@ export function vxlanIn(node: Node, p: Packet): Next {
   ) {
     return dropped(p, Drop.VxlanLoop);
   }
+  const known = learn(node, device, frame, p.noteB);
+  if (known !== Drop.None) return dropped(p, known);
   p.data = frame;
   p.tail = end;
   const inner = frame + ethernet.HEADER_LEN;
@@ -162,4 +215,15 @@ export function vxlanIn(node: Node, p: Packet): Next {
   if (p.partialAt === outer) p.partial = false;
   unwrapped(p);
   return device.receiveOffload ? Room.Gather : Room.Ingress;
+}
+
+/** vxlan_snoop, on a device that learns. */
+function learn(node: Node, device: Device, frame: number, remote: number): Drop {
+  if (!device.learning) return Drop.None;
+  const high = ethernet.sourceHigh(bytes, frame);
+  const low = ethernet.sourceLow(bytes, frame);
+  if (!isValidSource(high, low)) return Drop.MacSource;
+  const now = node.world.milliseconds();
+  const fits = node.fdb.learn(device.position, high, low, remote, now);
+  return fits ? Drop.None : Drop.VxlanEntryExists;
 }

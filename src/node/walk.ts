@@ -18,12 +18,16 @@
  *                                                   ├── IpipOut  ◄──────────────────┤
  *                                                   └── WireguardOut ◄──────────────┘
  *
+ * A port of a bridge leads from Ingress by BridgeIn to Transmit or to Ingress again; a
+ * bridge from Transmit by BridgeOut to Transmit.
+ *
  * Prerouting, Input, ForwardFilter, LocalOut and Postrouting are netfilter's hooks;
  * a namespace without rules passes them for the price of a comparison.
  */
 import type { Packet } from '../packet/packet.ts';
 import { DROPPED, type TraceRing } from '../trace/ring.ts';
 import { receiveArp } from './arp.ts';
+import { bridgeIn, bridgeOut } from './bridge.ts';
 import { forward } from './forward.ts';
 import { gather, poll } from './gather.ts';
 import { ingress } from './ingress.ts';
@@ -43,7 +47,11 @@ import { wireguardIn, wireguardOut } from './tunnel-wireguard.ts';
 function step(node: Node, p: Packet, room: Room): Next {
   switch (room) {
     case Room.Ingress:
-      return ingress(node, p); //    ► Arp, IpInput
+      return ingress(node, p); //    ► Arp, IpInput, BridgeIn
+    case Room.BridgeIn:
+      return bridgeIn(node, p); //   ► Transmit (another port), or Ingress (the bridge itself)
+    case Room.BridgeOut:
+      return bridgeOut(node, p); //  ► Transmit
     case Room.Arp:
       return receiveArp(node, p); // ends
     case Room.IpInput:
@@ -67,7 +75,7 @@ function step(node: Node, p: Packet, room: Room): Next {
     case Room.Neighbour:
       return neighbour(node, p); //  ► Transmit, or parked
     case Room.Transmit:
-      return transmit(node, p); //   ► VxlanOut, IpipOut, WireguardOut, sent, or in segments to itself
+      return transmit(node, p); //   ► VxlanOut, IpipOut, WireguardOut, BridgeOut, sent, or in segments to itself
     case Room.Input:
       return input(node, p); //      ► Local
     case Room.Local:

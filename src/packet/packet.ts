@@ -48,6 +48,10 @@ export class Packet {
   tunnel = -1;
   /** Links crossed. */
   hops = 0;
+  /** Bridges crossed since the last router. */
+  bridges = 0;
+  /** Of what a bridge takes itself: the port it came in by; -1 otherwise. */
+  port = -1;
   /** Position of the last namespace in the cluster's list. */
   at = 0;
   drop: Drop = Drop.None;
@@ -106,6 +110,8 @@ export class Packet {
     this.wraps = 0;
     this.tunnel = -1;
     this.hops = 0;
+    this.bridges = 0;
+    this.port = -1;
     this.at = 0;
     this.drop = Drop.None;
     this.noteA = 0;

@@ -114,6 +114,7 @@ export function duplicate(packet: Packet): Packet | null {
   twin.segmentFrom = packet.segmentFrom + twin.data - packet.data;
   twin.segmentStep = packet.segmentStep;
   twin.hops = packet.hops;
+  twin.bridges = packet.bridges;
   twin.traced = packet.traced;
   return twin;
 }

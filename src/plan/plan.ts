@@ -18,7 +18,7 @@ export type { PeerTraffic, WireguardPeerPlan, WireguardSettings } from './wiregu
 
 export type Role = 'node' | 'pod' | 'router' | 'host';
 
-export type DeviceKind = 'loopback' | 'nic' | 'veth' | 'vxlan' | 'ipip' | 'wireguard';
+export type DeviceKind = 'loopback' | 'nic' | 'veth' | 'vxlan' | 'ipip' | 'wireguard' | 'bridge';
 
 export interface DeviceAddress extends InterfaceAddress {
   /** The `brd` word of `ip addr`, where it is set. */
@@ -42,6 +42,15 @@ export interface VxlanSettings {
   readonly df?: 'set' | 'inherit';
   /** False: no checksum in the outer UDP header. */
   readonly udpChecksum?: boolean;
+  /** Takes remotes of MACs from the packets that come; absent means not. */
+  readonly learning?: boolean;
+  /** Seconds that such an entry lives; absent means 300. */
+  readonly ageing?: number;
+}
+
+export interface BridgeSettings {
+  /** Seconds that a learned entry lives (`ageing_time`, there in hundredths). */
+  readonly ageing: number;
 }
 
 export interface DevicePlan {
@@ -82,6 +91,9 @@ export interface DevicePlan {
   /** A veth's other end. */
   readonly peer?: { readonly namespace: string; readonly device: string };
   readonly vxlan?: VxlanSettings;
+  readonly bridge?: BridgeSettings;
+  /** The bridge that it is a port of. */
+  readonly master?: string;
   readonly wireguard?: WireguardSettings;
   /** `qlen` of `ip link`; 0 prints nothing. */
   readonly queueLength: number;
@@ -165,6 +177,8 @@ export interface NeighbourPlan {
 export interface FdbPlan {
   readonly device: string;
   readonly mac: Mac;
+  /** The bridge whose entry it is; absent: the device's own (`self`). */
+  readonly master?: string;
   /** Address of the remote VTEP. */
   readonly destination?: Ip4;
   readonly state: 'permanent' | 'static' | 'reachable';

@@ -1,6 +1,6 @@
 /**
- * The forwarding database of VXLAN devices: (device, MAC) to the address of the
- * remote VTEP, as `bridge fdb` shows it. MACs are two integers, upper 16 and
+ * The forwarding database of VXLAN devices: (device, MAC) to the addresses of
+ * remote VTEPs, as `bridge fdb` shows it. MACs are two integers, upper 16 and
  * lower 32 bits, so that the packet path handles no doubles.
  */
 import { PairIndex } from './pair-index.ts';
@@ -17,7 +17,9 @@ export interface FdbEntry {
 export class Fdb {
   private readonly index = new PairIndex();
   private readonly entries: FdbEntry[] = [];
-  private readonly destinations: number[] = [];
+  private readonly remotes: number[][] = [];
+  /** When a learned entry was last heard of, ms; infinite for one that somebody made. */
+  private readonly heard: number[] = [];
 
   /** Adds or replaces; the id of the entry. */
   set(device: number, macHigh: number, macLow: number, destination: number): number {
@@ -27,8 +29,37 @@ export class Fdb {
       this.index.set(key(device, macHigh), macLow | 0, id);
     }
     this.entries[id] = { device, macHigh, macLow: macLow | 0, destination: destination | 0 };
-    this.destinations[id] = destination | 0;
+    this.remotes[id] = [destination | 0];
+    this.heard[id] = Number.POSITIVE_INFINITY;
     return id;
+  }
+
+  /** One more remote of an entry, or the first; each gets a copy of every frame. */
+  append(device: number, macHigh: number, macLow: number, destination: number): void {
+    const id = this.find(device, macHigh, macLow);
+    if (id < 0) this.set(device, macHigh, macLow, destination);
+    else this.remotes[id]!.push(destination | 0);
+  }
+
+  /**
+   * vxlan_snoop: a frame from this MAC came from a remote. False where an entry that was
+   * made says another one: such a frame is dropped.
+   */
+  learn(device: number, macHigh: number, macLow: number, remote: number, now: number): boolean {
+    const id = this.find(device, macHigh, macLow);
+    if (id >= 0 && this.remotes[id]![0] !== (remote | 0) && !this.isLearned(id)) return false;
+    if (id >= 0 && !this.isLearned(id)) return true;
+    this.heard[this.set(device, macHigh, macLow, remote)] = now;
+    return true;
+  }
+
+  isLearned(id: number): boolean {
+    return this.heard[id] !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether it was made, or heard of within `ageing` ms. */
+  isAlive(id: number, now: number, ageing: number): boolean {
+    return this.heard[id]! > now - ageing;
   }
 
   /** The id of the entry, or -1. Ids stay valid; a removed one is not reused. */
@@ -36,8 +67,14 @@ export class Fdb {
     return this.index.get(key(device, macHigh), macLow | 0);
   }
 
-  destination(id: number): number {
-    return this.destinations[id]!;
+  /** The remote at a place, from 0; the first of them where no place is told. */
+  destination(id: number, place = 0): number {
+    return this.remotes[id]![place]!;
+  }
+
+  /** How many remotes an entry has. */
+  count(id: number): number {
+    return this.remotes[id]!.length;
   }
 
   entry(id: number): FdbEntry {

@@ -5,6 +5,7 @@
 import type { Inventory, NamespacePlan } from '../plan/plan.ts';
 import { printArp } from './arp.ts';
 import { fdbJson, printBridgeFdb } from './bridge-fdb.ts';
+import { printBridgeLink } from './bridge-link.ts';
 import { runCalicoctl, type Since } from './calicoctl.ts';
 import { runIp } from './ip-command.ts';
 import { runIpset, runIptables, runIptablesSave } from './iptables.ts';
@@ -26,7 +27,7 @@ export interface CommandOptions {
 }
 
 const SUPPORTED =
-  'ip [-4] [-d] [-j] route|addr|link|neigh|rule, bridge fdb, arp -an, arp -n, route -n, ' +
+  'ip [-4] [-d] [-j] route|addr|link|neigh|rule, bridge fdb|link, arp -an, arp -n, route -n, ' +
   'wg show, iptables-save [-t TABLE], iptables [-t TABLE] -S, ipset save or calicoctl get|ipam show|node status';
 
 /**
@@ -44,7 +45,7 @@ export function runCommand(
     case 'ip':
       return runIp(ns, words, options.peers);
     case 'bridge':
-      return runBridge(ns, words);
+      return runBridge(ns, words, options.peers);
     case 'arp':
       return runArp(ns, words);
     case 'route':
@@ -69,7 +70,11 @@ export function runCommand(
 
 const FDB_VERBS = ['add', 'append', 'replace', 'delete', 'get', 'show', 'lst', 'list'];
 
-function runBridge(ns: NamespacePlan, argv: readonly string[]): string {
+function runBridge(
+  ns: NamespacePlan,
+  argv: readonly string[],
+  peers: PeerLookup | undefined,
+): string {
   const words = [...argv];
   const flags = { json: false, pretty: false };
   while (words[0]?.startsWith('-')) {
@@ -80,7 +85,13 @@ function runBridge(ns: NamespacePlan, argv: readonly string[]): string {
       refuse('bridge', 'the options -j, -p or -c', word);
   }
   const object = words.shift();
-  if (match(object ?? '', ['link', 'fdb']) !== 'fdb') refuse('bridge', 'fdb', object);
+  const what = match(object ?? '', ['link', 'fdb']);
+  if (what === 'link' && !flags.json) {
+    skipShow('bridge link', words, ['set', 'show', 'lst', 'list']);
+    if (words.length > 0) refuse('bridge link', 'no more words', words[0]);
+    return printBridgeLink(ns, peers);
+  }
+  if (what !== 'fdb') refuse('bridge', 'fdb', object);
   skipShow('bridge fdb', words, FDB_VERBS);
   let device: string | undefined;
   if (words.length > 0) {

@@ -3,9 +3,9 @@ import type { FdbPlan } from '../plan/plan.ts';
 import { tryIp4 } from '../wire/address.ts';
 import { type TextPlace, WordCursor, writtenLines } from './line-reader.ts';
 
-/** Words with a value that a plan has no place for: they concern bridges and other VNIs. */
-const VALUED = new Set(['vlan', 'port', 'vni', 'src_vni', 'via', 'link-netnsid', 'master', 'used']);
-const FLAGS = new Set(['self', 'router', 'extern_learn', 'offload', 'sticky', 'added_by_user']);
+/** Words with a value that a plan has no place for: they concern VLANs and other VNIs. */
+const VALUED = new Set(['vlan', 'port', 'vni', 'src_vni', 'via', 'link-netnsid', 'used']);
+const FLAGS = new Set(['router', 'extern_learn', 'offload', 'sticky', 'added_by_user']);
 
 /**
  * Entries in the order of the text, without those for an IPv6 VTEP; a learned one
@@ -23,6 +23,8 @@ export function parseBridgeFdb(
 function readEntry(cursor: WordCursor, listed: string | undefined): FdbPlan[] {
   const mac = cursor.mac('at the start of an FDB entry');
   let device = listed;
+  let master: string | undefined;
+  let self = false;
   let destination: FdbPlan['destination'];
   let state: FdbPlan['state'] = 'reachable';
   let six = false;
@@ -34,12 +36,22 @@ function readEntry(cursor: WordCursor, listed: string | undefined): FdbPlan[] {
       six = address.includes(':');
       destination = tryIp4(address);
       if (destination === undefined && !six) cursor.fail('an address after dst', address);
-    } else if (word === 'permanent' || word === 'static') state = word;
+    } else if (word === 'master') master = cursor.device('after master');
+    else if (word === 'self') self = true;
+    else if (word === 'permanent' || word === 'static') state = word;
     else if (word === 'stale') state = 'reachable';
     else if (VALUED.has(word)) cursor.next(`a value after ${word}`);
     else if (!FLAGS.has(word)) cursor.fail('dev, dst, self, master, static or permanent', word);
   }
   if (device === undefined) return cursor.fail('dev', undefined);
   if (six) return [];
-  return [{ device, mac, ...(destination === undefined ? {} : { destination }), state }];
+  return [
+    {
+      device,
+      mac,
+      ...(master === undefined || self ? {} : { master }),
+      ...(destination === undefined ? {} : { destination }),
+      state,
+    },
+  ];
 }

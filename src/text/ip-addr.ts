@@ -22,7 +22,7 @@ export function printIpAddr(ns: NamespacePlan, options: AddrListing = {}): strin
       // With -4 the namespace of the other end follows the head directly, as in iproute2.
       const address = family4 && !details ? '' : `\n    ${linkAddress(device)}`;
       const link = address + peerNamespace(ns, device, peers);
-      const more = details ? linkDetails(device, false) : '';
+      const more = details ? linkDetails(ns, device, false) : '';
       return [
         `${linkHead(ns, device, '', peers)}${link}${more}${altNameLines(device)}\n`,
         ...addressLines(device, family4).map(([inet, lifetime]) => `    ${inet}\n${lifetime}\n`),

@@ -95,7 +95,7 @@ const LINK_VERBS = {
 } as const;
 
 /** Kinds of devices that were made with a type; NICs and lo have none. */
-const KINDS = ['veth', 'vxlan', 'ipip', 'wireguard'] as const;
+const KINDS = ['veth', 'vxlan', 'ipip', 'wireguard', 'bridge'] as const;
 
 function runLink(
   ns: NamespacePlan,

@@ -5,6 +5,7 @@ import { keptAddresses } from './device-address.ts';
 import type { AddrListing } from './ip-addr.ts';
 import { type LinkListing, listedDevices } from './ip-link.ts';
 import type { Json } from './json.ts';
+import { AGEING } from './link-bridge.ts';
 import {
   addressGeneration,
   flagWords,
@@ -65,6 +66,7 @@ function head(
     flags: flagWords(device),
     mtu: device.mtu,
     qdisc: device.qdisc,
+    ...(device.master === undefined ? {} : { master: device.master }),
     operstate: linkState(device),
     ...(ofLink ? { linkmode: 'DEFAULT' } : {}),
     group: 'default',
@@ -104,7 +106,7 @@ function details(device: DevicePlan, ofLink: boolean): Members {
   const mode = ofLink ? addressGeneration(device) : undefined;
   const info = linkInfo(device);
   return {
-    promiscuity: 0,
+    promiscuity: device.master === undefined ? 0 : 1,
     allmulti: 0,
     min_mtu: min,
     max_mtu: max,
@@ -115,7 +117,10 @@ function details(device: DevicePlan, ofLink: boolean): Members {
   };
 }
 
-function linkInfo({ kind, vxlan }: DevicePlan): Json | undefined {
+function linkInfo({ kind, vxlan, bridge }: DevicePlan): Json | undefined {
+  if (kind === 'bridge') {
+    return { info_kind: kind, info_data: { ageing_time: 100 * (bridge?.ageing ?? AGEING) } };
+  }
   if (kind === 'veth' || kind === 'wireguard') return { info_kind: kind };
   if (kind === 'ipip') {
     const ends = { remote: 'any', local: 'any' };
@@ -130,12 +135,12 @@ function linkInfo({ kind, vxlan }: DevicePlan): Json | undefined {
       link: vxlan.parent,
       port_range: { low: 0, high: 0 },
       port: vxlan.port,
-      learning: false,
+      learning: vxlan.learning ?? false,
       ...(vxlan.tos === undefined ? {} : { tos: hex(vxlan.tos === 'inherit' ? 1 : vxlan.tos) }),
       // A TTL that is inherited is named in words only.
       ...(vxlan.ttl === 'inherit' ? {} : { ttl: vxlan.ttl ?? 0 }),
       df: vxlan.df ?? 'unset',
-      ageing: 300,
+      ageing: vxlan.ageing ?? 300,
       udp_csum: vxlan.udpChecksum ?? true,
       udp_zero_csum6_tx: false,
       udp_zero_csum6_rx: false,

@@ -21,7 +21,7 @@ export interface LinkListing {
 export function printIpLink(ns: NamespacePlan, options: LinkListing = {}): string {
   return listedDevices(ns, options)
     .map((device) => {
-      const details = options.details ? linkDetails(device, true) : '';
+      const details = options.details ? linkDetails(ns, device, true) : '';
       const address = `    ${linkAddress(device)}${peerNamespace(ns, device, options.peers)}`;
       return `${linkHead(ns, device, 'mode DEFAULT ', options.peers)}\n${address}${details}${altNameLines(device)}\n`;
     })
@@ -35,11 +35,11 @@ export function linkHead(
   mode: '' | 'mode DEFAULT ',
   peers?: PeerLookup,
 ): string {
-  const { index, name, mtu, qdisc, queueLength } = device;
+  const { index, name, mtu, qdisc, master, queueLength } = device;
   const queue = queueLength === 0 ? '' : `qlen ${queueLength}`;
   return (
     `${index}: ${name}${peerName(ns, device, peers)}: ${linkFlags(device)} mtu ${mtu} ` +
-    `qdisc ${qdisc} state ${linkState(device)} ${mode}group default ${queue}`
+    `qdisc ${qdisc} ${master === undefined ? '' : `master ${master} `}state ${linkState(device)} ${mode}group default ${queue}`
   );
 }
 

@@ -162,7 +162,7 @@ function linkLines(row: Row): string[] {
   const flags = row.words('flags').join(',');
   const head =
     `${row.number('ifindex')}: ${row.needed('ifname')}${at}: <${flags}> mtu ${row.number('mtu')}` +
-    `${row.pair('qdisc', 'qdisc')}${row.pair('operstate', 'state')}${row.pair('txqlen', 'qlen')}`;
+    `${row.pair('qdisc', 'qdisc')}${row.pair('master', 'master')}${row.pair('operstate', 'state')}${row.pair('txqlen', 'qlen')}`;
   const type = row.word('link_type');
   const netns = row.pair('link_netns', 'link-netns');
   const address = type === 'ether' ? row.mac('address') : row.word('address');
@@ -180,11 +180,15 @@ function kindLine(info: Row): string[] {
   const kind = info.word('info_kind');
   if (kind === '') return [];
   const data = info.inner('info_data');
+  if (kind === 'bridge' && data !== undefined) {
+    return [`    bridge${data.pair('ageing_time', 'ageing_time')}`];
+  }
   if (kind !== 'vxlan' || data === undefined) return [`    ${kind}`];
   const local = data.has('local') ? ` local ${data.address('local')}` : '';
   const words = VXLAN_WORDS.map(([key, word]) => data.pair(key, word));
   // A listing that is whole names any TTL but an inherited one.
   if (data.has('ageing') && !data.has('ttl')) words.push(' ttl inherit');
+  if (data.isFalse('learning')) words.push(' nolearning');
   const sum = data.isFalse('udp_csum') ? ' noudpcsum' : '';
   return [`    vxlan id ${data.number('id')}${local}${words.join('')}${sum}`];
 }
@@ -195,6 +199,7 @@ const VXLAN_WORDS = [
   ['tos', 'tos'],
   ['ttl', 'ttl'],
   ['df', 'df'],
+  ['ageing', 'ageing'],
 ] as const;
 
 function addressLine(row: Row, device: string): string[] {

@@ -2,8 +2,9 @@
  * What `ip link` says of each kind of device: flags, state, and the words of `-d`
  * as iproute2 5.10 prints them on the kernel of that time (Debian 11).
  */
-import type { DeviceKind, DevicePlan, VxlanSettings } from '../plan/plan.ts';
+import type { DeviceKind, DevicePlan, NamespacePlan, VxlanSettings } from '../plan/plan.ts';
 import { formatIp4, formatMac } from '../wire/address.ts';
+import { bridgeWords, slaveWords } from './link-bridge.ts';
 
 /** Flags that do not depend on the device being up. */
 const FLAGS: { readonly [K in DeviceKind]: readonly string[] } = {
@@ -13,6 +14,7 @@ const FLAGS: { readonly [K in DeviceKind]: readonly string[] } = {
   vxlan: ['BROADCAST', 'MULTICAST'],
   ipip: ['NOARP'],
   wireguard: ['POINTOPOINT', 'NOARP'],
+  bridge: ['BROADCAST', 'MULTICAST'],
 };
 
 /** In the order iproute2 prints them. */
@@ -29,7 +31,7 @@ export const linkFlags = (device: DevicePlan): string => `<${flagWords(device).j
 export function linkState({ kind, noArp, up, carrier = true }: DevicePlan): string {
   if (!up || !carrier) return 'DOWN';
   if (noArp === true) return 'UNKNOWN';
-  return kind === 'nic' || kind === 'veth' ? 'UP' : 'UNKNOWN';
+  return kind === 'nic' || kind === 'veth' || kind === 'bridge' ? 'UP' : 'UNKNOWN';
 }
 
 /** Type of the link layer, with its own and its broadcast address where it has any. */
@@ -88,17 +90,25 @@ const QUEUES = 'numtxqueues 1 numrxqueues 1 gso_max_size 65536 gso_max_segs 6553
  * What `-d` adds after the `link/` words, with the blank at its end; only
  * `ip link` names the address generation, `ip addr` does not.
  */
-export function linkDetails(device: DevicePlan, ofLink: boolean): string {
+export function linkDetails(
+  ns: Pick<NamespacePlan, 'devices'>,
+  device: DevicePlan,
+  ofLink: boolean,
+): string {
   const mode = ofLink ? addressGeneration(device) : undefined;
   const generation = mode === undefined ? '' : `addrgenmode ${mode} `;
   const kind = kindWords(device);
-  const indented = kind === '' ? '' : `\n    ${kind} `;
+  const slave = slaveWords(ns, device);
+  const indented = [kind, slave].map((words) => (words === '' ? '' : `\n    ${words} `)).join('');
+  const promiscuity = device.master === undefined ? 0 : 1;
   const { min, max } = mtuLimits(device.kind);
-  return ` promiscuity 0 minmtu ${min} maxmtu ${max} ${indented}${generation}${QUEUES}`;
+  return ` promiscuity ${promiscuity} minmtu ${min} maxmtu ${max} ${indented}${generation}${QUEUES}`;
 }
 
-function kindWords({ kind, noArp, vxlan }: DevicePlan): string {
+function kindWords(device: DevicePlan): string {
+  const { kind, noArp, vxlan } = device;
   if (noArp === true) return 'dummy';
+  if (kind === 'bridge') return bridgeWords(device);
   if (kind === 'veth' || kind === 'wireguard') return kind;
   if (kind === 'ipip') return 'ipip any remote any local any ttl inherit nopmtudisc';
   if (kind !== 'vxlan') return '';
@@ -109,13 +119,14 @@ function kindWords({ kind, noArp, vxlan }: DevicePlan): string {
 /** ip/iplink_vxlan.c vxlan_print_opt */
 function vxlanWords(vxlan: VxlanSettings): string {
   const { vni, local, parent, port, tos, ttl = 'auto', df, udpChecksum = true } = vxlan;
+  const { learning = false, ageing = 300 } = vxlan;
   const tosWord = typeof tos === 'number' ? `0x${tos.toString(16)}` : tos;
   return [
     `vxlan id ${vni} local ${formatIp4(local)} dev ${parent}`,
-    `srcport 0 0 dstport ${port} nolearning`,
+    `srcport 0 0 dstport ${port}${learning ? '' : ' nolearning'}`,
     ...(tosWord === undefined ? [] : [`tos ${tosWord}`]),
     `ttl ${ttl}`,
     ...(df === undefined ? [] : [`df ${df}`]),
-    `ageing 300 ${udpChecksum ? 'udpcsum' : 'noudpcsum'} noudp6zerocsumtx noudp6zerocsumrx`,
+    `ageing ${ageing} ${udpChecksum ? 'udpcsum' : 'noudpcsum'} noudp6zerocsumtx noudp6zerocsumrx`,
   ].join(' ');
 }

@@ -2,10 +2,17 @@
  * Reads `ip link` and `ip addr`, with or without `-d`: what the text says of each
  * device, before anyone knows what its other end is.
  */
-import type { DeviceAddress, DeviceKind, DevicePlan, VxlanSettings } from '../plan/plan.ts';
+import type {
+  BridgeSettings,
+  DeviceAddress,
+  DeviceKind,
+  DevicePlan,
+  VxlanSettings,
+} from '../plan/plan.ts';
 import { type Mac, tryInterfaceAddress } from '../wire/address.ts';
 import { tryDsfield } from './dsfield.ts';
 import { type PastedLine, type TextPlace, WordCursor, writtenLines } from './line-reader.ts';
+import { AGEING } from './link-bridge.ts';
 import { tryUnsigned } from './route-name.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -28,6 +35,9 @@ export interface LinkListed {
   /** What `-d` calls it: vxlan, veth, ipip, wireguard, bridge … */
   readonly kind?: string;
   readonly vxlan?: Partial<VxlanSettings>;
+  /** The bridge, bond or VRF that it belongs to. */
+  readonly master?: string;
+  readonly bridge?: BridgeSettings;
   readonly altNames?: readonly string[];
   readonly addresses: readonly DeviceAddress[];
   readonly source: string;
@@ -76,7 +86,8 @@ function readHead(line: PastedLine): Draft {
   if (!cursor.skip('mtu')) cursor.fail('mtu', cursor.peek);
   draft.mtu = cursor.count('after mtu', 2 ** 31 - 1);
   while (!cursor.done) {
-    if (cursor.skip('qdisc')) draft.qdisc = cursor.next('a queue after qdisc');
+    if (cursor.skip('master')) draft.master = cursor.device('after master');
+    else if (cursor.skip('qdisc')) draft.qdisc = cursor.next('a queue after qdisc');
     else if (cursor.skip('qlen')) draft.queueLength = cursor.count('after qlen', 2 ** 32 - 1);
     else if (cursor.skip('link-netns')) draft.netns = cursor.next('a name after link-netns');
     else cursor.next('a word');
@@ -99,6 +110,9 @@ function readMore(cursor: WordCursor, draft: Draft): void {
   else if (word === 'vxlan') {
     draft.kind = word;
     draft.vxlan = readVxlan(cursor);
+  } else if (word === 'bridge') {
+    draft.kind = word;
+    draft.bridge = readBridge(cursor);
   } else if (!SILENT.has(word) && /^[a-z][a-z0-9_-]{0,30}$/.test(word)) draft.kind ??= word;
 }
 
@@ -137,6 +151,7 @@ const readScope = (word: string): DeviceAddress['scope'] | undefined =>
 
 function readVxlan(cursor: WordCursor): Partial<VxlanSettings> {
   const draft: Partial<Writable<VxlanSettings>> = {};
+  let [learning, whole] = [true, false];
   while (!cursor.done) {
     if (cursor.skip('id')) draft.vni = cursor.count('after id', 2 ** 24 - 1);
     else if (cursor.skip('local')) {
@@ -149,9 +164,16 @@ function readVxlan(cursor: WordCursor): Partial<VxlanSettings> {
     } else if (cursor.skip('df')) {
       if (!cursor.skip('unset')) draft.df = cursor.value('set, unset or inherit after df', dfOf);
     } else if (cursor.skip('noudpcsum')) draft.udpChecksum = false;
-    else if (cursor.skip('dstport')) draft.port = cursor.count('after dstport', 65535);
+    else if (cursor.skip('nolearning')) learning = false;
+    else if (cursor.skip('ageing')) {
+      const ageing = cursor.count('after ageing', 2 ** 32 - 1);
+      if (ageing !== AGEING) draft.ageing = ageing;
+      whole = true;
+    } else if (cursor.skip('dstport')) draft.port = cursor.count('after dstport', 65535);
     else cursor.next('a word');
   }
+  // `learning` has no word of its own: a line that goes on to the ageing would say that it is off.
+  if (learning && whole) draft.learning = true;
   return draft;
 }
 
@@ -166,10 +188,21 @@ const ttlOf = (word: string): number | 'inherit' | undefined =>
 const dfOf = (word: string): 'set' | 'inherit' | undefined =>
   word === 'set' || word === 'inherit' ? word : undefined;
 
+/** Ageing in hundredths of a second; the other words concern the spanning tree and groups. */
+function readBridge(cursor: WordCursor): BridgeSettings {
+  let ageing = 100 * AGEING;
+  while (!cursor.done) {
+    if (cursor.skip('ageing_time')) ageing = cursor.count('after ageing_time', 2 ** 32 - 1);
+    else cursor.next('a word');
+  }
+  return { ageing: ageing / 100 };
+}
+
 /** The kind that a plan has for it; what it has none for is a `nic`. */
 export function linkKind({ name, flags, linkType, kind, peer }: LinkListed): DeviceKind {
   if (flags.includes('LOOPBACK')) return 'loopback';
   if (linkType === 'ipip' || kind === 'ipip') return 'ipip';
+  if (kind === 'bridge') return 'bridge';
   if (kind === 'vxlan' || (kind === undefined && name === 'vxlan.calico')) return 'vxlan';
   if (kind === 'wireguard' || (kind === undefined && name === 'wireguard.cali')) return 'wireguard';
   if (kind === undefined && name === 'tunl0') return 'ipip';
@@ -193,6 +226,7 @@ const isDummy = ({ kind, flags }: LinkListed): boolean =>
 /** The device as a plan has it, as far as its own listing tells: without its other end. */
 export function linkDevice(listed: LinkListed): DevicePlan {
   const { index, name, mac, mtu, flags, addresses, queueLength, qdisc, vxlan, altNames } = listed;
+  const { master, bridge } = listed;
   const kind = linkKind(listed);
   const { vni, port, local, parent } = vxlan ?? {};
   const whole =
@@ -206,6 +240,8 @@ export function linkDevice(listed: LinkListed): DevicePlan {
     up: flags.includes('UP'),
     ...(kind === 'nic' && isDummy(listed) ? { noArp: true } : {}),
     ...(altNames === undefined ? {} : { altNames }),
+    ...(master === undefined ? {} : { master }),
+    ...(bridge === undefined ? {} : { bridge }),
     addresses,
     proxyArp: false,
     ...(whole ? { vxlan: { ...vxlan, vni, port, local, parent } } : {}),

@@ -50,6 +50,8 @@ export interface TopologyInterface {
   readonly mac?: Mac;
   readonly address?: InterfaceAddress;
   readonly kind?: string;
+  /** The bridge that it is a port of. */
+  readonly master?: string;
   readonly vni: number;
   /** UDP port of a VXLAN device. */
   readonly port: number;
@@ -99,7 +101,9 @@ export function planNamespace(
     ),
     ...rulesOf(listing('ip rule')),
     neighbours: parseIpNeigh(neigh.text, neigh.place),
-    fdb: parseBridgeFdb(fdb.text, fdb.place).filter((entry) => entry.destination !== undefined),
+    fdb: parseBridgeFdb(fdb.text, fdb.place).filter(
+      ({ destination, master }) => destination !== undefined || master !== undefined,
+    ),
   };
 }
 
@@ -140,6 +144,7 @@ function devicePlan(
     checksumOffload: kind === 'wireguard' || (offload && kind !== 'vxlan'),
     receiveOffload: offload,
     ...(i.peer === undefined ? {} : { peer: i.peer }),
+    ...(i.master === undefined ? {} : { master: i.master }),
     ...(kind === 'vxlan' && nodeIp !== undefined
       ? { vxlan: { vni: i.vni, port: i.port, local: nodeIp, parent: '' } }
       : {}),
@@ -149,7 +154,7 @@ function devicePlan(
 
 function kindOf({ name, kind, peer }: TopologyInterface): DevicePlan['kind'] {
   if (name === 'tunl0' || kind === 'ipip') return 'ipip';
-  if (kind === 'vxlan' || kind === 'wireguard') return kind;
+  if (kind === 'vxlan' || kind === 'wireguard' || kind === 'bridge') return kind;
   return peer === undefined ? 'nic' : 'veth';
 }
 

@@ -161,6 +161,7 @@ function readTopology(
         const address = i.entry('address').optional((f) => f.interfaceAddress());
         const peer = i.entry('peer').optional((f) => f.items().map((p) => p.text()));
         const kind = i.entry('kind').optional((f) => f.text());
+        const master = i.entry('master').optional((f) => f.text());
         const settings = kind === 'wireguard' ? readSettings(name, i, wireguard) : undefined;
         return {
           name: device,
@@ -173,6 +174,7 @@ function readTopology(
             ? {}
             : { peer: { namespace: peer[0] ?? '', device: peer[1] ?? '' } }),
           ...(kind === undefined ? {} : { kind }),
+          ...(master === undefined ? {} : { master }),
           ...(settings === undefined ? {} : { wireguard: settings }),
         };
       }),

@@ -506,8 +506,106 @@ describe('routes and ICMP', () => {
   });
 });
 
+/** n0 bridges its VXLAN device, which learns, with two hosts B and C; what nobody knows goes to the remotes. */
+function bridged(remotes: readonly string[]): Cluster {
+  const base = clusterOf(lab(VXLAN, underlay())).plan;
+  const found = base.namespaces.find(({ name }) => name === 'n0')!;
+  const hosts = ['B', 'C'];
+  const port = (name: string, i: number) =>
+    deviceOf({
+      name,
+      index: 90 + i,
+      mac: parseMac(`02:00:00:00:09:0${i}`),
+      ...(i === 0 ? { kind: 'bridge' } : { master: 'br0' }),
+      ...(i === 0 ? {} : { peer: { namespace: hosts[i - 1]!, device: 'eth0' } }),
+    });
+  const n0 = {
+    ...found,
+    devices: [
+      ...found.devices.map((d) =>
+        d.vxlan === undefined ? d : { ...d, master: 'br0', vxlan: { ...d.vxlan, learning: true } },
+      ),
+      ...['br0', 'pB', 'pC'].map(port),
+    ],
+    fdb: remotes.map((to) => ({
+      device: 'vxlan.calico',
+      mac: parseMac('00:00:00:00:00:00'),
+      destination: parseIp4(to),
+      state: 'permanent' as const,
+    })),
+  };
+  const plain = (name: string, i: number): NamespacePlan => ({
+    name,
+    role: 'host',
+    forwarding: false,
+    devices: [
+      deviceOf({
+        name: 'eth0',
+        index: 2,
+        mac: parseMac(`02:00:00:00:09:1${i}`),
+        peer: { namespace: 'n0', device: `p${name}` },
+      }),
+    ],
+    routes: [],
+    neighbours: [],
+    fdb: [],
+  });
+  const back = (ns: NamespacePlan): NamespacePlan => ({
+    ...ns,
+    fdb: [
+      ...ns.fdb,
+      {
+        device: 'vxlan.calico',
+        mac: parseMac('ff:ff:ff:ff:ff:ff'),
+        destination: parseIp4('172.16.0.10'),
+        state: 'permanent',
+      },
+    ],
+  });
+  const namespaces = base.namespaces.map((ns) =>
+    ns.name === 'n0' ? n0 : ns.name === 'n1' ? back(ns) : ns,
+  );
+  return Cluster.fromPlan({ ...base, namespaces: [...namespaces, ...hosts.map(plain)] });
+}
+
 describe('VXLAN in the kernel', () => {
-  it.todo('VX01 flooding on a bridge: bridges and FDB entries for all zeros are not modelled');
+  it('VX01 an unknown MAC goes to the local port and every remote once, a known one to one', () => {
+    // Two remotes, one of which nobody has: `bridge fdb append 00:00:00:00:00:00 dev vxlan dst …`.
+    const cluster = bridged(['172.16.0.11', '172.16.0.12', '172.16.0.77']);
+    const [here, there, wire] = [
+      watch(cluster, 'C:eth0'),
+      watch(cluster, 'n1:vxlan.calico'),
+      watch(cluster, 'n0:eth0'),
+    ];
+    const mac = '02:00:00:00:00:99';
+    const send = (src: string, dst: string, from: string): void =>
+      cluster.depart(
+        cluster.names.port(from),
+        buildFrame([
+          { layer: 'ethernet', src, dst },
+          { layer: 'ipv4', src: '10.7.0.1', dst: '10.7.0.9' },
+          { layer: 'udp', srcPort: 1, dstPort: 2 },
+        ]),
+      );
+    const counts = () => [here, there, wire].map((frames) => frames.splice(0).length);
+    for (let i = 0; i < 10; i++) send('02:00:00:00:00:98', mac, 'B:eth0');
+    // On the wire one to each of two nodes; for the third there are only questions.
+    const asked = [10, 10, 20];
+    expect(counts().map((n, i) => (i === 2 ? Math.min(n, 20) : n))).toEqual(asked);
+    // Once it has been heard of from a remote, it goes there alone.
+    send(mac, 'ff:ff:ff:ff:ff:ff', 'n1:vxlan.calico');
+    counts();
+    for (let i = 0; i < 10; i++) send('02:00:00:00:00:98', mac, 'B:eth0');
+    expect(counts()).toEqual([0, 10, 10]);
+    expect(cluster.exec('n0', ['bridge', 'fdb', 'show'])).toContain(
+      `${mac} dev vxlan.calico dst 172.16.0.11 self \n`,
+    );
+    expect(cluster.exec('n0', ['bridge', 'fdb', 'show'])).toContain(
+      `${mac} dev vxlan.calico master br0 \n`,
+    );
+    cluster.run();
+    expectAccounted(cluster);
+  });
 
   it('VX02 ECN on encapsulation 0 0, 1 1, 2 2, 3 2; TTL of its own', () => {
     const cluster = clusterOf(lab(VXLAN));

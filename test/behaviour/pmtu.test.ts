@@ -111,6 +111,15 @@ function diamond({ aR1, r1B, aR2, r2B }: Mtus): ClusterPlan {
   };
 }
 
+const subnet = (dev: string, own: string) =>
+  route('10.7.0.0/24', {
+    device: dev,
+    protocol: 'kernel',
+    scope: 'link',
+    source: parseIp4(own),
+    origin: 'kernel',
+  });
+
 const cacheOf = (cluster: Cluster, to: string) => lines(cluster, 'A', `ip route get ${to}`)[1];
 
 /** What a DF ping of a size brings: where it arrives, or who says what MTU. */
@@ -424,7 +433,99 @@ describe('path MTU', () => {
     expect(lines(cluster, 'n0', 'ip route get 10.65.1.2')[1]).toBe('cache expires 600sec mtu 3950');
     expectAccounted(cluster);
   });
-  it.todo('PM07 VXLAN on a bridge: bridges are not modelled');
+  it('PM07 VXLAN on a bridge: the host behind it and the node itself learn the same', () => {
+    const base = clusterOf(lab(pool('vxlanMode: Always'))).plan;
+    const far = parseMac('02:00:00:00:08:99');
+    const namespaces = base.namespaces.map((ns): NamespacePlan => {
+      const devices = ns.devices.map((d) => {
+        const mtu =
+          d.kind === 'loopback' ? d.mtu : d.name === 'eth0' && ns.name === 'n0' ? 4000 : 5000;
+        const bridged = ns.name === 'n0' && d.vxlan !== undefined ? { master: 'br0' } : {};
+        return { ...d, mtu, ...bridged };
+      });
+      if (ns.name !== 'n0') return { ...ns, devices };
+      const own = { mtu: 5000, kind: 'veth' as const };
+      const mac = (i: number) => parseMac(`02:00:00:00:08:0${i}`);
+      return {
+        ...ns,
+        devices: [
+          ...devices,
+          device({
+            ...own,
+            name: 'br0',
+            index: 90,
+            kind: 'bridge',
+            mac: mac(0),
+            addresses: [address('10.7.0.1/24', '10.7.0.255')],
+          }),
+          device({
+            ...own,
+            name: 'pC',
+            index: 91,
+            mac: mac(1),
+            master: 'br0',
+            peer: { namespace: 'C', device: 'eth0' },
+          }),
+        ],
+        routes: [...ns.routes, subnet('br0', '10.7.0.1')],
+        neighbours: [
+          ...ns.neighbours,
+          { device: 'br0', address: parseIp4('10.7.0.9'), mac: far, state: 'PERMANENT' },
+        ],
+        fdb: [
+          ...ns.fdb,
+          {
+            device: 'vxlan.calico',
+            mac: far,
+            destination: parseIp4('172.16.0.11'),
+            state: 'permanent',
+          },
+          { device: 'vxlan.calico', master: 'br0', mac: far, state: 'static' },
+        ],
+      };
+    });
+    const c: NamespacePlan = {
+      name: 'C',
+      role: 'host',
+      forwarding: false,
+      devices: [
+        lo,
+        device({
+          name: 'eth0',
+          index: 2,
+          mtu: 5000,
+          mac: parseMac('02:00:00:00:08:02'),
+          addresses: [address('10.7.0.2/24', '10.7.0.255')],
+          peer: { namespace: 'n0', device: 'pC' },
+        }),
+      ],
+      routes: [subnet('eth0', '10.7.0.2')],
+      neighbours: [{ device: 'eth0', address: parseIp4('10.7.0.9'), mac: far, state: 'PERMANENT' }],
+      fdb: [],
+    };
+    const segments = base.segments.map((segment) => ({ ...segment, mtu: 5000 }));
+    const cluster = Cluster.fromPlan({ ...base, namespaces: [...namespaces, c], segments });
+    const told = watch(cluster, 'C:eth0');
+    originate(cluster, 'C', echo('10.7.0.2', '10.7.0.9', 4500, { df: true }));
+    originate(cluster, 'n0', echo('10.7.0.1', '10.7.0.9', 4500, { df: true }));
+    for (const name of ['C', 'n0']) {
+      expect(lines(cluster, name, 'ip route get 10.7.0.9')[1]).toBe(
+        'cache expires 600sec mtu 3950',
+      );
+    }
+    const answer = layersOf(told.at(-1)!);
+    expect(layer(answer, 'ethernet').src).toBe('02:00:00:00:08:99');
+    expect(layer(answer, 'ipv4')).toMatchObject({
+      src: '10.7.0.9',
+      dst: '10.7.0.2',
+      totalLength: 576,
+      df: true,
+      id: 0,
+    });
+    expect(layer(answer, 'icmp')).toMatchObject({ code: 4, mtu: 3950, checksumState: 'valid' });
+    cluster.run();
+    expectAccounted(cluster);
+  });
 
   it('PM08 IPIP counts its 20 bytes off the MTU of the way out', () => {
     const plan = clusterOf(lab(pool('ipipMode: Always'))).plan;
