@@ -7,6 +7,7 @@ import { type DissectOptions, dissect } from '../frame/dissect.ts';
 import type { DissectedLayer } from '../frame/layer.ts';
 import type { Device } from '../node/device.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../pcap/pcap.ts';
+import { gatherAsRecorded } from './gathered.ts';
 import { type Insider, maskFrame } from './mask.ts';
 
 export interface RecordedFrame {
@@ -87,7 +88,8 @@ export function compareFrames(
     decision,
   });
   const expected = recorded.map((frame, i) => side(frame, i, ''));
-  const got = made.map((frame, i) => side(frame, i, frame.decision));
+  const gathered = raw ? gatherAsRecorded(recorded, made) : made;
+  const got = gathered.map((frame, i) => side(frame, i, frame.decision));
   const exact = pair(expected, got, ({ bytes }) => bytes.toString('hex'));
   const read = pair(exact.left, exact.right, (s) => s.masked);
   const unread = new Set(read.left.filter((s) => s.masked === s.blind));

@@ -42,16 +42,21 @@ export function joinTrains(sent: readonly Sent[]): Train[] {
 }
 
 function joined(group: readonly Sent[]): { packet: Buffer; longest: number } {
-  const [first, ...rest] = group.map(({ packet }) => packet);
-  const last = rest.at(-1);
-  if (first === undefined || last === undefined) return { packet: group[0]!.packet, longest: 0 };
-  const packet = Buffer.concat([first, ...rest.map((p) => p.subarray(dataAt(p)))]);
+  const packets = group.map(({ packet }) => packet);
+  if (packets.length === 1) return { packet: packets[0]!, longest: 0 };
+  return { packet: joinSegments(packets), longest: packets[0]!.length };
+}
+
+/** The packet that the segments are of, in every sum complete. At least one. */
+export function joinSegments(segments: readonly Buffer[]): Buffer {
+  const [first, ...rest] = segments;
+  const packet = Buffer.concat([first!, ...rest.map((p) => p.subarray(dataAt(p)))]);
   const l4 = ipv4.headerLength(packet, 0);
   packet.writeUInt16BE(packet.length, ipv4.field.totalLength);
-  packet[l4 + tcp.field.flags]! |= tcp.flags(last, l4) & LAST;
+  packet[l4 + tcp.field.flags]! |= tcp.flags(segments.at(-1)!, l4) & LAST;
   ipv4.fillChecksum(packet, 0);
   tcp.fillChecksum(packet, l4, packet.length - l4, ipv4.field.source);
-  return { packet, longest: first.length };
+  return packet;
 }
 
 const dataAt = (p: Buffer): number => {
@@ -63,17 +68,22 @@ const dataLength = (p: Buffer): number => p.length - dataAt(p);
 
 /** Whether the packet is the segment after those of the group. */
 function continues(group: readonly Sent[], next: Sent): boolean {
-  const first = group[0];
   const before = group.at(-1);
-  if (first === undefined || before === undefined || nanosecondsBetween(before, next) > GAP) {
-    return false;
-  }
-  const [a, b] = [before.packet, next.packet];
-  if (!isSegment(a) || !isSegment(b)) return false;
+  if (before === undefined || nanosecondsBetween(before, next) > GAP) return false;
+  return followsIn(
+    group.map(({ packet }) => packet),
+    next.packet,
+  );
+}
+
+/** Whether packet `b` is what comes behind the segments in one train. */
+export function followsIn(segments: readonly Buffer[], b: Buffer): boolean {
+  const a = segments.at(-1);
+  if (a === undefined || !isSegment(a) || !isSegment(b)) return false;
   const l4 = ipv4.headerLength(a, 0);
   const step = ipv4.identification(b, 0) - ipv4.identification(a, 0);
   return (
-    dataLength(a) === dataLength(first.packet) &&
+    dataLength(a) === dataLength(segments[0]!) &&
     dataLength(b) <= dataLength(a) &&
     (tcp.flags(a, l4) & LAST) === 0 &&
     (step & 0xffff) === 1 &&

@@ -54,3 +54,10 @@ it('another namespace, or a frame that is the same, proves nothing', () => {
   expect(setLossesAside([tunnel, interfaceOf('node2', 'enp1s0', ['ffaa01'], [])])[0]?.lost).toBe(0);
   expect(setLossesAside([tunnel, interfaceOf('node1', 'calif', ['aa01'], [])])[0]?.lost).toBe(0);
 });
+
+it('a message of WireGuard has padding and a tag behind the packet, masked to zero', () => {
+  const tunnel = interfaceOf('node1', 'wireguard.cali', [], ['aa01', 'aa02', 'aa03']);
+  const behind = [`ffaa01${'0'.repeat(40)}`, `ffaa0201${'0'.repeat(38)}`];
+  const [lost] = setLossesAside([tunnel, interfaceOf('node1', 'enp1s0', behind, [])]);
+  expect(lost).toMatchObject({ extra: 2, lost: 1, unexpected: ['aa02', 'aa03'] });
+});

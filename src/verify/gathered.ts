@@ -1,0 +1,58 @@
+/**
+ * What a tunnel device joined on arrival (GRO). Which segments came in one batch is a
+ * matter of timing, and no table tells it: where the recording has in one packet what
+ * the emulation has one by one, that is joined as it was recorded.
+ */
+import * as checksum from '../wire/checksum.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as tcp from '../wire/tcp.ts';
+import type { MadeFrame, RecordedFrame } from './compare.ts';
+import { followsIn, joinSegments } from './trains.ts';
+
+/** The made packets of a device without Ethernet, some of them joined. */
+export function gatherAsRecorded(
+  recorded: readonly RecordedFrame[],
+  made: readonly MadeFrame[],
+): MadeFrame[] {
+  const places = new Map(made.map(({ bytes }, i) => [place(bytes), i]));
+  const wholes = new Map<MadeFrame, MadeFrame>();
+  const inside = new Set<MadeFrame>();
+  for (const { bytes } of recorded) {
+    const from = places.get(place(bytes));
+    if (from === undefined || ipv4.check(bytes, 0, bytes.length) !== 0) continue;
+    const segments = firstSegments(made.slice(from), bytes.length);
+    if (segments.length < 2) continue;
+    const packet = joinSegments(segments.map((s) => s.bytes));
+    if (packet.length !== bytes.length) continue;
+    wholes.set(segments[0]!, { ...segments[0]!, bytes: leaveUnfinished(packet) });
+    for (const segment of segments.slice(1)) inside.add(segment);
+  }
+  return made.flatMap((frame) => (inside.has(frame) ? [] : [wholes.get(frame) ?? frame]));
+}
+
+/** A TCP packet's addresses, ports and number in its stream; nothing else has the same bytes there. */
+const place = (p: Buffer): string =>
+  p.toString('hex', ipv4.field.source, ipv4.HEADER_LEN + tcp.field.acknowledgement);
+
+/** The train that the first of the frames starts, up to a packet of `length`. */
+function firstSegments(frames: readonly MadeFrame[], length: number): MadeFrame[] {
+  const segments = frames.slice(0, 1);
+  let whole = segments[0]?.bytes.length ?? length;
+  for (const next of frames.slice(1)) {
+    if (whole >= length) break;
+    const packets = segments.map(({ bytes }) => bytes);
+    if (!followsIn(packets, next.bytes)) continue;
+    segments.push(next);
+    whole = joinSegments([...packets, next.bytes]).length;
+  }
+  return segments;
+}
+
+/** As tcp_gro_complete leaves it: the pseudo-header sum alone. */
+function leaveUnfinished(packet: Buffer): Buffer {
+  const l4 = ipv4.headerLength(packet, 0);
+  const length = packet.length - l4;
+  const sum = checksum.pseudoHeader(packet, ipv4.field.source, ipv4.PROTO_TCP, length);
+  packet.writeUInt16BE(checksum.fold(sum), l4 + tcp.field.checksum);
+  return packet;
+}
