@@ -105,6 +105,12 @@ export function sendError(
   return true;
 }
 
+/**
+ * ICMP types an error may be sent about: echo and timestamps, information and mask requests
+ * with their replies. Of the others Linux thinks as of errors (icmp_pointers[].error).
+ */
+const ANSWERABLE = new Set([icmp.ECHO_REPLY, icmp.ECHO_REQUEST, 13, 14, 15, 16, 17, 18]);
+
 /** No error about fragments but the first, about ICMP errors, about broadcasts, or to nobody in particular. */
 function deserves(node: Node, p: Packet): boolean {
   const { l3 } = p;
@@ -117,6 +123,5 @@ function deserves(node: Node, p: Packet): boolean {
   if (ipv4.protocol(bytes, l3) !== ipv4.PROTO_ICMP) return true;
   const l4 = l3 + ipv4.headerLength(bytes, l3);
   if (l4 >= p.tail) return false;
-  const type = icmp.type(bytes, l4);
-  return type <= icmp.MAX_TYPE && !icmp.isError(type);
+  return ANSWERABLE.has(icmp.type(bytes, l4));
 }

@@ -30,8 +30,9 @@ export function gatherAsRecorded(
   return made.flatMap((frame) => (inside.has(frame) ? [] : [wholes.get(frame) ?? frame]));
 }
 
-/** A TCP packet's addresses, ports and number in its stream; nothing else has the same bytes there. */
+/** A TCP packet's identification, addresses, ports and number in its stream; a packet sent again has another. */
 const place = (p: Buffer): string =>
+  p.toString('hex', ipv4.field.identification, ipv4.field.flagsOffset) +
   p.toString('hex', ipv4.field.source, ipv4.HEADER_LEN + tcp.field.acknowledgement);
 
 /** The train that the first of the frames starts, up to a packet of `length`. */

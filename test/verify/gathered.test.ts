@@ -58,6 +58,11 @@ describe('segments that one recorded packet holds', () => {
     expect(gathered([a, b, c], [a, b, c])).toEqual([a, b, c]);
   });
 
+  it('are not what comes behind a packet sent again, which is shorter', () => {
+    const long = packet({ id: 6, seq: 1000, data: data.subarray(0, 200), checksum: 'partial' });
+    expect(gathered([long, a, b], [long, a, b])).toEqual([long, a, b]);
+  });
+
   it('stay by themselves where no number of them is as long', () => {
     expect(gathered([whole(150)], [a, b, c])).toEqual([a, b, c]);
     expect(gathered([whole(250)], [a, c])).toEqual([a, c]);
