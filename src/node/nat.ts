@@ -6,6 +6,8 @@ import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import * as sctp from '../wire/sctp.ts';
+import * as tcp from '../wire/tcp.ts';
 import {
   type Connection,
   CtState,
@@ -107,6 +109,7 @@ export class Nat {
     const address = manip === Manip.Source ? target.source : target.destination;
     const port = portOf(target, manip);
     rewrite(p.l3, p.tail, manip, address, port, p.partial && p.partialAt === p.l3);
+    if (p.fragSizes !== null && p.fragSizes[0]! < writtenLength(p)) p.fragSizes = null;
     return true;
   }
 
@@ -228,3 +231,20 @@ const isRedirect = (p: Packet): boolean =>
 
 const restOf = (l4: number): number =>
   (icmp.identifier(bytes, l4) << 16) | icmp.sequence(bytes, l4);
+
+/**
+ * Bytes of the L4 header that translation makes writable (tcp_manip_pkt, sctp_manip_pkt). Where the
+ * first fragment of a datagram has fewer, the next one is drawn on (skb_ensure_writable), and the
+ * fragments are no longer as they came.
+ */
+function writtenLength(p: Packet): number {
+  const protocol = ipv4.protocol(bytes, p.l3);
+  const there = p.tail - p.l3 - ipv4.headerLength(bytes, p.l3);
+  const whole =
+    protocol === ipv4.PROTO_TCP
+      ? tcp.HEADER_LEN
+      : protocol === ipv4.PROTO_SCTP
+        ? sctp.HEADER_LEN
+        : 0;
+  return there < whole ? 0 : whole;
+}

@@ -1,6 +1,7 @@
 /** Fragments made by a router and put together by a slow twin; and hostile ones taken in. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { inUse } from '../../src/packet/slab.ts';
 import { IN, OUT, type Seen, SmallNetwork, WAN } from './small-network.ts';
@@ -273,4 +274,35 @@ it('DF of a datagram is that of any of its longest pieces, as recorded with 100,
   expect(answered(false, true, false)).toBe(true);
   expect(answered(true, false, false)).toBe(true);
   expect(answered(false, false, true)).toBe(false);
+});
+
+it('translation that writes beyond the first fragment leaves new ones, with DF, as recorded', () => {
+  const masquerade = `*nat\n:POSTROUTING ACCEPT\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n`;
+  // A TCP header is 20 bytes: it reaches into the second fragment of 16, not of 24.
+  const passed = (rules: string, step: number): { length: number; df: boolean }[] => {
+    const net = new SmallNetwork({ rules });
+    const segment = buildFrame([
+      { layer: 'ipv4', src: IN, dst: OUT },
+      { layer: 'tcp', srcPort: 40000, dstPort: 80, flags: 'S' },
+      { layer: 'payload', bytes: Buffer.alloc(3 * step - 20) },
+    ]).subarray(20);
+    const seen = [0, 1, 2].flatMap((i) =>
+      net.send(
+        'in',
+        raw(segment.subarray(i * step, (i + 1) * step), {
+          protocol: 6,
+          df: true,
+          mf: i < 2,
+          fragmentOffset: (i * step) / 8,
+        }),
+      ),
+    );
+    return at(seen, 'out', 'eth0').map((packet) => ({
+      length: packet.length - 20,
+      df: (packet[6]! & 0x40) !== 0,
+    }));
+  };
+  expect(passed(masquerade, 16)).toEqual(Array(3).fill({ length: 16, df: true }));
+  expect(passed(masquerade, 24)).toEqual(Array(3).fill({ length: 24, df: false }));
+  expect(passed(TRACKED, 16)).toEqual(Array(3).fill({ length: 16, df: false }));
 });
