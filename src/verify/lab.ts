@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Field } from '../calico/field.ts';
 import { parseYaml } from '../calico/yaml-document.ts';
 import { PodwireError, printable } from '../errors.ts';
+import { openCapture } from '../pcap/capture.ts';
 import type { ClusterPlan } from '../plan/plan.ts';
 import type { HandshakeSecrets } from '../wireguard/settings.ts';
 import { namespaceTables, planNamespace, type TopologyEntry } from './lab-plan.ts';
@@ -93,6 +94,7 @@ export function openLab(folder: string): Lab {
     .entry('captures')
     .items()
     .map((at) => readCapture(at, folder));
+  for (const file of new Set(captures.flatMap((c) => c.file ?? []))) refuseCut(file);
   const plan: ClusterPlan = {
     namespaces: namespacesOf(tables, tablesFile),
     segments: topology
@@ -197,6 +199,19 @@ function readCapture(at: Field, folder: string): LabCapture {
   if (name === undefined) return { namespace, device };
   if (/[/\\]/.test(name)) throw source.refuse('a file name without folders');
   return { namespace, device, file: join(folder, name) };
+}
+
+/** A frame cut by a snapshot length can neither be sent again nor compared. */
+function refuseCut(file: string): void {
+  let frame = 0;
+  for (const { bytes, originalLength } of openCapture(file)) {
+    frame++;
+    if (bytes.length >= originalLength) continue;
+    const found = `frame ${frame} cut to ${bytes.length} of ${originalLength} bytes (tcpdump -s 0 keeps all)`;
+    throw new PodwireError('ERR_CAPTURE_TRUNCATED', `expected whole frames, found ${found}`, {
+      source: file,
+    });
+  }
 }
 
 function readEvent(at: Field): LabEvent {

@@ -112,6 +112,19 @@ if (!existsSync(LAB)) {
       expect(report.differences.map((d: { namespace: string }) => d.namespace)).toContain('a2');
     });
 
+    it('exits with 2 for frames cut by a snapshot length, and names the first', () => {
+      const cut = copyLab('cut');
+      const file = join(cut, 'a2.eth0.pcap');
+      const capture = readFileSync(file);
+      // The original length stands before the bytes; the second frame says that it had one more.
+      const at = frameStart(file, 1) - 4;
+      capture.writeUInt32LE(capture.readUInt32LE(at) + 1, at);
+      writeFileSync(file, capture);
+      const { status, stdout, stderr } = program.podwire(['verify', cut]);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toMatch(/a2\.eth0\.pcap: expected whole frames, found frame 2 cut to \d+ of/);
+    });
+
     it('exits with 2 where there is no recording, and names the file', () => {
       const { status, stdout, stderr } = program.podwire(['verify', program.folder]);
       expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
