@@ -116,10 +116,6 @@ class Drawn:
                 lab.sysctl(n, net__ipv4__conf__all__rp_filter=r.randrange(3))
             if self.chance(0.2):
                 lab.batch(n, 'route add %s 10.99.%d.0/24' % (self.pick('unreachable', 'prohibit', 'blackhole'), r.randrange(3)))
-        if len(self.pods) > 2 and self.chance(0.15):
-            p = lab.pods[r.choice(self.pods)]
-            lab.batch(p['node'], 'link set %s down' % p['cali'])
-            lab.batch(p['node'], 'link set %s up' % p['cali'] if self.chance(0.3) else 'route replace blackhole %s' % p['ip'])
 
     def service(self, pods):
         """kube-proxy's chains for one service; endpoints in turn instead of by chance"""
