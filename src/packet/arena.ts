@@ -31,7 +31,8 @@ export const bytes: Buffer = Buffer.from(memory.buffer);
 const sums = kernel('checksum', memory);
 if (sums !== null) useKernel(bytes, sums.sum);
 
-const view = new DataView(memory.buffer);
+/** The same memory. */
+export const view: DataView = new DataView(memory.buffer);
 
 /** 32 bits from an offset of the arena, signed, big-endian: one load, where `i32` of wire/bytes.ts has four. */
 export const word = (at: number): number => view.getInt32(at);

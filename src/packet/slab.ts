@@ -2,23 +2,22 @@
  * The packet slots of the process: taken when a frame enters a cluster, given
  * back when it ends. Two sizes; a free list each; descriptors are made once.
  */
+import { copyWords, SHORT_COPY, SourceView } from '../wire/bytes.ts';
 import {
   bytes,
   HEADROOM,
   LARGE_COUNT,
   LARGE_SLOT,
-  putWord,
   SMALL_COUNT,
   SMALL_SLOT,
   TAILROOM,
+  view,
 } from './arena.ts';
 import { Packet } from './packet.ts';
 
 /** Longest frame a slot holds. */
 export const MAX_FRAME: number = LARGE_SLOT - HEADROOM - TAILROOM;
 const SMALL_FRAME = SMALL_SLOT - HEADROOM - TAILROOM;
-/** Up to so many bytes a loop is faster than the call that copies anything. */
-const SHORT_COPY = 192;
 
 /** Counts since the process started; tests hold the packet path to them. */
 export interface SlabCounts {
@@ -74,33 +73,14 @@ export function take(length: number): Packet | null {
 export function enter(source: Buffer, start: number, end: number): Packet | null {
   const packet = take(end - start);
   if (packet === null) return null;
-  if (end - start > SHORT_COPY || !isViewed(source)) source.copy(bytes, packet.data, start, end);
-  else copyWords(start, Math.min(end, source.length), packet.data);
+  const from = end - start <= SHORT_COPY && end <= source.length ? sources.of(source) : null;
+  if (from === null) source.copy(bytes, packet.data, start, end);
+  else copyWords(from, start, end, view, packet.data);
   counts.copies++;
   return packet;
 }
 
-let last: Buffer = bytes;
-let viewed: Buffer = bytes;
-let view: DataView = new DataView(bytes.buffer);
-
-/** Whether `view` shows this Buffer. It is made for one that comes twice in a row, as that of a capture does. */
-function isViewed(source: Buffer): boolean {
-  if (source === viewed) return true;
-  const again = source === last;
-  last = source;
-  if (!again) return false;
-  viewed = source;
-  view = new DataView(source.buffer, source.byteOffset, source.length);
-  return true;
-}
-
-function copyWords(start: number, end: number, to: number): void {
-  let from = start;
-  let at = to;
-  for (; from <= end - 4; from += 4, at += 4) putWord(at, view.getInt32(from));
-  for (; from < end; from++, at++) bytes[at] = viewed[from]!;
-}
+const sources = new SourceView();
 
 /** A second slot with the same bytes and state, for flooding. */
 export function duplicate(packet: Packet): Packet | null {

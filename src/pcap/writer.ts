@@ -7,6 +7,7 @@
  *     (first time)
  */
 import { found, PodwireError } from '../errors.ts';
+import { copyWords, SHORT_COPY, SourceView } from '../wire/bytes.ts';
 import { Cut, Output, type Sink } from './output.ts';
 import { LINKTYPE_ETHERNET, MAX_RECORD, MAX_U32 } from './pcap.ts';
 import { PcapEncoder } from './pcap-encoder.ts';
@@ -48,6 +49,7 @@ export class CaptureWriter {
   readonly #output: Output;
   readonly #encoder: RecordEncoder;
   readonly #snapLength: number;
+  readonly #sources: SourceView = new SourceView();
   #buffer: Buffer;
   #view: DataView;
   #fill = 0;
@@ -137,7 +139,9 @@ export class CaptureWriter {
     if (this.#fill + length > this.#buffer.length) this.#makeRoom(length);
     const at = this.#fill;
     const packet = encoder.put(this.#view, at, seconds, nanoseconds, captured, originalLength);
-    bytes.copy(this.#buffer, packet, start, start + captured);
+    const from = captured <= SHORT_COPY ? this.#sources.of(bytes) : null;
+    if (from === null) bytes.copy(this.#buffer, packet, start, start + captured);
+    else copyWords(from, start, start + captured, this.#view, packet);
     this.#fill = at + length;
     this.#count++;
     this.#batched++;

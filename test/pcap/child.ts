@@ -27,7 +27,7 @@ export function compileForChildren(): Child {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   const pcap = readdirSync('src/pcap').map((file) => `pcap/${file}`);
-  for (const file of ['errors.ts', 'wire/layout.ts', ...pcap]) {
+  for (const file of ['errors.ts', 'wire/bytes.ts', 'wire/layout.ts', ...pcap]) {
     const target = join(folder, file.replace(/\.ts$/, '.js'));
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, transpile(readFileSync(join('src', file), 'utf8')));

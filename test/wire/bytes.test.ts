@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { i32, putI32, putU16, u16 } from '../../src/wire/bytes.ts';
+import { copyWords, i32, putI32, putU16, SourceView, u16 } from '../../src/wire/bytes.ts';
 
 describe('bytes', () => {
   it('agree with Node’s own readers and writers', () => {
@@ -23,5 +23,22 @@ describe('bytes', () => {
     putI32(b, 0, 0xfffefdfc);
     expect(b.toString('hex')).toBe('fffefdfc');
     expect(i32(b, 0) >>> 0).toBe(0xfffefdfc);
+  });
+
+  it('are copied by words as one by one, from where the view’s Buffer begins', () => {
+    const drawn = fc.tuple(fc.uint8Array({ maxLength: 50 }), fc.nat(7), fc.nat(7));
+    fc.assert(
+      fc.property(drawn, ([packet, before, at]) => {
+        const source = Buffer.concat([Buffer.alloc(before, 1), packet, Buffer.alloc(3, 2)]);
+        const views = new SourceView();
+        expect(views.of(source)).toBeNull();
+        const target = Buffer.alloc(70, 3);
+        const view = new DataView(target.buffer, target.byteOffset, target.length);
+        copyWords(views.of(source)!, before, before + packet.length, view, at);
+        const expected = Buffer.alloc(70, 3);
+        source.copy(expected, at, before, before + packet.length);
+        expect(target).toEqual(expected);
+      }),
+    );
   });
 });
