@@ -42,6 +42,8 @@ export class TapeRecorder implements RoomWatch {
   /** The last tunnel entered. */
   private shell: VxlanShell | null = null;
   private fresh = false;
+  /** The link header has just been written. */
+  private framed = false;
 
   enter(node: Node, p: Packet, room: Room): void {
     this.packet ??= p;
@@ -90,9 +92,6 @@ export class TapeRecorder implements RoomWatch {
       case Room.Ingress:
         this.add(Act.Enter, node, p.input, p.data - this.data);
         break;
-      case Room.IpInput:
-        this.add(Act.Header, node, p.input);
-        break;
       case Room.Prerouting:
         this.track(node, p);
         this.rewritten(node, p);
@@ -117,7 +116,7 @@ export class TapeRecorder implements RoomWatch {
         this.resolved(node, p);
         break;
       case Room.Transmit:
-        this.add(Act.Leave, node, p.output);
+        this.left(node, p);
         // Only the outer header of VXLAN is ever unfinished here: nothing enters unfinished.
         if (this.partial && !p.partial) this.shell?.finishSums();
         break;
@@ -136,6 +135,7 @@ export class TapeRecorder implements RoomWatch {
         this.add(Act.IpipIn, node, p.input, p.data - this.data);
         this.spoilt ||= ipv4.tos(bytes, p.data) !== this.tos;
         break;
+      case Room.IpInput:
       case Room.Route:
         // What a redirect said ends by the clock.
         this.spoilt ||= p.noteB !== 0;
@@ -177,6 +177,13 @@ export class TapeRecorder implements RoomWatch {
     this.connections.push(tracked);
   }
 
+  private left(node: Node, p: Packet): void {
+    const { data } = p;
+    if (!this.framed) this.add(Act.Leave, node, p.output);
+    else this.add(Act.Frame, node, p.output, word(data), word(data + 4), word(data + 8));
+    this.framed = false;
+  }
+
   private wrapped(node: Node, p: Packet): void {
     const { udpChecksum, learning } = node.devices[p.tunnel]!;
     // The shell always has a checksum; what was learned may be forgotten.
@@ -207,7 +214,7 @@ export class TapeRecorder implements RoomWatch {
   private resolved(node: Node, p: Packet): void {
     const high = ethernet.destinationHigh(bytes, p.data);
     const low = ethernet.destinationLow(bytes, p.data);
-    this.add(Act.Frame, node, p.output, word(p.data), word(p.data + 4), word(p.data + 8));
+    this.framed = true;
     // A broadcast is copied on its link, and an entry that was just made or verified is none to trust.
     this.spoilt ||= p.noteB === 1 || !this.fresh;
     if (this.spoilt) return;

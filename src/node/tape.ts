@@ -5,8 +5,9 @@
  * and holds while nothing it rests on has changed; it does each byte of the work,
  * looks nothing up and decides nothing.
  */
-import { bytes, putHalf, putWord } from '../packet/arena.ts';
+import { bytes, half, putHalf, putWord } from '../packet/arena.ts';
 import { FrameType, type Packet } from '../packet/packet.ts';
+import type { Neighbours } from '../tables/neighbours.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
@@ -20,19 +21,17 @@ import { learnWay, wrap as wrapIpip } from './tunnel-ipip.ts';
 import type { VxlanShell } from './vxlan-shell.ts';
 
 export const Act = {
-  /** A frame on a device, `a` bytes of link header come off. */
+  /** A frame on a device: `a` bytes of link header come off, and what lies behind the packet. */
   Enter: 0,
-  /** The IPv4 header is at `data`; what lies behind the packet is cut. */
-  Header: 1,
   /** The packet belongs to a connection; it came with mark `a`. */
   Track: 2,
   /** NAT: end `a` gets address `b` and port `c`. */
   Rewrite: 3,
   /** A router's hop: one off the TTL. */
   Hop: 4,
-  /** A link header, both MACs as the words `a`, `b` and `c`. */
+  /** Onto the device, with a link header: both MACs as the words `a`, `b` and `c`. */
   Frame: 5,
-  /** Onto the device. */
+  /** Onto the device as it is. */
   Leave: 6,
   /** Into VXLAN, with the headers of `shell`. */
   VxlanOut: 7,
@@ -40,7 +39,7 @@ export const Act = {
   VxlanIn: 8,
   /** Into IPIP: from `a` to `b`, by the route `c`. */
   IpipOut: 9,
-  /** Out of it, onto the device: `a` bytes come off. */
+  /** Out of it, onto the device: `a` bytes come off, and what lies behind the packet. */
   IpipIn: 10,
 } as const;
 export type Act = (typeof Act)[keyof typeof Act];
@@ -109,6 +108,7 @@ export class Tape {
   /** Where the packet ends. */
   readonly last: Node;
   private readonly nodes: readonly Node[];
+  private readonly tables: readonly Neighbours<Packet>[];
   private readonly versions: Int32Array;
   private readonly connections: readonly Tracked[];
   private readonly neighbours: readonly NeighbourGuard[];
@@ -130,6 +130,7 @@ export class Tape {
     this.longest = parts.longest;
     this.last = parts.last;
     this.nodes = parts.nodes;
+    this.tables = parts.nodes.map(({ neighbours }) => neighbours);
     this.versions = Int32Array.from(parts.nodes, ({ version }) => version);
     this.connections = parts.connections;
     this.neighbours = parts.neighbours;
@@ -138,12 +139,11 @@ export class Tape {
 
   /** Whether the rooms would do just this again, at this virtual time. */
   holds(ticks: number, milliseconds: number): boolean {
-    const { nodes, versions, changes, connections } = this;
+    const { nodes, tables, versions, changes, connections } = this;
     let known = milliseconds <= this.until;
     for (let i = 0; i < nodes.length; i++) {
-      const node = nodes[i]!;
-      if (node.version !== versions[i]) return false;
-      known &&= node.neighbours.changes === changes[i];
+      if (nodes[i]!.version !== versions[i]) return false;
+      known &&= tables[i]!.changes === changes[i];
     }
     for (let i = 0; i < connections.length; i++) {
       const { conntrack, connection, id, replied } = connections[i]!;
@@ -154,7 +154,7 @@ export class Tape {
 
   /** Whether the neighbours still are what they were; if so, that is kept. */
   private meetsNeighbours(milliseconds: number): boolean {
-    const { nodes, neighbours } = this;
+    const { tables, neighbours } = this;
     let until = Number.POSITIVE_INFINITY;
     for (let i = 0; i < neighbours.length; i++) {
       const n = neighbours[i]!;
@@ -172,7 +172,7 @@ export class Tape {
     }
     if (milliseconds > until) return false;
     this.until = until;
-    for (let i = 0; i < nodes.length; i++) this.changes[i] = nodes[i]!.neighbours.changes;
+    for (let i = 0; i < tables.length; i++) this.changes[i] = tables[i]!.changes;
     return true;
   }
 
@@ -188,11 +188,7 @@ export class Tape {
       switch (step.act) {
         case Act.Enter:
           if (device.tap !== null) device.tap.see(step.node, device, p, false);
-          p.data += step.a;
-          break;
-        case Act.Header:
-          p.l3 = p.data;
-          p.tail = p.l3 + ipv4.totalLength(bytes, p.l3);
+          header(p, p.data + step.a);
           break;
         case Act.Track:
           step.conntrack!.resume(p, ticks, step.id, step.direction);
@@ -210,6 +206,7 @@ export class Tape {
           putWord(at + 4, step.b);
           putWord(at + 8, step.c);
           putHalf(at + ethernet.field.type, ethernet.TYPE_IPV4);
+          if (device.tap !== null) device.tap.see(step.node, device, p, true);
           break;
         }
         case Act.Leave:
@@ -220,7 +217,7 @@ export class Tape {
           break;
         case Act.VxlanIn: {
           const udpAt = p.l3 + ipv4.HEADER_LEN;
-          p.tail = udpAt + udp.length(bytes, udpAt);
+          p.tail = udpAt + half(udpAt + udp.field.length);
           if (p.partialAt === p.l3) p.partial = false;
           p.data = p.l3 + step.a;
           break;
@@ -232,6 +229,7 @@ export class Tape {
         case Act.IpipIn:
           p.data += step.a;
           if (device.tap !== null) device.tap.see(step.node, device, p, false);
+          header(p, p.data);
           break;
         default:
           step.act satisfies never;
@@ -239,6 +237,13 @@ export class Tape {
     }
     return null;
   }
+}
+
+/** The IPv4 header is here: IpInput. */
+function header(p: Packet, at: number): void {
+  p.data = at;
+  p.l3 = at;
+  p.tail = at + half(at + ipv4.field.totalLength);
 }
 
 /** As Ingress and IpInput leave a packet. */
