@@ -252,14 +252,13 @@ export class Cluster implements World {
   /** A packet of a flow that is known goes its whole way at once; others walk. */
   private start(node: Node, device: Device, p: Packet, room: Room): void {
     const { flows } = this;
-    const plain = this.observer === null && this.witness === null && this.ready.length === 0;
+    const plain = this.observer === null && this.ready.length === 0;
     const told = plain ? flows.look(node, device, p, room) : Flow.Walk;
     if (told === Flow.Played) {
-      this.counts.delivered++;
-      give(p);
+      this.deliver(flows.node!, p);
       return;
     }
-    if (told === Flow.Astray) this.ready.push(flows.stray!, p, Room.Prerouting);
+    if (told === Flow.Astray) this.ready.push(flows.node!, p, Room.Prerouting);
     else this.ready.push(node, p, room);
     if (told === Flow.Record) this.record();
     else this.settle();

@@ -16,7 +16,7 @@ export const Flow = {
   Walk: 0,
   Record: 1,
   Played: 2,
-  /** It has gone a part of the way, and walks on from Prerouting of `stray`. */
+  /** It has gone a part of the way, and walks on from Prerouting of `node`. */
   Astray: 3,
 } as const;
 export type Flow = (typeof Flow)[keyof typeof Flow];
@@ -35,7 +35,8 @@ export class FlowCache {
   private seen = new Int32Array(0);
   private wait = new Uint8Array(0);
   private slot = 0;
-  stray: Node | null = null;
+  /** Where the packet that was played last ended, or of whose Prerouting it walks on. */
+  node: Node | null = null;
 
   constructor(world: World, on: boolean) {
     this.world = world;
@@ -52,8 +53,9 @@ export class FlowCache {
     if (tape !== null && key.is(tape.key) && key.packetLength <= tape.longest) {
       const ticks = world.ticks();
       if (tape.holds(ticks, world.milliseconds())) {
-        this.stray = tape.play(p, ticks);
-        return this.stray === null ? Flow.Played : Flow.Astray;
+        const stray = tape.play(p, ticks);
+        this.node = stray ?? tape.last;
+        return stray === null ? Flow.Played : Flow.Astray;
       }
     }
     this.slot = slot;

@@ -1,7 +1,8 @@
 /**
  * Captures of devices while a cluster runs, with the reason beside each frame
  * whose packet was dropped. That is known only after the frame was seen, so the
- * last frame of all is held back until another is seen or its packet ends.
+ * last frame of all is held back until another is seen or its packet ends, where
+ * the file has comments.
  */
 import { tapAt } from '../cluster/capture-tap.ts';
 import type { Cluster } from '../cluster/cluster.ts';
@@ -76,8 +77,12 @@ export class Recording {
     const stop = tapAt(port, {
       see: (_node: Node, device: Device, p: Packet, outgoing: boolean) => {
         target ??= { writer: open(), keys: 0 };
-        if (withKeys && target.writer.format === 'pcapng') this.#writeKeys(target);
-        this.#hold(target, device, p, outgoing);
+        this.#write('');
+        if (target.writer.format === 'pcap') this.#writeAtOnce(target, p);
+        else {
+          if (withKeys) this.#writeKeys(target);
+          this.#hold(target, device, p, outgoing);
+        }
       },
     });
     this.#stops.push(stop);
@@ -89,8 +94,13 @@ export class Recording {
     this.#write('');
   }
 
+  /** A pcap has no place for a reason. */
+  #writeAtOnce({ writer }: Target, p: Packet): void {
+    const { seconds, nanoseconds } = this.#cluster.now;
+    writer.write(seconds, nanoseconds, bytes, p.data, p.tail);
+  }
+
   #hold(target: Target, device: Device, p: Packet, outgoing: boolean): void {
-    this.#write('');
     const { seconds, nanoseconds } = this.#cluster.now;
     this.#seconds = seconds;
     this.#nanoseconds = nanoseconds;
