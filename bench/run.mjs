@@ -34,8 +34,9 @@ function rate(batch, count, ms) {
   return (done * 1e9) / Number(now - start);
 }
 
-function podToPod(mode, size) {
-  const cluster = loadCluster(`fixtures/calico-${mode}`);
+/** `netfilter` false: a cluster without rules, NAT and connection tracking. */
+function podToPod(mode, size, netfilter) {
+  const cluster = loadCluster(`fixtures/calico-${mode}`, { netfilter });
   const port = cluster.names.port('k8s-node1:calid2918f95dae');
   const frame = buildFrame([
     { layer: 'ethernet', src: '02:00:00:00:00:01', dst: 'ee:ee:ee:ee:ee:ee' },
@@ -48,7 +49,7 @@ function podToPod(mode, size) {
   if (cluster.counts.delivered !== before + 1)
     throw new Error(`${mode}: the packet does not arrive`);
   return {
-    name: `pod to pod, ${mode}, ${size} B`,
+    name: `pod to pod, ${mode}, ${size} B${netfilter ? '' : ', routes only'}`,
     unit: 'packets/s',
     count: 256,
     batch: () => {
@@ -115,7 +116,9 @@ function lookups() {
 }
 
 const contestants = [
-  ...MODES.flatMap((mode) => SIZES.map((size) => podToPod(mode, size))),
+  ...[true, false].flatMap((netfilter) =>
+    MODES.flatMap((mode) => SIZES.map((size) => podToPod(mode, size, netfilter))),
+  ),
   reading(),
   writing(),
   lookups(),
@@ -140,7 +143,8 @@ One core of ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versio
 interleaved rounds. The machine is shared: compare rows of one run, not runs.
 
 "pod to pod" is the whole way of a packet: veth, both nodes' tables and tunnels, wire, veth, delivered;
-with the rules that Felix programs without any policy, and connection tracking.
+with the rules that Felix programs without any policy, and connection tracking; "routes only" is without both
+(\`netfilter: false\`). Packets of one flow follow each other, so that the flow cache answers.
 
 | what | median | least to most | unit |
 | --- | --- | --- | --- |

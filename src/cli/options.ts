@@ -81,9 +81,14 @@ export interface PlanFlags {
   readonly seed?: number;
 }
 
+/** `--routes-only`, for the commands that send packets. */
+export const routesOnlyOption = (): Option =>
+  new Option('--routes-only', 'no rules, no NAT, no connection tracking: what the routes alone do');
+
 export interface ClusterFlags extends PlanFlags {
   readonly cold?: boolean;
   readonly listen?: readonly Listener[];
+  readonly routesOnly?: boolean;
 }
 
 /** The plan of some files, edited; says on standard error what was not used. */
@@ -102,7 +107,11 @@ export function clusterOf(path: string, flags: ClusterFlags = {}): Cluster {
   const options: ClusterOptions = {
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     neighbours: flags.cold === true ? 'cold' : 'warm',
+    netfilter: flags.routesOnly !== true,
   };
+  if (flags.routesOnly === true) {
+    tell('podwire: routes only: nothing is filtered, translated or tracked\n');
+  }
   const cluster = Cluster.fromPlan(planOf(readManifests(path), flags), options);
   for (const { name, protocol, port } of flags.listen ?? []) {
     listen(cluster, name, { [protocol]: [port] });

@@ -21,6 +21,7 @@ import {
   type PortFile,
   portFile,
   releaseOption,
+  routesOnlyOption,
   setOption,
 } from './options.ts';
 import { print, tell } from './terminal.ts';
@@ -59,6 +60,7 @@ export function addReplay(program: Command): void {
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
     .addOption(setOption())
     .addOption(releaseOption())
+    .addOption(routesOnlyOption())
     .addOption(keyLogOption())
     .option('--json', 'the summary as JSON')
     .addHelpText('after', NOTES)

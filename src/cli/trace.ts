@@ -20,6 +20,7 @@ import {
   integer,
   listenOption,
   releaseOption,
+  routesOnlyOption,
   setOption,
 } from './options.ts';
 import { print, printJson } from './terminal.ts';
@@ -69,6 +70,7 @@ export function addTrace(program: Command): void {
     .addOption(listenOption())
     .addOption(setOption())
     .addOption(releaseOption())
+    .addOption(routesOnlyOption())
     .addOption(keyLogOption())
     .option('-v, --verbose', 'every step, not only the decisions')
     .option('--pcap <dir>', 'write NODE.DEVICE.pcapng for every device that sees a frame')

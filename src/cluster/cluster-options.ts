@@ -11,4 +11,11 @@ export interface ClusterOptions extends PlanOptions {
    * again. The outcome is the same; `false` is for who doubts it. Default true.
    */
   readonly flowCache?: boolean;
+  /**
+   * `false`: no rules, no NAT and no connection tracking in any namespace, as on nodes
+   * whose netfilter is empty; routes, neighbours, tunnels and MTUs are as ever. The plan
+   * and the printed tables say so. To see what rules cost, or what routes alone would do.
+   * Default true.
+   */
+  readonly netfilter?: boolean;
 }

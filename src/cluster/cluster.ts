@@ -18,6 +18,7 @@ import { isBefore, later, type Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import { enter, give, MAX_FRAME, take } from '../packet/slab.ts';
 import type { ClusterPlan, NamespacePlan } from '../plan/plan.ts';
+import { routesOnly } from '../plan/routes-only.ts';
 import { runCommand } from '../text/command.ts';
 import { peersOf } from '../text/link-peer.ts';
 import { DROPPED, type TraceRing } from '../trace/ring.ts';
@@ -55,7 +56,8 @@ export class Cluster implements World {
   private carrier: Node | null = null;
   private readonly flows: FlowCache;
 
-  constructor(plan: ClusterPlan, options: ClusterOptions = {}) {
+  constructor(planned: ClusterPlan, options: ClusterOptions = {}) {
+    const plan = options.netfilter === false ? routesOnly(planned) : planned;
     this.plan = plan;
     const seed = options.seed ?? 1;
     this.keys = new KeyRing(plan, seed);

@@ -253,22 +253,27 @@ class Stage {
   }
 }
 
-const pairOf = (text: string, neighbours: 'warm' | 'cold'): [Stage, Stage] => [
-  new Stage(text, { neighbours, flowCache: true }),
-  new Stage(text, { neighbours, flowCache: false }),
+const pairOf = (
+  text: string,
+  neighbours: 'warm' | 'cold',
+  options: ClusterOptions = {},
+): [Stage, Stage] => [
+  new Stage(text, { ...options, neighbours, flowCache: true }),
+  new Stage(text, { ...options, neighbours, flowCache: false }),
 ];
 
 describe('a cluster that remembers flows', () => {
-  it('does what one does that walks every packet, on every device', () => {
+  it('does what one does that walks every packet, on every device', { timeout: 120_000 }, () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...MODES),
         fc.boolean(),
         fc.boolean(),
+        mostly(true, false),
         fc.constantFrom('warm' as const, 'cold' as const),
         events,
-        (mode, nat, offload, neighbours, drawn) => {
-          const [quick, slow] = pairOf(yaml(mode, nat, offload), neighbours);
+        (mode, nat, offload, netfilter, neighbours, drawn) => {
+          const [quick, slow] = pairOf(yaml(mode, nat, offload), neighbours, { netfilter });
           for (const e of drawn) {
             quick.play(e);
             slow.play(e);
