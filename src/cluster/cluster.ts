@@ -251,16 +251,13 @@ export class Cluster implements World {
     return null;
   }
 
-  /** A packet of a flow that is known goes its whole way at once; others walk. */
+  /** A packet of a flow that is known goes its whole way at once. Others walk; where sockets answer, all do. */
   private start(node: Node, device: Device, p: Packet, room: Room): void {
     const { flows } = this;
-    const plain = this.observer === null && this.ready.length === 0;
+    const plain = this.observer === null && !this.answering && this.ready.length === 0;
     const told = plain ? flows.look(node, device, p, room) : Flow.Walk;
-    if (told === Flow.Played) {
-      this.deliver(flows.node!, p);
-      return;
-    }
-    if (told === Flow.Astray) this.ready.push(flows.node!, p, Room.Prerouting);
+    if (told === Flow.Played) this.deliver(flows.node!, p);
+    else if (told === Flow.Astray) this.ready.push(flows.node!, p, Room.Prerouting);
     else this.ready.push(node, p, room);
     if (told === Flow.Record) this.record();
     else this.settle();
