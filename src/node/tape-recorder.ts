@@ -135,11 +135,11 @@ export class TapeRecorder implements RoomWatch {
         this.add(Act.IpipIn, node, p.input, p.data - this.data);
         this.spoilt ||= ipv4.tos(bytes, p.data) !== this.tos;
         break;
-      case Room.IpInput:
       case Room.Route:
         // What a redirect said ends by the clock.
         this.spoilt ||= p.noteB !== 0;
         break;
+      case Room.IpInput:
       case Room.ForwardFilter:
       case Room.Output:
       case Room.Local:
