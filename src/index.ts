@@ -9,6 +9,12 @@ export type { Counts } from './cluster/account.ts';
 export { captureAt, type FrameSink } from './cluster/capture-tap.ts';
 export { Cluster } from './cluster/cluster.ts';
 export type { ClusterOptions } from './cluster/cluster-options.ts';
+export {
+  type Exchanged,
+  type ExchangedPacket,
+  type ExchangeOptions,
+  exchange,
+} from './cluster/exchange.ts';
 export type { Step } from './cluster/explain.ts';
 export { deleteLink, flushRouteCache, type LinkChange, setLink } from './cluster/link-state.ts';
 export { listen, type OpenPorts } from './cluster/listen.ts';

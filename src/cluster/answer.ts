@@ -77,7 +77,7 @@ const AWAITED = tcp.SYN | tcp.ACK | tcp.RST | tcp.FIN;
 const ECN = 0x03;
 
 /** The second step of the handshake, from the port that was asked for: tcp_make_synack. */
-function synAckTo(node: Node, packet: Buffer): Buffer | undefined {
+export function synAckTo(node: Node, packet: Buffer): Buffer | undefined {
   const l4 = ipv4.headerLength(packet, 0);
   if ((tcp.flags(packet, l4) & AWAITED) !== tcp.SYN) return undefined;
   const to = ipv4.source(packet, 0);

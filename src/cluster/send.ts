@@ -190,7 +190,8 @@ function buildPacket(from: Node, to: Ip4, options: SendOptions): Buffer {
   ]);
 }
 
-function sourceAddress(from: Node, to: Ip4): Ip4 {
+/** The address that a namespace sends from to another, by its own tables. */
+export function sourceAddress(from: Node, to: Ip4): Ip4 {
   const route = from.lookup(to);
   const kind = route < 0 ? -1 : from.routes.kind(route);
   if (kind === RouteKind.Unicast) return routeSource(from, route, to) as Ip4;
@@ -200,7 +201,8 @@ function sourceAddress(from: Node, to: Ip4): Ip4 {
   throw new PodwireError('ERR_NAME', `${from.name}: expected an address to send from, found none`);
 }
 
-function inRange(what: string, value: number, least: number, most: number): number {
+/** Throws ERR_USAGE. */
+export function inRange(what: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new PodwireError(
     'ERR_USAGE',
