@@ -223,6 +223,7 @@ function planNode(
       name,
       role: 'node',
       forwarding: true,
+      podMtu: mtus.pod,
       devices: number(name, [
         ...own,
         ...pods.map((pod, i) => hostVeth(pod, mtus.pod, own.length + 1 + i)),

@@ -233,6 +233,8 @@ export interface NamespacePlan extends PathMtuSettings {
   /** Rules of iptables; absent: no rules and no connection tracking. */
   readonly netfilter?: NetfilterPlan;
   readonly conntrack?: ConntrackSettings;
+  /** MTU of the pods that a node's CNI plugin makes, as Felix told it: bytes of an IP packet. */
+  readonly podMtu?: number;
   /** In order of priority; absent means the kernel's own three. */
   readonly rules?: readonly RulePlan[];
 }

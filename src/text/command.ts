@@ -7,6 +7,7 @@ import { printArp } from './arp.ts';
 import { fdbJson, printBridgeFdb } from './bridge-fdb.ts';
 import { printBridgeLink } from './bridge-link.ts';
 import { runCalicoctl, type Since } from './calicoctl.ts';
+import { runCat } from './cat.ts';
 import { runIp } from './ip-command.ts';
 import { runIpset, runIptables, runIptablesSave } from './iptables.ts';
 import { printJson } from './json.ts';
@@ -28,7 +29,8 @@ export interface CommandOptions {
 
 const SUPPORTED =
   'ip [-4] [-d] [-j] route|addr|link|neigh|rule, bridge fdb|link, arp -an, arp -n, route -n, ' +
-  'wg show, iptables-save [-t TABLE], iptables [-t TABLE] -S, ipset save or calicoctl get|ipam show|node status';
+  'wg show, iptables-save [-t TABLE], iptables [-t TABLE] -S, ipset save, cat /var/lib/calico/mtu ' +
+  'or calicoctl get|ipam show|node status';
 
 /**
  * What the command prints, with its final newline; '' for an empty table.
@@ -59,6 +61,8 @@ export function runCommand(
       return runIptables(ns, words);
     case 'ipset':
       return runIpset(ns, words);
+    case 'cat':
+      return runCat(ns, words);
     case 'calicoctl':
       return runCalicoctl(ns, words, options);
     case 'sudo':

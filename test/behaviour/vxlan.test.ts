@@ -192,7 +192,20 @@ describe('VXLAN', () => {
     expectAccounted(cluster);
   });
 
-  it.todo('FV05 the file /var/lib/calico/mtu: files of a node are not modelled');
+  it('FV05 the file /var/lib/calico/mtu says so, and what another encapsulation leaves', () => {
+    const file = (...documents: string[]): string =>
+      clusterOf(lab(...documents)).exec('n0', ['cat', '/var/lib/calico/mtu']);
+    expect(file(ALWAYS, underlay(1400))).toBe('1350');
+    expect(file(ALWAYS)).toBe('1450');
+    expect(file(pool('ipipMode: Always'), underlay(1400))).toBe('1380');
+    expect(file(pool('ipipMode: Never'), underlay(1400))).toBe('1400');
+    expect(file(ALWAYS, felix('wireguardEnabled: true'))).toBe('1440');
+    const cluster = clusterOf(lab(ALWAYS));
+    expect(() => cluster.exec('w0', ['cat', '/var/lib/calico/mtu'])).toThrow('expected a node');
+    expect(() => cluster.exec('n0', ['cat', '/etc/passwd'])).toThrow(
+      'expected /var/lib/calico/mtu',
+    );
+  });
 
   it('FV06 explicit MTU, VNI and port; no device without VXLAN', () => {
     const cluster = clusterOf(
