@@ -77,13 +77,8 @@ export function planCluster(
     services: serviceRanges(manifest.bgp.configuration),
   });
   const overKubeProxy = kubeProxyOver(manifest, assumptions);
-  const policy = endpointChainsOf(
-    manifest,
-    hostEndpoints(manifest.policy, nodes, { fabric, tunnels: addressing.tunnels }),
-    addressing.pods,
-    flavour,
-    assumptions,
-  );
+  const hosts = hostEndpoints(manifest.policy, nodes, { fabric, tunnels: addressing.tunnels });
+  const policy = endpointChainsOf(manifest, hosts, addressing.pods, flavour, assumptions);
   const context = {
     manifest,
     addressing,
@@ -130,7 +125,8 @@ export function planCluster(
     inventory: inventoryOf({
       release: flavour.release,
       setup,
-      resources: manifest,
+      manifest,
+      hosts,
       asNumber: manifest.bgp.configuration.asNumber,
       pools: manifest.pools,
       nodes,

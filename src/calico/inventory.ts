@@ -1,15 +1,24 @@
 /** What calicoctl knows beyond the tables; big lists are made when somebody asks. */
-import type { BgpSession, Inventory, NodeFacts, PoolFacts, ResourceFacts } from '../plan/plan.ts';
+import type {
+  BgpSession,
+  Inventory,
+  NodeFacts,
+  PoolFacts,
+  ResourceFacts,
+  ResourceKind,
+} from '../plan/plan.ts';
 import { formatIp4, type Ip4 } from '../wire/address.ts';
 import type { BgpNetwork } from './bgp-network.ts';
 import type { Session, Speaker } from './bgp-session.ts';
 import type { Addressing } from './blocks.ts';
 import type { CalicoNode } from './calico-node.ts';
 import type { Field } from './field.ts';
+import type { HostEndpoint } from './host-endpoint.ts';
 import type { IpPool } from './ip-pool.ts';
 import type { IpamConfig } from './ipam-config.ts';
 import type { Manifest } from './manifest.ts';
 import { compareNames } from './names.ts';
+import { endpointFacts, policyFacts } from './policy-inventory.ts';
 import type { Release } from './release.ts';
 import type { Setup } from './setup-draft.ts';
 import type { Fabric } from './underlay.ts';
@@ -18,7 +27,9 @@ import type { NodeKeys } from './wireguard-keys.ts';
 export interface InventoryInput {
   readonly release: Release;
   readonly setup: Setup;
-  readonly resources: Resources;
+  readonly manifest: Manifest;
+  /** With those that kube-controllers makes. */
+  readonly hosts: readonly HostEndpoint[];
   readonly asNumber: number;
   readonly pools: readonly IpPool[];
   readonly nodes: readonly CalicoNode[];
@@ -39,9 +50,15 @@ export function inventoryOf(input: InventoryInput): Inventory {
     pools: input.pools.map(poolFacts),
     nodes: input.nodes.map((node) => nodeFacts(node, input)),
     get resources() {
-      return resourceFacts(input.resources);
+      return [
+        ...resourceFacts(input.manifest),
+        ...policyFacts(input.manifest, input.hosts, input.release),
+      ];
     },
-    ipam: storedIpam(input.resources.ipam),
+    get endpoints() {
+      return input.manifest.workloads.map(endpointFacts);
+    },
+    ipam: storedIpam(input.manifest.ipam),
     get blocks() {
       return input.addressing.facts;
     },
@@ -53,8 +70,8 @@ export function inventoryOf(input: InventoryInput): Inventory {
   };
 }
 
-/** What `calicoctl get` and `ipam show` print as it was read. */
-type Resources = Pick<Manifest, 'felix' | 'ipam'> & {
+/** What `calicoctl get` prints as it was read. */
+type Resources = Pick<Manifest, 'felix'> & {
   readonly bgp: Pick<Manifest['bgp'], 'configurations' | 'peers'>;
 };
 
@@ -66,7 +83,7 @@ export const storedIpam = ({ strictAffinity, autoAllocateBlocks, storedLimit }: 
 
 export function resourceFacts({ felix, bgp }: Resources): ResourceFacts[] {
   const of = (
-    kind: ResourceFacts['kind'],
+    kind: ResourceKind,
     all: Iterable<readonly [string, { readonly at: Field }]>,
   ): ResourceFacts[] =>
     [...all]

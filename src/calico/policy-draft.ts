@@ -1,4 +1,5 @@
 /** The resources about policy, gathered while the files are read. */
+import type { ResourceKind } from '../plan/plan.ts';
 import { readAdminPolicy, readBaselinePolicy } from './admin-policy.ts';
 import { once } from './bgp-draft.ts';
 import type { Field } from './field.ts';
@@ -26,6 +27,16 @@ export interface PolicyResources {
   readonly hosts: readonly HostEndpoint[];
   /** kube-controllers makes a host endpoint of each node. */
   readonly automaticHosts: boolean;
+  /** Calico's own resources, for printing them back; in the order of the files. */
+  readonly written: readonly WrittenPolicy[];
+}
+
+/** A resource of Calico's about policy, as it stands in a file. */
+export interface WrittenPolicy {
+  readonly kind: Exclude<ResourceKind, 'FelixConfiguration' | 'BGPConfiguration' | 'BGPPeer'>;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly at: Field;
 }
 
 export class PolicyDraft {
@@ -37,16 +48,19 @@ export class PolicyDraft {
   private readonly staged: string[] = [];
   private readonly hosts = new Map<string, HostEndpoint>();
   private automaticHosts = false;
+  private readonly written: WrittenPolicy[] = [];
 
   addPolicy(root: Field): void {
     const [namespace, name, at] = namespaced('NetworkPolicy', root);
     const policy = readNetworkPolicy(name, namespace, at);
     once(this.policies, `NetworkPolicy/${namespace}/${name}`, policy);
+    this.written.push({ kind: 'NetworkPolicy', namespace, name, at });
   }
 
   addGlobalPolicy(root: Field): void {
     const [name, at] = named('GlobalNetworkPolicy', root);
     once(this.policies, `GlobalNetworkPolicy/${name}`, readNetworkPolicy(name, undefined, at));
+    this.written.push({ kind: 'GlobalNetworkPolicy', name, at });
   }
 
   addKubernetesPolicy(root: Field): void {
@@ -78,6 +92,7 @@ export class PolicyDraft {
   addHostEndpoint(root: Field): void {
     const [name, at] = named('HostEndpoint', root);
     this.hosts.set(name, readHostEndpoint(name, at));
+    this.written.push({ kind: 'HostEndpoint', name, at });
   }
 
   addControllers(root: Field): void {
@@ -87,21 +102,25 @@ export class PolicyDraft {
   addTier(root: Field): void {
     const [name, at] = named('Tier', root);
     this.tiers.set(name, readTier(name, at));
+    this.written.push({ kind: 'Tier', name, at });
   }
 
   addProfile(root: Field): void {
     const [name, at] = named('Profile', root);
     this.profiles.set(name, readProfile(name, at));
+    this.written.push({ kind: 'Profile', name, at });
   }
 
   addNetworkSet(root: Field): void {
     const [namespace, name, at] = namespaced('NetworkSet', root);
     this.sets.set(`${namespace}/${name}`, readNetworkSet(namespace, at));
+    this.written.push({ kind: 'NetworkSet', namespace, name, at });
   }
 
   addGlobalNetworkSet(root: Field): void {
     const [name, at] = named('GlobalNetworkSet', root);
     this.sets.set(name, readNetworkSet(undefined, at));
+    this.written.push({ kind: 'GlobalNetworkSet', name, at });
   }
 
   addAccount(root: Field): void {
@@ -126,6 +145,7 @@ export class PolicyDraft {
       staged: this.staged,
       hosts: [...this.hosts.values()],
       automaticHosts: this.automaticHosts,
+      written: this.written,
     };
   }
 }

@@ -15,8 +15,8 @@ const LISTINGS: readonly string[][] = [
 
 const EXAMPLES = `
 Commands: ip [-4 -d -j -p -o -br] route|addr|link|neigh|rule, ip route get ADDRESS, bridge [-j] fdb,
-arp -an, arp -n, route -n, wg show, calicoctl get ippool|node|wep, calicoctl node status,
-calicoctl ipam show.
+arp -an, arp -n, route -n, wg show, calicoctl get ippool|node|wep|networkpolicy|profile|tier …
+[-o wide|yaml|json] [-A], calicoctl node status, calicoctl ipam show, calicoctl ipam check.
 
 Examples:
   podwire exec fixtures/calico-vxlan k8s-node1 -- ip -d link show vxlan.calico
@@ -49,10 +49,17 @@ export function addTables(program: Command): void {
     .argument('<command...>', 'after --: ip route, bridge fdb show, calicoctl node status …')
     .addOption(setOption())
     .addOption(releaseOption())
+    .option('--since <time>', 'SINCE of `calicoctl node status`, as 16:38:32 or a date')
     .addHelpText('after', EXAMPLES)
-    .action((path: string, name: string, argv: string[], flags: ClusterFlags) => {
-      print(clusterOf(path, flags).exec(name, argv));
+    .action((path: string, name: string, argv: string[], flags: ClusterFlags & Since) => {
+      const { since } = flags;
+      const told = since === undefined ? undefined : () => since;
+      print(clusterOf(path, flags).exec(name, argv, told));
     });
+}
+
+interface Since {
+  readonly since?: string;
 }
 
 /** What only some namespaces have: tables that rules of their own ask, and WireGuard. */

@@ -19,6 +19,7 @@ import type { Packet } from '../packet/packet.ts';
 import { enter, give, MAX_FRAME, take } from '../packet/slab.ts';
 import type { ClusterPlan, NamespacePlan } from '../plan/plan.ts';
 import { routesOnly } from '../plan/routes-only.ts';
+import type { Since } from '../text/calicoctl.ts';
 import { runCommand } from '../text/command.ts';
 import { peersOf } from '../text/link-peer.ts';
 import { DROPPED, type TraceRing } from '../trace/ring.ts';
@@ -91,14 +92,11 @@ export class Cluster implements World {
     return dump(this.names.find(name), this.keys);
   }
 
-  /** What a command prints in a namespace: `['ip', 'route']`, `['calicoctl', 'node', 'status']` … */
-  exec(name: string, argv: readonly string[]): string {
+  /** What a command prints in a namespace: `['ip', 'route']` …; `since` is for `node status`. */
+  exec(name: string, argv: readonly string[], since?: Since): string {
     const { inventory, namespaces } = this.plan;
-    return runCommand(this.tables(name), argv, {
-      peers: peersOf(this.plan),
-      inventory,
-      namespaces,
-    });
+    const peers = peersOf(this.plan);
+    return runCommand(this.tables(name), argv, { peers, inventory, namespaces, since });
   }
 
   /** Dropped packets by reason, over all namespaces; indexed by drop code. */

@@ -3,6 +3,8 @@ import type { ClusterRanges } from '../calico/cluster-ranges.ts';
 import { poolFacts, resourceFacts, storedIpam, writtenFacts } from '../calico/inventory.ts';
 import { loadManifests, type Manifest } from '../calico/manifest.ts';
 import { compareNames } from '../calico/names.ts';
+import { policyFacts } from '../calico/policy-inventory.ts';
+import { releaseOf } from '../calico/release.ts';
 import type {
   BgpSession,
   FreeInputs,
@@ -36,15 +38,16 @@ export interface Listed {
   >;
 }
 
-function setupOf(
-  { setup, bgp, felix, ipam }: Manifest,
-  told: readonly SetupPieces[],
-): Listed['setup'] {
+function setupOf(manifest: Manifest, told: readonly SetupPieces[]): Listed['setup'] {
+  const { setup, bgp, policy, ipam } = manifest;
   const { version, clusterType } = setup;
   const gitCommit = told.find((pieces) => pieces.gitCommit !== undefined)?.gitCommit;
   const flags = told.map(({ ranges }) => ranges);
   return {
-    resources: resourceFacts({ felix, bgp, ipam }),
+    resources: [
+      ...resourceFacts(manifest),
+      ...policyFacts(manifest, policy.hosts, releaseOf(version, [])),
+    ],
     ipam: storedIpam(ipam),
     asNumber: bgp.configuration.asNumber,
     ranges: Object.assign({}, ...flags.reverse(), setup.ranges) as ClusterRanges,
@@ -151,7 +154,7 @@ function factsOf(row: PoolRow, notes: Notes): PoolFacts | undefined {
 }
 
 const sessionsOf = (section: Section): BgpSession[] =>
-  parseNodeStatus(section.text, section).sessions.map(({ since: _, ...session }) => ({
+  parseNodeStatus(section.text, section).sessions.map((session) => ({
     node: section.node,
     ...session,
   }));

@@ -18,8 +18,10 @@ export interface Inventory {
   readonly pools: readonly PoolFacts[];
   readonly nodes: readonly NodeFacts[];
   readonly blocks: readonly BlockFacts[];
-  /** What configures Felix and BGP, in name order. */
+  /** What configures Felix, BGP and policy; each kind in name order. */
   readonly resources?: readonly ResourceFacts[];
+  /** Of the pods. */
+  readonly endpoints?: readonly EndpointFacts[];
   /** As it is stored: 0 blocks is Calico's own limit. */
   readonly ipam?: {
     readonly strictAffinity: boolean;
@@ -29,11 +31,36 @@ export interface Inventory {
   readonly sessions: readonly BgpSession[];
 }
 
+export type ResourceKind =
+  | 'FelixConfiguration'
+  | 'BGPConfiguration'
+  | 'BGPPeer'
+  | 'NetworkPolicy'
+  | 'GlobalNetworkPolicy'
+  | 'NetworkSet'
+  | 'GlobalNetworkSet'
+  | 'HostEndpoint'
+  | 'Tier'
+  | 'Profile';
+
 /** A resource as it was read, for printing it back. */
 export interface ResourceFacts {
-  readonly kind: 'FelixConfiguration' | 'BGPConfiguration' | 'BGPPeer';
+  readonly kind: ResourceKind;
+  /** Of NetworkPolicy and NetworkSet. */
+  readonly namespace?: string;
+  /** As calicoctl calls it. */
   readonly name: string;
   readonly manifest: unknown;
+}
+
+/** What a WorkloadEndpoint says beyond its pod's devices. */
+export interface EndpointFacts {
+  /** `namespace/pod` */
+  readonly pod: string;
+  readonly profiles: readonly string[];
+  /** Service account, where it names one. */
+  readonly account?: string;
+  readonly labels: { readonly [key: string]: string };
 }
 
 export interface PoolFacts {
@@ -92,4 +119,6 @@ export interface BgpSession {
   readonly state: 'up' | 'start' | 'down';
   /** `Established`, `Active` … */
   readonly info: string;
+  /** `16:38:32`, or a date; where a listing told. */
+  readonly since?: string;
 }

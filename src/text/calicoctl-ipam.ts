@@ -46,7 +46,7 @@ function configuration({ ipam }: Inventory): string {
 const HEADINGS = ['Grouping', 'CIDR', 'IPs total', 'IPs in use', 'IPs free'];
 
 function usage({ pools, blocks }: Inventory, showBlocks: boolean): string {
-  const ordered = [...blocks].sort((a, b) => (resourceName(a) < resourceName(b) ? -1 : 1));
+  const ordered = blocksInOrder(blocks);
   const inside = (cidr: Prefix): BlockFacts[] =>
     ordered.filter((b) => b.cidr.length >= cidr.length && contains(cidr, b.cidr.address));
   const blockRows = (list: readonly BlockFacts[]): string[][] =>
@@ -62,6 +62,9 @@ function usage({ pools, blocks }: Inventory, showBlocks: boolean): string {
     ...blockRows(orphans),
   ]);
 }
+
+export const blocksInOrder = (blocks: readonly BlockFacts[]): BlockFacts[] =>
+  [...blocks].sort((a, b) => (resourceName(a) < resourceName(b) ? -1 : 1));
 
 /** Blocks are listed by the names of their resources: `10-2-36-64-26`. */
 const resourceName = ({ cidr }: BlockFacts): string => formatPrefix(cidr).replace(/[./]/g, '-');

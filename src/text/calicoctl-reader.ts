@@ -157,10 +157,7 @@ function readEndpoint(line: PastedLine, row: Row): EndpointRow {
 }
 
 /** A peer as `calicoctl node status` lists it. */
-export type SessionRow = Omit<BgpSession, 'node'> & {
-  /** `16:38:32`, or a date. */
-  readonly since: string;
-};
+export type SessionRow = Omit<BgpSession, 'node'> & { readonly since: string };
 
 export interface NodeStatus {
   /** False where the process was said not to be running. */

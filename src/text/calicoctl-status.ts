@@ -6,7 +6,8 @@ import { printBox } from './calicoctl-table.ts';
 /** The SINCE column for a session: `16:38:32`, or a date once a day has gone by. */
 export type Since = (session: BgpSession) => string;
 
-const MIDNIGHT: Since = () => '00:00:00';
+/** As a listing told it, which may be where the session is known from; midnight where nobody did. */
+const AS_LISTED: Since = ({ since = '00:00:00' }) => since;
 
 const HEADINGS = ['Peer address', 'Peer type', 'State', 'Since', 'Info'];
 
@@ -17,7 +18,7 @@ const HEADINGS = ['Peer address', 'Peer type', 'State', 'Since', 'Info'];
 export function printNodeStatus(
   ns: NamespacePlan,
   inventory: Inventory,
-  since: Since = MIDNIGHT,
+  since: Since = AS_LISTED,
 ): string {
   if (!inventory.nodes.some(({ name }) => name === ns.name)) {
     return 'Calico process is not running.\n';

@@ -12,7 +12,7 @@ const OTHER_TYPE =
 
 /** Any value that came from JSON or YAML; ends in a newline. */
 export function printYaml(value: unknown): string {
-  const document = new Document(value, { sortMapEntries: true });
+  const document = new Document(value, { sortMapEntries: true, aliasDuplicateObjects: false });
   visit(document, {
     Scalar(_, node) {
       if (isScalar(node) && typeof node.value === 'string' && OTHER_TYPE.test(node.value)) {
@@ -140,8 +140,12 @@ export function poolResource(facts: PoolFacts, inventory: Pick<Inventory, 'relea
   };
 }
 
-/** The field and its column came with v3.30. */
-export function hasAssignmentMode({ release }: Pick<Inventory, 'release'>): boolean {
-  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(release) ?? [];
-  return Number(major) > 3 || (Number(major) === 3 && Number(minor) >= 30);
+/** Is the release v3.`minor`, or after it? */
+export function isFrom({ release }: Pick<Inventory, 'release'>, minor: number): boolean {
+  const [, major, own] = /^v?(\d+)\.(\d+)/.exec(release) ?? [];
+  return Number(major) > 3 || (Number(major) === 3 && Number(own) >= minor);
 }
+
+/** The field and its column came with v3.30. */
+export const hasAssignmentMode = (inventory: Pick<Inventory, 'release'>): boolean =>
+  isFrom(inventory, 30);

@@ -2,13 +2,16 @@
 import { found, PodwireError } from '../errors.ts';
 import type { Inventory, NamespacePlan, NodeFacts, PoolFacts } from '../plan/plan.ts';
 import { formatPrefix } from '../wire/address.ts';
+import { endpointResources, endpointRows, endpointsOf } from './calicoctl-endpoint.ts';
 import { printIpam } from './calicoctl-ipam.ts';
-import { resourceKind, resourceRows, resourcesOf } from './calicoctl-resource.ts';
+import { printIpamCheck } from './calicoctl-ipam-check.ts';
+import { RESOURCE_WORDS, resourceKind, resourceRows, resourcesOf } from './calicoctl-resource.ts';
 import { printNodeStatus, type Since } from './calicoctl-status.ts';
 import { printColumns } from './calicoctl-table.ts';
 import { printVersion } from './calicoctl-version.ts';
 import {
   hasAssignmentMode,
+  isFrom,
   listOf,
   nodeResource,
   poolResource,
@@ -26,8 +29,8 @@ export interface CalicoctlFacts {
   readonly since?: Since | undefined;
 }
 
-const SUPPORTED =
-  'get ippool|node|workloadendpoint|felixconfiguration|bgpconfiguration|bgppeer, ipam show, node status or version';
+const KINDS_SHOWN = ['ippool', 'node', 'workloadendpoint', ...RESOURCE_WORDS].join('|');
+const SUPPORTED = `get ${KINDS_SHOWN}, ipam show, ipam check, node status or version`;
 
 /** `argv` without the command's name. Throws ERR_USAGE in pods, which have no calicoctl. */
 export function runCalicoctl(
@@ -51,6 +54,10 @@ export function runCalicoctl(
     return printVersion(inventory);
   }
   if (verb === 'ipam' && words[0] === 'show') return printIpam(inventory, words.slice(1));
+  if (verb === 'ipam' && words[0] === 'check') {
+    if (words.length > 1) refuse('calicoctl ipam check', 'no more words', words[1]);
+    return printIpamCheck(inventory, facts.namespaces ?? []);
+  }
   return refuse('calicoctl', SUPPORTED, argv.join(' '));
 }
 
@@ -59,6 +66,8 @@ interface Get {
   readonly output: 'table' | 'wide' | 'yaml' | 'json';
   /** `undefined`: all. */
   readonly namespace: string | undefined;
+  /** A namespace, or all, was asked for: tables name it. */
+  readonly places: boolean;
 }
 
 const KINDS: ReadonlyMap<string, 'IPPool' | 'Node' | 'WorkloadEndpoint'> = new Map([
@@ -79,11 +88,12 @@ function get(
   const kind = KINDS.get(word.toLowerCase());
   const configures = resourceKind(word);
   if (kind === undefined && configures === undefined) {
-    return refuse('calicoctl get', SUPPORTED.slice('get '.length, SUPPORTED.indexOf(',')), word);
+    return refuse('calicoctl get', KINDS_SHOWN, word);
   }
   const asked = readGet(words);
   if (configures !== undefined) {
-    const chosen = select(configures, resourcesOf(inventory, configures), asked);
+    const all = resourcesOf(inventory, configures, asked.namespace);
+    const chosen = select(configures, all, asked);
     if (isWritten(asked)) {
       return written(
         configures,
@@ -91,46 +101,58 @@ function get(
         asked,
       );
     }
-    const [titles = [], ...rows] = resourceRows(configures, chosen);
+    const [titles = [], ...rows] = resourceRows(configures, chosen, {
+      wide: asked.output === 'wide',
+      namespaces: asked.places,
+      tiers: isFrom(inventory, 29),
+    });
     return table(titles, rows);
   }
   if (kind === 'IPPool') return getPools(inventory, asked);
   if (kind === 'Node') return getNodes(inventory, asked);
-  if (asked.output !== 'table') refuse('calicoctl get workloadendpoint', 'no -o', asked.output);
-  return getEndpoints(namespaces, asked);
+  return getEndpoints(namespaces, inventory, asked);
 }
 
 function readGet(words: string[]): Get {
   const where = 'calicoctl get';
   const names: string[] = [];
   let output: Get['output'] = 'table';
-  let namespace: string | undefined = 'default';
+  let namespace: string | undefined;
+  let everywhere = false;
   while (words.length > 0) {
     const word = words.shift() as string;
     const [, glued] = /^(?:-o|--output=)(.+)$/.exec(word) ?? [];
     if (word === '-o' || word === '--output' || glued !== undefined) {
       const format = glued ?? next(where, words, 'wide or yaml after -o');
       if (format === 'ps') output = 'table';
+      else if (format === 'yml') output = 'yaml';
       else if (format === 'wide' || format === 'yaml' || format === 'json') output = format;
       else refuse(where, '-o wide, -o yaml or -o json', format);
-    } else if (word === '-a' || word === '--all-namespaces') namespace = undefined;
+    } else if (word === '-a' || word === '-A' || word === '--all-namespaces') everywhere = true;
     else if (word === '-n') namespace = next(where, words, 'a namespace after -n');
     else if (word.startsWith('--namespace=')) namespace = word.slice('--namespace='.length);
-    else if (word.startsWith('-')) refuse(where, '-o, -n or -a', word);
+    else if (word.startsWith('-')) refuse(where, '-o, -n or -A', word);
     else names.push(word);
   }
-  return { names, output, namespace };
+  return {
+    names,
+    output,
+    namespace: everywhere ? undefined : (namespace ?? 'default'),
+    // PrintNamespace of commands/get.go: also where one was named.
+    places: everywhere || namespace !== undefined,
+  };
 }
 
-/** Everything in name order, or what is named in the order of the names. */
+const byName = <T extends { readonly name: string }>(all: readonly T[]): T[] =>
+  [...all].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+
+/** Everything as it is listed, or what is named in the order of the names. */
 function select<T extends { readonly name: string }>(
   kind: string,
   all: readonly T[],
   { names }: Get,
-): T[] {
-  if (names.length === 0) {
-    return [...all].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  }
+): readonly T[] {
+  if (names.length === 0) return all;
   return names.map((name) => {
     const one = all.find((facts) => facts.name === name);
     if (one !== undefined) return one;
@@ -156,7 +178,7 @@ function written(kind: string, resources: readonly unknown[], { names, output }:
 const isWritten = ({ output }: Get): boolean => output === 'yaml' || output === 'json';
 
 function getPools(inventory: Inventory, asked: Get): string {
-  const pools = select('IPPool', inventory.pools, asked);
+  const pools = select('IPPool', byName(inventory.pools), asked);
   if (isWritten(asked)) {
     return written(
       'IPPool',
@@ -204,7 +226,7 @@ const modes = (pool: PoolFacts): (readonly [string, string])[] => [
 const DEFAULT_AS = 64512;
 
 function getNodes(inventory: Inventory, asked: Get): string {
-  const nodes = select('Node', inventory.nodes, asked);
+  const nodes = select('Node', byName(inventory.nodes), asked);
   if (isWritten(asked)) return written('Node', nodes.map(nodeResource), asked);
   if (asked.output === 'table') {
     return table(
@@ -227,28 +249,19 @@ function getNodes(inventory: Inventory, asked: Get): string {
   );
 }
 
-/** Pods with the host end of their veth; with `-a` their namespaces too. */
-function getEndpoints(namespaces: readonly NamespacePlan[], { names, namespace }: Get): string {
-  const endpoints = namespaces.flatMap(({ name, role, node = '', devices }) => {
-    const slash = name.indexOf('/');
-    const eth0 = devices.find(({ peer }) => peer?.namespace === node);
-    if (role !== 'pod' || eth0 === undefined) return [];
-    const networks = eth0.addresses.map((address) => formatPrefix(address)).join();
-    const [inside, pod] = [name.slice(0, slash), name.slice(slash + 1)];
-    return [{ inside, pod, cells: [pod, node, networks, eth0.peer?.device ?? ''] }];
-  });
-  const shown = endpoints
-    .filter((e) => namespace === undefined || e.inside === namespace)
-    .filter((e) => names.length === 0 || names.includes(e.pod));
-  const headings = ['WORKLOAD', 'NODE', 'NETWORKS', 'INTERFACE'];
-  if (namespace !== undefined) {
-    return table(
-      headings,
-      shown.map(({ cells }) => cells),
-    );
+/** Pods with the host end of their veth. */
+function getEndpoints(
+  namespaces: readonly NamespacePlan[],
+  inventory: Inventory,
+  asked: Get,
+): string {
+  const { names, namespace, places, output } = asked;
+  const shown = endpointsOf(namespaces)
+    .filter((e) => namespace === undefined || e.namespace === namespace)
+    .filter(({ pod, name }) => names.length === 0 || names.includes(pod) || names.includes(name));
+  if (output === 'yaml' || output === 'json') {
+    return written('WorkloadEndpoint', endpointResources(shown, inventory), asked);
   }
-  return table(
-    ['NAMESPACE', ...headings],
-    shown.map(({ inside, cells }) => [inside, ...cells]),
-  );
+  const [titles = [], ...rows] = endpointRows(shown, inventory, output === 'wide', places);
+  return table(titles, rows);
 }

@@ -82,15 +82,15 @@ describe('calicoctl get', () => {
     expect(get('-a').split('\n')[2]).toBe(
       'shop        web        node1   10.2.36.72/32   cali2       ',
     );
-    expect(get('-n', 'shop')).toContain('\nweb ');
+    expect(get('-n', 'shop')).toContain('\nshop        web ');
   });
 
   it.each([
     [
       'calicoctl get ippool nope',
-      'expected a name of IPPool (external-pool, default-ipv4-ippool), found "nope"',
+      'expected a name of IPPool (default-ipv4-ippool, external-pool), found "nope"',
     ],
-    ['calicoctl get policy', 'expected ippool|node|workloadendpoint|felixconfiguration'],
+    ['calicoctl get pod', 'expected ippool|node|workloadendpoint|felixconfiguration'],
     ['calicoctl get node -o xml', 'expected -o wide, -o yaml or -o json, found "xml"'],
     ['calicoctl delete node x', 'expected get ippool'],
     ['calicoctl', 'expected get ippool'],
