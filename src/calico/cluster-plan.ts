@@ -1,11 +1,13 @@
 /** From Calico's resources to the whole cluster as data: namespaces, links, free inputs. */
-import type { ClusterPlan, NamespacePlan, NeighbourPlan } from '../plan/plan.ts';
+import { shareTables } from '../plan/common-tables.ts';
+import type { ClusterPlan, NamespacePlan } from '../plan/plan.ts';
 import { type Addressing, assignAddresses, usesEncapsulation } from './blocks.ts';
 import type { CalicoNode } from './calico-node.ts';
 import { noteRanges } from './cluster-ranges.ts';
 import { type ControlPlane, controlPlane, felixSettings } from './control-plane.ts';
 import { hostVeth, loopback, nicDevice, POD_DEVICE, podVeth, tunnelDevices } from './devices.ts';
 import { type EndpointRulesOf, endpointChainsOf } from './endpoint-chains.ts';
+import { endpointNeighbours } from './endpoint-neighbour.ts';
 import type { FelixOf } from './felix-configuration.ts';
 import { checkFreeNames } from './free-inputs.ts';
 import { hostEndpoints } from './host-endpoint.ts';
@@ -23,7 +25,7 @@ import { connectedRoutes, ownRoutes, podRoutes, staticRoutes } from './routes.ts
 import { serviceRanges } from './service-advertisement.ts';
 import { vxlanHosts } from './tunnel-hosts.ts';
 import { buildFabric, type Fabric } from './underlay.ts';
-import { type Vtep, vtepsOf } from './vteps.ts';
+import { type CommonEnds, commonEnds, type Vtep, vtepsOf } from './vteps.ts';
 import {
   wantsWireguardAddress,
   wireguardDevice,
@@ -31,7 +33,7 @@ import {
   wireguardRules,
   wireguardSettings,
 } from './wireguard.ts';
-import { type Workload, workloadMac } from './workload.ts';
+import type { Workload } from './workload.ts';
 
 export interface PlanOptions {
   /**
@@ -80,6 +82,7 @@ export function planCluster(
   const hosts = hostEndpoints(manifest.policy, nodes, { fabric, tunnels: addressing.tunnels });
   const policy = endpointChainsOf(manifest, hosts, addressing.pods, flavour, assumptions);
   const context = {
+    tunnelEnds: commonEnds(vteps, fdb),
     manifest,
     addressing,
     fabric,
@@ -104,7 +107,7 @@ export function planCluster(
         routes: [
           ...connectedRoutes(nics),
           ...staticRoutes(routes, nics),
-          ...(control.remote.get(name)?.() ?? []),
+          ...(control.remote.get(name)?.all() ?? []),
         ],
         neighbours: [],
         fdb: [],
@@ -153,6 +156,7 @@ interface PlanContext {
   readonly vteps: readonly Vtep[];
   /** The same by MAC. */
   readonly fdb: readonly Vtep[];
+  readonly tunnelEnds: CommonEnds;
   readonly number: Numbering;
   readonly felixRules: ReturnType<typeof felixNetfilterOf>;
   readonly overKubeProxy: ReturnType<typeof kubeProxyOver>;
@@ -171,6 +175,7 @@ function planNode(
     blocks,
     vteps,
     fdb,
+    tunnelEnds,
     number,
     felixRules,
     overKubeProxy,
@@ -209,12 +214,14 @@ function planNode(
   const hasVtep = tunnels.vxlan.has(name);
   const others = (list: readonly Vtep[]): readonly Vtep[] =>
     hasVtep ? list.filter((vtep) => vtep.name !== name) : [];
+  const nearRoutes = () => ownRoutes(at, pods, blocks.get(name) ?? [], addressing, rules);
+  const meshRoutes = () => (mesh === undefined ? [] : wireguardRoutes(mesh, name, felix));
   const rulesOfAll = overKubeProxy(
     felixRules(own, felix, policy(name, own, pods, felix)),
     proxyNode(node, at.own.address),
     felix.chainInsertMode,
   );
-  return withLists(
+  const plan = withLists(
     {
       name,
       role: 'node',
@@ -226,11 +233,7 @@ function planNode(
       ]),
     },
     {
-      routes: () => [
-        ...ownRoutes(at, pods, blocks.get(name) ?? [], addressing, rules),
-        ...(remote?.() ?? []),
-        ...(mesh === undefined ? [] : wireguardRoutes(mesh, name, felix)),
-      ],
+      routes: () => [...nearRoutes(), ...(remote?.all() ?? []), ...meshRoutes()],
       neighbours: () => [
         ...others(vteps).map(({ neighbour }) => neighbour),
         ...endpointNeighbours(pods, addressing),
@@ -247,6 +250,15 @@ function planNode(
       ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),
     },
   );
+  if (remote !== undefined) {
+    shareTables(plan, {
+      routes: remote.common,
+      ownRoutes: () => [...nearRoutes(), ...remote.own(), ...meshRoutes()],
+      ...(hasVtep ? tunnelEnds : commonEnds([], [])),
+      ownNeighbours: () => endpointNeighbours(pods, addressing),
+    });
+  }
+  return plan;
 }
 
 // The same in every pod, and there may be 100,000 of them.
@@ -273,19 +285,6 @@ function planPod(
     fdb: NONE,
   };
 }
-
-/** Felix pins the neighbour of an endpoint with a MAC (route_table.go addStaticARPEntry). */
-const endpointNeighbours = (pods: readonly Workload[], { pods: addresses }: Addressing) =>
-  pods
-    .filter(({ endpointMac }) => endpointMac !== undefined)
-    .map(
-      (pod): NeighbourPlan => ({
-        device: pod.device,
-        address: addresses.get(pod.key)!,
-        mac: workloadMac(pod),
-        state: 'PERMANENT',
-      }),
-    );
 
 /** `holders` are the devices already there, by name. */
 function checkVeths(pods: readonly Workload[], holders: Map<string, string>): void {

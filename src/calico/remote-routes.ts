@@ -2,6 +2,7 @@
  * Routes to what other nodes and routers answer for: Felix's from the datastore, and
  * BIRD's as far as BGP carried them.
  */
+import type { CommonList } from '../plan/common-tables.ts';
 import type { RoutePlan } from '../plan/plan.ts';
 import { contains, formatPrefix, type Ip4, networkOf, type Prefix } from '../wire/address.ts';
 import { type Announcement, type Spread, spread } from './bgp-distribution.ts';
@@ -28,8 +29,15 @@ export interface RemoteRoutesInput {
   readonly vteps: ReadonlyMap<string, Ip4>;
 }
 
-/** Makes the list when somebody asks: those of 5,000 nodes together have 25 million entries. */
-export type RemoteTable = () => readonly RoutePlan[];
+/** Makes lists when somebody asks: those of 5,000 nodes together have 25 million entries. */
+export interface RemoteTable {
+  readonly all: () => readonly RoutePlan[];
+  /** Those that are not in `common`. */
+  readonly own: () => readonly RoutePlan[];
+  readonly common: () => CommonList<RoutePlan>;
+}
+
+const NO_ROUTES: CommonList<RoutePlan> = { entries: [], owners: [] };
 
 /** By name of a node, router or host, in the order they are programmed. */
 export function remoteRoutes(input: RemoteRoutesInput): Map<string, RemoteTable> {
@@ -37,10 +45,19 @@ export function remoteRoutes(input: RemoteRoutesInput): Map<string, RemoteTable>
   const tables = new Map<string, RemoteTable>();
   // What all nodes of a site have alike, a column of routes for each, is in no node's own list.
   const columns = new Map([...sites.values()].map((site) => [site, [] as Column]));
+  const common = new Map<Column, CommonList<RoutePlan>>();
   const places = [...sites].map(([name, site]): Place => {
     const place = { name, site, before: [], after: [], speaker: network?.speakers.get(name) };
     const column = columns.get(site)!;
-    tables.set(name, () => tableOf(place, column, destinations));
+    tables.set(name, {
+      all: () => tableOf(place, column, destinations),
+      own: () => [...place.before, ...place.after],
+      common: () => {
+        const known = common.get(column) ?? withoutGaps(column, destinations);
+        common.set(column, known);
+        return known;
+      },
+    });
     return place;
   });
   const outsiders = outsideSpeakers(network, fabric, tables);
@@ -113,6 +130,17 @@ function tableOf(
   return table;
 }
 
+function withoutGaps(column: Column, destinations: readonly Destination[]): CommonList<RoutePlan> {
+  const entries: RoutePlan[] = [];
+  const owners: string[] = [];
+  for (const [i, made] of column.entries()) {
+    if (made === undefined) continue;
+    entries.push(made);
+    owners.push(destinations[i]!.node);
+  }
+  return { entries, owners };
+}
+
 /** A node with what only it has: the routes before the site's column, and those after it. */
 interface Place {
   readonly name: string;
@@ -165,7 +193,7 @@ function outsideSpeakers(
     const speaker = network?.speakers.get(name);
     if (speaker === undefined) return [];
     const table: RoutePlan[] = [];
-    tables.set(name, () => table);
+    tables.set(name, { all: () => table, own: () => table, common: () => NO_ROUTES });
     const taken = new Set([
       ...nics.map(({ address }) => formatPrefix(networkOf(address))),
       ...routes.map(({ destination }) => formatPrefix(destination)),

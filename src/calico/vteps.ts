@@ -1,4 +1,5 @@
 /** What Felix tells a node of the others' VTEPs (vxlan_fdb.go). */
+import type { CommonTables } from '../plan/common-tables.ts';
 import type { FdbPlan, NeighbourPlan } from '../plan/plan.ts';
 import { formatMac, type Mac } from '../wire/address.ts';
 import type { Addressing } from './blocks.ts';
@@ -40,4 +41,15 @@ export function vtepsOf(
       },
     ];
   });
+}
+
+export type CommonEnds = Pick<CommonTables, 'neighbours' | 'fdb'>;
+
+/** What each node has of all VTEPs but its own. */
+export function commonEnds(vteps: readonly Vtep[], fdb: readonly Vtep[]): CommonEnds {
+  const names = (list: readonly Vtep[]) => list.map(({ name }) => name);
+  return {
+    neighbours: { entries: vteps.map(({ neighbour }) => neighbour), owners: names(vteps) },
+    fdb: { entries: fdb.map((vtep) => vtep.fdb), owners: names(fdb) },
+  };
 }

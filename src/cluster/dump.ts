@@ -20,17 +20,7 @@ const stateName: { readonly [S in Nud]: NeighbourState } = {
 };
 
 export function dump(node: Node, keys: KeyRing): NamespacePlan {
-  const neighbours = [...node.neighbours].map((id) => neighbourPlan(node, id));
-  for (const device of node.devices) {
-    if (device.learned === null) continue;
-    for (const id of device.learned) {
-      const address = device.learned.address(id) as Ip4;
-      if (device.addresses.includes(address)) continue;
-      if (node.neighbours.find(device.position, address) >= 0) continue;
-      const mac = joinMac(device.learned.macHigh(id), device.learned.macLow(id));
-      neighbours.push({ device: device.name, address, mac, state: 'REACHABLE' });
-    }
-  }
+  const neighbours = liveNeighbours(node);
   const devices = node.encrypts ? { devices: liveDevices(node, keys) } : {};
   const exceptions = node.pathMtus.list(node.world.ticks(), node.routes);
   const learned = exceptions.length === 0 ? {} : { exceptions };
@@ -39,6 +29,31 @@ export function dump(node: Node, keys: KeyRing): NamespacePlan {
 }
 
 const isLearning = ({ plan, learning }: Device): boolean => plan.kind === 'bridge' || learning;
+
+/** The VTEPs first, in the order of the plan; last what was learned before the run and not used yet. */
+function liveNeighbours(node: Node): NeighbourPlan[] {
+  const { neighbours } = node;
+  const shared = node.devices.flatMap((device) => unused(node, device));
+  const known = [...neighbours].map((id) => neighbourPlan(node, id));
+  const isPinned = ({ state }: NeighbourPlan): boolean => state === 'PERMANENT';
+  const learned = shared.filter((entry) => !isPinned(entry));
+  if (learned.length === shared.length) return [...known, ...learned];
+  const order = new Map(node.plan.neighbours.map(({ address }, i) => [address, i]));
+  const place = ({ address }: NeighbourPlan): number => order.get(address) ?? order.size;
+  const present = [...shared.filter(isPinned), ...known];
+  return [...present.sort((a, b) => place(a) - place(b)), ...learned];
+}
+
+/** Shared neighbours that the node has not made its own. */
+function unused(node: Node, { learned, addresses, position, name }: Device): NeighbourPlan[] {
+  if (learned === null) return [];
+  return [...learned].flatMap((id): NeighbourPlan[] => {
+    const address = learned.address(id) as Ip4;
+    if (addresses.includes(address) || node.neighbours.find(position, address) >= 0) return [];
+    const mac = joinMac(learned.macHigh(id), learned.macLow(id));
+    return [{ device: name, address, mac, state: stateName[learned.state(id)] }];
+  });
+}
 
 /** Devices with what their WireGuard peers have heard and sent. */
 const liveDevices = (node: Node, keys: KeyRing): DevicePlan[] =>

@@ -12,9 +12,10 @@ import { Nud } from '../tables/neighbours.ts';
 import { keptAddresses } from '../text/device-address.ts';
 import { localRoutes } from '../text/ip-route.ts';
 import { networkOf } from '../wire/address.ts';
-import { hopsOf } from './build.ts';
 import type { Cluster } from './cluster.ts';
+import { ownNeighbours } from './common-state.ts';
 import type { Port } from './names.ts';
+import { hopsOf } from './node-state.ts';
 import { isSameEntry, setNeighbour, tableOf } from './table-edit.ts';
 
 /** What is left out stays as it is. */
@@ -240,6 +241,7 @@ function numbersOf({ routes }: Node): Map<string, number> {
 
 /** neigh_ifdown, neigh_carrier_down: what waits for an answer ends, and nobody is told. */
 function flushNeighbours(node: Node, device: Device): void {
+  ownNeighbours(node, device);
   // What the link knew before the run is forgotten too.
   device.learned = null;
   for (const id of [...node.neighbours]) {

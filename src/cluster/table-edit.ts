@@ -5,7 +5,9 @@ import type { FdbPlan, NeighbourPlan, RoutePlan, RulePlan } from '../plan/plan.t
 import type { RouteTable } from '../tables/route-table.ts';
 import { rulesOf } from '../text/ip-rule.ts';
 import { macHigh, macLow } from '../wire/address.ts';
-import { hopsOf, nudOf } from './build.ts';
+import { ownNeighbours } from './common-state.ts';
+import { nudOf } from './kernel-number.ts';
+import { hopsOf } from './node-state.ts';
 
 /** `ip route add`; false where a route of that prefix and metric is there. */
 export function addRoute(node: Node, route: RoutePlan): boolean {
@@ -77,7 +79,9 @@ export function setNeighbour(node: Node, { device, address, mac, state }: Neighb
 /** `ip neigh del` */
 export function deleteNeighbour(node: Node, { device, address }: NeighbourPlan): void {
   node.version++;
-  node.neighbours.delete(position(node, device), address);
+  const at = position(node, device);
+  if (at >= 0) ownNeighbours(node, node.devices[at]!);
+  node.neighbours.delete(at, address);
 }
 
 /** `sysctl -w net.ipv4.conf.DEV.rp_filter=…` and its like: what a device is told while it runs. */

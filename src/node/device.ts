@@ -89,7 +89,10 @@ export class Device {
   /** Position of the bridge that it is a port of; -1: of none. */
   master = -1;
   tap: Tap | null = null;
-  /** What ARP had learned on this link before the run began; shared by its members. */
+  /**
+   * Neighbours that many devices share, of device 0: what ARP had learned on a link before the
+   * run began, the other VTEPs on a VXLAN device. One becomes the node's own when it is used.
+   */
   learned: Neighbours<Packet> | null = null;
 
   constructor(plan: DevicePlan, position: number) {

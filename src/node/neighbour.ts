@@ -128,7 +128,7 @@ function resolve(node: Node, device: Device, address: number): number {
     if (known >= 0) {
       const high = device.learned.macHigh(known);
       const low = device.learned.macLow(known);
-      return node.neighbours.set(device.position, address, high, low, Nud.Reachable);
+      return node.neighbours.set(device.position, address, high, low, device.learned.state(known));
     }
   }
   return node.neighbours.set(device.position, address, 0, 0, Nud.Failed);

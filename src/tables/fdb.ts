@@ -14,16 +14,30 @@ export interface FdbEntry {
   readonly destination: number;
 }
 
+/** What a device has of a table that several share: all that stands there under device 0, but for its own MAC. */
+interface Share {
+  readonly device: number;
+  readonly common: Fdb;
+  readonly ownHigh: number;
+  readonly ownLow: number;
+}
+
 export class Fdb {
   private readonly index = new PairIndex();
   private readonly entries: FdbEntry[] = [];
   private readonly remotes: number[][] = [];
   /** When a learned entry was last heard of, ms; infinite for one that somebody made. */
   private readonly heard: number[] = [];
+  private share: Share | null = null;
+
+  /** Gives a device what it shares; entries become the table's own when they are first found. */
+  lieOver(share: Share): void {
+    this.share = share;
+  }
 
   /** Adds or replaces; the id of the entry. */
   set(device: number, macHigh: number, macLow: number, destination: number): number {
-    let id = this.find(device, macHigh, macLow);
+    let id = this.index.get(key(device, macHigh), macLow | 0);
     if (id < 0) {
       id = this.entries.length;
       this.index.set(key(device, macHigh), macLow | 0, id);
@@ -64,7 +78,23 @@ export class Fdb {
 
   /** The id of the entry, or -1. Ids stay valid; a removed one is not reused. */
   find(device: number, macHigh: number, macLow: number): number {
-    return this.index.get(key(device, macHigh), macLow | 0);
+    const id = this.index.get(key(device, macHigh), macLow | 0);
+    return id >= 0 || this.share === null ? id : this.take(this.share, device, macHigh, macLow);
+  }
+
+  private take(share: Share, device: number, macHigh: number, macLow: number): number {
+    if (device !== share.device) return -1;
+    if (macHigh === share.ownHigh && (macLow | 0) === (share.ownLow | 0)) return -1;
+    const id = share.common.find(0, macHigh, macLow);
+    return id < 0 ? -1 : this.set(device, macHigh, macLow, share.common.destination(id));
+  }
+
+  /** From here on all entries are the table's own. */
+  private part(): void {
+    const { share } = this;
+    if (share === null) return;
+    for (const { macHigh, macLow } of share.common) this.find(share.device, macHigh, macLow);
+    this.share = null;
   }
 
   /** The remote at a place, from 0; the first of them where no place is told. */
@@ -82,15 +112,18 @@ export class Fdb {
   }
 
   delete(device: number, macHigh: number, macLow: number): boolean {
+    this.part();
     return this.index.delete(key(device, macHigh), macLow | 0);
   }
 
   get size(): number {
+    this.part();
     return this.index.size;
   }
 
   /** The present entries, oldest first. */
   *[Symbol.iterator](): Generator<FdbEntry> {
+    this.part();
     for (const [id, entry] of this.entries.entries()) {
       if (this.find(entry.device, entry.macHigh, entry.macLow) === id) yield entry;
     }

@@ -3,6 +3,7 @@
  * packet path reads its columns here, printers read the plan it was made from.
  */
 import type { Ip4 } from '../wire/address.ts';
+import type { CommonRoutes } from './common-routes.ts';
 
 /** What a lookup leads to: RTN_ of linux/rtnetlink.h. */
 export const RouteKind = {
@@ -28,8 +29,16 @@ export interface RouteFields {
   readonly source: Ip4 | 0;
 }
 
-/** `Origin` is what a route was made from: it stays attached for printing. */
+/**
+ * `Origin` is what a route was made from: it stays attached for printing. Numbers from
+ * `common.size` on are the namespace's own routes, those below it are shared.
+ */
 export class Routes<Origin> {
+  private readonly common: CommonRoutes<Origin> | null;
+  /** By the common routes' numbers of devices, their positions here. */
+  private readonly positions: Int32Array;
+  /** How many routes are shared. */
+  private readonly shared: number;
   private readonly kinds: number[] = [];
   private readonly gateways: number[] = [];
   private readonly devices: number[] = [];
@@ -38,6 +47,16 @@ export class Routes<Origin> {
   private readonly origins: Origin[] = [];
   private readonly hopCounts: number[] = [];
   private readonly weights: number[] = [];
+
+  /** `positionOf`: a position in the namespace's device list. */
+  constructor(
+    common: CommonRoutes<Origin> | null = null,
+    positionOf: (device: string) => number = () => -1,
+  ) {
+    this.common = common;
+    this.shared = common?.size ?? 0;
+    this.positions = Int32Array.from(common?.deviceNames ?? [], positionOf);
+  }
 
   /** The new route's number. */
   add(fields: RouteFields, origin: Origin): number {
@@ -49,46 +68,61 @@ export class Routes<Origin> {
     this.origins.push(origin);
     this.hopCounts.push(1);
     this.weights.push(1);
-    return this.kinds.length - 1;
+    return this.size - 1;
   }
 
   /** A route with several next hops; the number of the first. The others follow it. */
   addHops(hops: readonly (RouteFields & { readonly weight: number })[], origin: Origin): number {
-    const first = this.kinds.length;
-    for (const hop of hops) this.weights[this.add(hop, origin)] = hop.weight;
-    this.hopCounts[first] = hops.length;
+    const first = this.size;
+    for (const hop of hops) {
+      const own = this.add(hop, origin) - this.shared;
+      this.weights[own] = hop.weight;
+    }
+    this.hopCounts[first - this.shared] = hops.length;
     return first;
   }
 
   /** How many next hops the route with this number has. */
-  hops = (id: number): number => this.hopCounts[id]!;
+  hops = (id: number): number => (id < this.shared ? 1 : this.hopCounts[id - this.shared]!);
 
   /** The hop of route `id` that takes an unsigned hash: by weights. */
   choose(id: number, hash: number): number {
-    const end = id + this.hopCounts[id]!;
+    if (id < this.shared) return id;
+    const { weights, shared } = this;
+    const end = id + this.hopCounts[id - shared]!;
     let total = 0;
-    for (let hop = id; hop < end; hop++) total += this.weights[hop]!;
+    for (let hop = id; hop < end; hop++) total += weights[hop - shared]!;
     let left = hash % total;
     for (let hop = id; hop < end; hop++) {
-      left -= this.weights[hop]!;
+      left -= weights[hop - shared]!;
       if (left < 0) return hop;
     }
     return id;
   }
 
-  /** A hop's share from now on; 0 for one that is dead. */
+  /** A hop's share from now on; 0 for one that is dead. A shared route has no other hop to take it. */
   weigh(hop: number, weight: number): void {
-    this.weights[hop] = weight;
+    if (hop >= this.shared) this.weights[hop - this.shared] = weight;
   }
 
-  kind = (id: number): number => this.kinds[id]!;
-  gateway = (id: number): number => this.gateways[id]!;
-  device = (id: number): number => this.devices[id]!;
-  mtu = (id: number): number => this.mtus[id]!;
-  source = (id: number): number => this.sources[id]!;
-  origin = (id: number): Origin => this.origins[id]!;
+  kind = (id: number): number =>
+    id < this.shared ? this.common!.kinds[id]! : this.kinds[id - this.shared]!;
+  gateway = (id: number): number =>
+    id < this.shared ? this.common!.gateways[id]! : this.gateways[id - this.shared]!;
+  mtu = (id: number): number =>
+    id < this.shared ? this.common!.mtus[id]! : this.mtus[id - this.shared]!;
+  source = (id: number): number =>
+    id < this.shared ? this.common!.sources[id]! : this.sources[id - this.shared]!;
+  origin = (id: number): Origin =>
+    id < this.shared ? this.common!.origins[id]! : this.origins[id - this.shared]!;
+
+  device = (id: number): number => {
+    if (id >= this.shared) return this.devices[id - this.shared]!;
+    const device = this.common!.devices[id]!;
+    return device < 0 ? -1 : this.positions[device]!;
+  };
 
   get size(): number {
-    return this.kinds.length;
+    return this.shared + this.kinds.length;
   }
 }

@@ -1,0 +1,160 @@
+/** From the plan of a namespace to its tables, made when they are first asked for. */
+import { found, PodwireError } from '../errors.ts';
+import { Chains } from '../node/chains.ts';
+import type { Device } from '../node/device.ts';
+import { mix } from '../node/flow-hash.ts';
+import { Gathering } from '../node/gather.ts';
+import { IcmpLimit } from '../node/icmp-limit.ts';
+import { Identifications } from '../node/identification.ts';
+import { Netfilter } from '../node/netfilter.ts';
+import type { Node, NodeState } from '../node/node.ts';
+import { PathMtus } from '../node/path-mtu.ts';
+import { Reassembly } from '../node/reassembly.ts';
+import { SourcePorts } from '../node/source-port.ts';
+import { type CommonTables, commonTables } from '../plan/common-tables.ts';
+import type { NamespacePlan, RoutePlan, RulePlan } from '../plan/plan.ts';
+import { Fdb } from '../tables/fdb.ts';
+import { Neighbours, Nud } from '../tables/neighbours.ts';
+import { RouteTable } from '../tables/route-table.ts';
+import { Routes } from '../tables/routes.ts';
+import { ANY_INPUT } from '../tables/rules.ts';
+import { localRoutes } from '../text/ip-route.ts';
+import { rulesOf } from '../text/ip-rule.ts';
+import { formatIp4, type Ip4, macHigh, macLow, netmask } from '../wire/address.ts';
+import { bridgesOf } from './bridge-tables.ts';
+import type { CommonState, SharedRoutes } from './common-state.ts';
+import { kindOf, nudOf } from './kernel-number.ts';
+
+/** The next hops of a route as the columns of `Routes`; `positionOf` finds their devices. */
+export const hopsOf = (route: RoutePlan, positionOf: (device: string) => number) =>
+  (route.nextHops ?? [route]).map((hop) => ({
+    kind: kindOf[route.type],
+    gateway: hop.via ?? 0,
+    device: hop.device === undefined ? withoutDevice(route) : positionOf(hop.device),
+    mtu: route.mtu ?? 0,
+    source: route.source ?? (0 as Ip4),
+    weight: 'weight' in hop ? hop.weight : 1,
+  }));
+
+/** Only what leads nowhere, or home, needs none. */
+function withoutDevice({ type, destination }: RoutePlan): -1 {
+  if (type !== 'unicast' && type !== 'broadcast') return -1;
+  const name = `${formatIp4(destination.address)}/${destination.length}`;
+  throw new PodwireError('ERR_NAME', `route ${name}: expected a device, found none`);
+}
+
+const NO_INPUT = -3;
+
+/** `common` has what many namespaces share. */
+export function stateOf(node: Node, seed: number, common: CommonState): NodeState {
+  const { plan, devices } = node;
+  const positions = new Map(devices.map((device) => [device.name, device.position]));
+  const positionOf = (name: string): number => positions.get(name) ?? unknownDevice(plan, name);
+  const tables = new Map<RulePlan['table'], RouteTable>();
+  const tableOf = (name: RulePlan['table']): RouteTable => {
+    const table = tables.get(name) ?? new RouteTable();
+    tables.set(name, table);
+    return table;
+  };
+  const alike = commonTables(plan);
+  const shared = alike && sharedRoutes(plan, alike, common);
+  const state: NodeState = {
+    local: tableOf('local').plain,
+    rules: rulesOf(plan)
+      // What it asks of packets is not known here.
+      .filter(({ other }) => other === undefined)
+      .map(({ not, from, to, fwmark, iif, tos = 0, table }) => ({
+        not,
+        value: fwmark?.value ?? 0,
+        mask: fwmark?.mask ?? 0,
+        from: from?.address ?? 0,
+        fromMask: from === undefined ? 0 : netmask(from.length),
+        to: to?.address ?? 0,
+        toMask: to === undefined ? 0 : netmask(to.length),
+        // A device that is gone matches nothing (`[detached]`).
+        input: iif === undefined ? ANY_INPUT : iif === 'lo' ? -1 : (positions.get(iif) ?? NO_INPUT),
+        tos,
+        table: tableOf(table),
+      })),
+    routes: new Routes(shared?.routes, positionOf),
+    neighbours: new Neighbours(),
+    fdb: new Fdb(),
+    bridges: bridgesOf(plan, devices, node.world.milliseconds()),
+    identifications: new Identifications(seed),
+    sourcePorts: new SourcePorts(mix(seed, 0x5eed)),
+    icmpLimit: new IcmpLimit(plan.icmpRateLimit ?? 1000, plan.routeErrorCost ?? 1000),
+    pathMtus: new PathMtus(),
+    reassembly: new Reassembly(),
+    gathering: new Gathering(),
+    wireguard: null,
+    netfilter:
+      plan.netfilter === undefined
+        ? null
+        : new Netfilter(new Chains(plan.netfilter, seed), seed, plan.conntrack),
+  };
+  const add = (table: RouteTable, route: RoutePlan): void => {
+    const { address, length } = route.destination;
+    const hops = hopsOf(route, positionOf);
+    table.insert(address, length, state.routes.addHops(hops, route), route.metric, route.tos);
+  };
+  for (const route of localRoutes(plan)) add(tableOf('local'), route);
+  if (shared !== undefined) {
+    tableOf('main').lieOver({ common: shared.routes, hidden: shared.hidden.get(plan.name) ?? [] });
+  }
+  for (const route of shared === undefined ? plan.routes : alike!.ownRoutes()) {
+    add(tableOf(route.table), route);
+  }
+  addEnds(state, plan, devices, positionOf, common);
+  return state;
+}
+
+/** Neighbours and FDB entries; those of a VXLAN device that all have alike are not copied. */
+function addEnds(
+  { neighbours, fdb }: NodeState,
+  plan: NamespacePlan,
+  devices: readonly Device[],
+  positionOf: (device: string) => number,
+  common: CommonState,
+): void {
+  const alike = commonTables(plan);
+  const tunnel = alike && devices.find(({ plan: { kind } }) => kind === 'vxlan');
+  if (tunnel !== undefined) {
+    tunnel.learned = common.neighbours(alike!.neighbours);
+    const { position, macHigh: ownHigh, macLow: ownLow } = tunnel;
+    fdb.lieOver({ device: position, common: common.fdb(alike!.fdb), ownHigh, ownLow });
+  } else {
+    for (const { device: name, mac, destination } of plan.fdb) {
+      if (destination === undefined) continue;
+      fdb.append(positionOf(name), macHigh(mac), macLow(mac), destination);
+    }
+  }
+  const own = tunnel === undefined ? plan.neighbours : alike!.ownNeighbours();
+  for (const { device: name, address, mac, state: nud } of own) {
+    const [high, low] = [macHigh(mac ?? 0), macLow(mac ?? 0)];
+    const known = mac === undefined ? Nud.Failed : nudOf[nud];
+    neighbours.set(positionOf(name), address, high, low, known);
+  }
+}
+
+/** Undefined where the namespace has a prefix of its own that is shared too. */
+function sharedRoutes(
+  { name }: NamespacePlan,
+  { routes: list, ownRoutes }: CommonTables,
+  common: CommonState,
+): SharedRoutes | undefined {
+  const shared = common.routes(list());
+  if (shared === null) return undefined;
+  const hidden = shared.hidden.get(name) ?? [];
+  const isDouble = ({ table, destination: { address, length } }: RoutePlan): boolean => {
+    const id = table === 'main' ? shared.routes.at(address, length) : -1;
+    return id >= 0 && !hidden.includes(id);
+  };
+  return ownRoutes().some(isDouble) ? undefined : shared;
+}
+
+export function unknownDevice(plan: NamespacePlan, name: string): never {
+  throw new PodwireError(
+    'ERR_NAME',
+    `${plan.name}: expected a device of this namespace, found ${found(name)}`,
+  );
+}
