@@ -5,6 +5,7 @@
 import { DROP_COUNT, Drop, dropInfo } from '../drop.ts';
 import { PodwireError } from '../errors.ts';
 import { planFiles } from '../import/plan-files.ts';
+import type { Audit } from '../node/audit.ts';
 import type { Device, Tap } from '../node/device.ts';
 import { neighbourTimer } from '../node/neighbour.ts';
 import type { Node, World } from '../node/node.ts';
@@ -48,6 +49,7 @@ export class Cluster implements World {
   observer: Tap | null = null;
   answering = false;
   witness: Witness | null = null;
+  audit: Audit | null = null;
   /** While set, IPv4 frames that leave by this device end there: a capture tells what lies beyond. */
   boundary: Device | null = null;
   private ring: TraceRing | null = null;
@@ -226,6 +228,7 @@ export class Cluster implements World {
   }
 
   armNeighbour(node: Node, id: number, milliseconds: number): void {
+    this.audit?.alone('ARP');
     const token = node.neighbours.startTimer(id);
     this.arm(milliseconds, () => neighbourTimer(node, id, token));
   }

@@ -26,6 +26,7 @@ export function receiveArp(node: Node, p: Packet): Next {
   const from = arp.senderIp(bytes, at);
   const target = arp.targetIp(bytes, at);
   p.noteA = arp.operation(bytes, at);
+  node.world.audit?.alone('ARP');
   p.noteB = 0;
 
   if (p.noteA === arp.REQUEST) {

@@ -215,10 +215,11 @@ export class Chains {
       const fails = device !== undefined && !passesReversePath(node, p, from, m.rpfilter.loose);
       if (fails !== m.rpfilter.invert) return false;
     }
-    if (m.statistic !== undefined && !this.draw(rule)) return false;
+    if (m.statistic !== undefined && !this.draw(node, rule)) return false;
     // The last to be asked, as asking leaves a trace.
     if (m.recent === undefined) return true;
     this.drawn++;
+    node.world.audit?.shared(node, 'rules with a memory');
     return seenBefore(m.recent, rule.list!, p, node.world.ticks());
   }
 
@@ -233,8 +234,9 @@ export class Chains {
     return set !== undefined && set.find(address) >= 0;
   }
 
-  private draw(rule: CompiledRule): boolean {
+  private draw(node: Node, rule: CompiledRule): boolean {
     this.drawn++;
+    node.world.audit?.shared(node, 'rules that choose by chance');
     const { statistic } = rule.matches;
     if (statistic?.mode === 'nth') {
       const now = rule.counter;

@@ -35,6 +35,7 @@ export function forward(node: Node, p: Packet): Next {
 /** "You could have gone directly": ip_rt_send_redirect. The packet goes on all the same. */
 function redirect(node: Node, p: Packet): void {
   const to = ipv4.source(bytes, p.l3);
+  node.world.audit?.shared(node, 'the limit of ICMP errors');
   if (!node.icmpLimit.allowRedirect(to, node.world.milliseconds())) return;
   if (!letsRedirect(node, p)) return;
   sendError(node, p, icmp.REDIRECT, icmp.CODE_REDIRECT_HOST, p.nextHop);

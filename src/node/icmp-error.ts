@@ -41,6 +41,7 @@ export function refuse(
 /** As `refuse`, for errors the routing makes, which have a limit of their own: ip_error. */
 export function refuseRoute(node: Node, p: Packet, why: Drop, code: number): typeof End.Dropped {
   const to = ipv4.source(bytes, p.l3);
+  node.world.audit?.shared(node, 'the limit of ICMP errors');
   if (node.icmpLimit.allowRouteError(to, node.world.milliseconds())) {
     sendError(node, p, icmp.UNREACHABLE, code, 0);
   }
@@ -65,6 +66,7 @@ export function sendError(
   const own = node.routes.kind(back) === RouteKind.Local;
   if (own ? p.ct < 0 : node.routes.kind(back) !== RouteKind.Unicast) return false;
   const now = node.world.milliseconds();
+  node.world.audit?.shared(node, 'the limit of ICMP errors');
   if (!node.icmpLimit.allow(own ? null : to, type, code, now)) return false;
 
   // A fault in the options: those before it are given back.
@@ -85,7 +87,7 @@ export function sendError(
   icmp.emit(bytes, l4, type, code, rest, icmp.HEADER_LEN + quoted);
   const local = p.route >= 0 && node.routes.kind(p.route) === RouteKind.Local;
   const from = local ? ipv4.destination(bytes, p.l3) : routeSource(node, back, to) || DUMMY;
-  const id = node.identifications.next(from, to, ipv4.PROTO_ICMP);
+  const id = node.identify(from, to, ipv4.PROTO_ICMP);
   ipv4.emit(bytes, e.data, tos, length, id, 0, TTL, ipv4.PROTO_ICMP, from, to);
   if (options > 0) {
     emitEcho(node, p, stop, e.data + ipv4.HEADER_LEN, from);

@@ -49,7 +49,7 @@ function reply(node: Node, p: Packet, l4: number): void {
   const rest = (icmp.identifier(bytes, at) << 16) | icmp.sequence(bytes, at);
   // icmp_echo takes the header as it came, its code too.
   icmp.emit(bytes, at, icmp.ECHO_REPLY, icmp.code(bytes, at), rest, data);
-  const id = node.identifications.next(from, to, ipv4.PROTO_ICMP);
+  const id = node.identify(from, to, ipv4.PROTO_ICMP);
   const tos = ipv4.tos(bytes, p.l3);
   ipv4.emit(bytes, e.data, tos, head + data, id, 0, TTL, ipv4.PROTO_ICMP, from, to);
   if (options > 0) {

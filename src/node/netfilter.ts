@@ -46,6 +46,7 @@ export function prerouting(node: Node, p: Packet): Next {
   if (p.ctState !== CtState.Untracked && !nf.conntrack.track(p, node.world.ticks(), true)) {
     return dropped(p, Drop.ConntrackFull);
   }
+  node.world.audit?.tracked(node, p);
   if (nf.chains.run(node, p, Hook.ManglePrerouting) === Verdict.Drop) return filtered(node, p);
   if (!translate(node, p, Hook.NatPrerouting, Manip.Destination)) return filtered(node, p);
   return Room.Route;
@@ -88,6 +89,7 @@ export function localOut(node: Node, p: Packet): Next {
   else if (p.ctState !== CtState.Untracked && !nf.conntrack.track(p, node.world.ticks(), false)) {
     return dropped(p, Drop.ConntrackFull);
   }
+  node.world.audit?.tracked(node, p);
   const mark = p.mark;
   if (nf.chains.run(node, p, Hook.MangleOutput) === Verdict.Drop) return filtered(node, p);
   // Only what this table does to the mark routes the packet anew (iptable_mangle.c ipt_mangle_out).
@@ -133,6 +135,7 @@ function translate(node: Node, p: Packet, hook: Hook, manip: Manip): boolean {
     p.noteA = target === null ? -1 : nf.chains.decided;
     if (target?.kind === 'masquerade') connection.masquerade = p.output;
     nf.nat.setup(connection, manip, rangeOf(node, p, target, manip));
+    if (target !== null || connection.nat !== 0) node.world.audit?.alone('address translation');
   }
   const end = manip === Manip.Source ? ipv4.field.source : ipv4.field.destination;
   const before = i32(bytes, p.l3 + end);

@@ -9,6 +9,7 @@ import type { Fib } from '../tables/fib.ts';
 import type { Neighbours } from '../tables/neighbours.ts';
 import type { Routes } from '../tables/routes.ts';
 import { lookupRules, type Rule } from '../tables/rules.ts';
+import type { Audit } from './audit.ts';
 import type { Device, Tap } from './device.ts';
 import type { Gathering } from './gather.ts';
 import type { IcmpLimit } from './icmp-limit.ts';
@@ -50,6 +51,8 @@ export interface World {
   readonly answering: boolean;
   /** Sees the frames of all devices of all namespaces, while somebody wants to. */
   readonly observer: Tap | null;
+  /** Told of what flows share, while somebody wants to know. */
+  readonly audit: Audit | null;
 }
 
 /** What a namespace looks packets up in, and what it remembers of them. */
@@ -244,6 +247,13 @@ export class Node {
       if (device.port === port && device.up) return device.position;
     }
     return -1;
+  }
+
+  /** The identification of a header that this namespace makes. */
+  identify(source: number, destination: number, protocol: number): number {
+    const id = this.identifications.next(source, destination, protocol);
+    this.world.audit?.identified(this, source, destination, protocol, id);
+    return id;
   }
 
   /** The route for an address, or -1: fib_lookup over the rules, `throw` goes on to the next. */

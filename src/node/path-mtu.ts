@@ -163,7 +163,9 @@ export function learnPathMtu(node: Node, route: number, destination: number, mtu
   if (route < 0 || node.routes.kind(route) !== RouteKind.Unicast) return;
   const before = pathMtu(node, route, destination, false);
   // What was seen to go through may be too long now.
-  if (node.pathMtus.learn(route, destination, mtu, before, node.world.ticks())) node.version++;
+  if (!node.pathMtus.learn(route, destination, mtu, before, node.world.ticks())) return;
+  node.version++;
+  node.world.audit?.alone('a path MTU that was learned');
 }
 
 /** The gateway of a route for one destination, by a redirect or its own; 0 where it has none. */

@@ -44,6 +44,7 @@ export class Reassembly {
    */
   add(node: Node, p: Packet): Packet | null {
     const size = Math.max(p.length, LEAST_SIZE);
+    node.world.audit?.alone('fragments put together');
     if (this.held + size > MEMORY_LIMIT) {
       p.drop = Drop.SlotsExhausted;
       node.world.discard(node, p);

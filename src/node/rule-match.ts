@@ -22,6 +22,7 @@ export const deviceName = (node: Node, position: number): string =>
 
 /** conntrack_mt: the state of the packet, or that an end of its connection is translated. */
 export function inState(node: Node, p: Packet, states: number): boolean {
+  node.world.audit?.asked(node, p);
   if ((p.ctState & states) !== 0) return true;
   if ((states & (SOURCE_CHANGED | DESTINATION_CHANGED)) === 0 || p.ct < 0) return false;
   const connection = node.netfilter!.conntrack.connection(p.ct);

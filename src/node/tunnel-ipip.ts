@@ -69,7 +69,7 @@ export function wrap(node: Node, p: Packet, from: number, outer: number): number
     at,
     outerTos(ipv4.tos(bytes, inner)),
     length,
-    node.identifications.next(from, outer, ipv4.PROTO_IPIP),
+    node.identify(from, outer, ipv4.PROTO_IPIP),
     ipv4.dontFragment(bytes, inner) ? ipv4.FLAG_DF : 0,
     ipv4.ttl(bytes, inner),
     ipv4.PROTO_IPIP,

@@ -121,7 +121,7 @@ function wrap(
   const flags = dontFragment(device, p.data) ? ipv4.FLAG_DF : 0;
   const at = p.push(OUTER_LEN);
   const udpAt = at + ipv4.HEADER_LEN;
-  const id = node.identifications.next(device.local, remote, ipv4.PROTO_UDP);
+  const id = node.identify(device.local, remote, ipv4.PROTO_UDP);
   ipv4.emit(bytes, at, tos, length, id, flags, ttl, ipv4.PROTO_UDP, device.local, remote);
   udp.emit(bytes, udpAt, port, device.port, length - ipv4.HEADER_LEN);
   vxlan.emit(bytes, udpAt + udp.HEADER_LEN, device.vni);

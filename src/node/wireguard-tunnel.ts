@@ -159,7 +159,7 @@ export class WireguardTunnel implements WireguardSink<Packet> {
     const length = p.length + OUTER_LEN;
     const at = p.push(OUTER_LEN);
     const udpAt = at + ipv4.HEADER_LEN;
-    const id = node.identifications.next(from, to, ipv4.PROTO_UDP);
+    const id = node.identify(from, to, ipv4.PROTO_UDP);
     ipv4.emit(bytes, at, tos, length, id, 0, TTL, ipv4.PROTO_UDP, from, to);
     udp.emit(bytes, udpAt, device.port, port, length - ipv4.HEADER_LEN);
     leaveOuterChecksum(p, at, udpAt);
