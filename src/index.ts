@@ -60,22 +60,29 @@ export type * from './plan/plan.ts';
 export {
   CaptureFolder,
   type CaptureFolderOptions,
+  capturePorts,
   linkTypeOf,
 } from './replay/capture-folder.ts';
-export { type KeyLog, keyLogOf, Recording } from './replay/recording.ts';
+export { Entangled } from './replay/entangled.ts';
+export { type MergeTarget, mergeParts } from './replay/merge.ts';
+export type { PartOutcome } from './replay/part-file.ts';
+export { type KeyLog, keyLogOf, Recording, type RecordSink } from './replay/recording.ts';
 export {
+  type ReplayGate,
   type ReplayInput,
   type ReplayOptions,
   type ReplayOutput,
   type ReplayReport,
   replay,
 } from './replay/replay.ts';
+export { replayShard } from './replay/replay-shard.ts';
 export {
   readScenarios,
   runScenario,
   type Scenario,
   type ScenarioResult,
 } from './replay/scenario.ts';
+export type { ShardOf } from './replay/shard.ts';
 export {
   diffPlans,
   type NamespaceDiff,

@@ -31,6 +31,14 @@ export interface CaptureFolderOptions {
 export const linkTypeOf = ({ device }: Port): number =>
   device.ethernet ? LINKTYPE_ETHERNET : LINKTYPE_RAW;
 
+/** Every device there can be a capture of: all but the loopbacks. */
+export const capturePorts = (cluster: Cluster): Port[] =>
+  cluster.nodes.flatMap((node) =>
+    node.devices
+      .filter(({ kind }) => kind !== DeviceKind.Loopback)
+      .map((device) => ({ node, device })),
+  );
+
 export class CaptureFolder {
   readonly #folder: string;
   readonly #format: 'pcap' | 'pcapng';
@@ -47,12 +55,7 @@ export class CaptureFolder {
     } catch (cause) {
       throw fileError('a folder that can be made', cause, folder);
     }
-    const ports = cluster.nodes.flatMap((node) =>
-      node.devices
-        .filter(({ kind }) => kind !== DeviceKind.Loopback)
-        .map((device) => ({ node, device })),
-    );
-    this.#targets = targetsOf(ports);
+    this.#targets = targetsOf(capturePorts(cluster));
   }
 
   /** Every device there can be a capture of. */

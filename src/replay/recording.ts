@@ -13,7 +13,6 @@ import type { Node } from '../node/node.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import { MAX_FRAME } from '../packet/slab.ts';
-import type { CaptureWriter } from '../pcap/writer.ts';
 import { formatKeyLog } from '../wireguard/key-log.ts';
 
 /** What opens the tunnels of a cluster: texts for `CaptureWriter.secrets`, in order, growing. */
@@ -31,9 +30,24 @@ export function keyLogOf(cluster: Cluster): KeyLog {
   };
 }
 
+/** Takes frames with their comments; `CaptureWriter` is one. */
+export interface RecordSink {
+  readonly format: 'pcap' | 'pcapng';
+  write(
+    seconds: number,
+    nanoseconds: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    originalLength: number,
+    comment: string,
+  ): void;
+  secrets(text: string): void;
+}
+
 /** One capture, and how much of the key log it holds. */
 interface Target {
-  readonly writer: CaptureWriter;
+  readonly writer: RecordSink;
   keys: number;
 }
 
@@ -72,7 +86,7 @@ export class Recording {
   }
 
   /** Records a device; `open` is called at its first frame. Keys go into a pcapng where asked. */
-  add(port: Port, open: () => CaptureWriter, withKeys = false): void {
+  add(port: Port, open: () => RecordSink, withKeys = false): void {
     let target: Target | undefined;
     const stop = tapAt(port, {
       see: (_node: Node, device: Device, p: Packet, outgoing: boolean) => {
@@ -86,6 +100,11 @@ export class Recording {
       },
     });
     this.#stops.push(stop);
+  }
+
+  /** Writes what is held back: its packet has ended. */
+  flush(): void {
+    this.#write('');
   }
 
   /** Writes what is held back and takes all taps off. The writers stay open. */

@@ -33,12 +33,22 @@ export interface ReplayOutput {
   readonly sink: FrameSink;
 }
 
+/** Lets only some of the frames in; of the others the time passes. */
+export interface ReplayGate {
+  /** Asked for every frame, `b[start, end)`, in the order of the replay. */
+  admits(b: Buffer, start: number, end: number, isEthernet: boolean): boolean;
+  /** A frame that was admitted has gone as far as it does at its time. */
+  done(b: Buffer, start: number, end: number, isEthernet: boolean, sentAgain: boolean): void;
+}
+
 export interface ReplayOptions {
   /**
    * For captures of one direction only: stacks of pods and hosts answer what arrives, echo
    * requests, SYNs and what is for closed ports. Default false: the capture holds the answers.
    */
   readonly answer?: boolean;
+  /** Asked which frames enter; all, unless told. */
+  readonly gate?: ReplayGate;
 }
 
 export interface ReplayReport {
@@ -72,7 +82,7 @@ export function replay(
   cluster: Cluster,
   inputs: readonly ReplayInput[],
   outputs: readonly ReplayOutput[] = [],
-  { answer = false }: ReplayOptions = {},
+  { answer = false, gate }: ReplayOptions = {},
 ): ReplayReport {
   const feeds = inputs.map(({ at, capture }) => new Feed(cluster, cluster.names.port(at), capture));
   const stops = outputs.map(({ at, sink }) => captureAt(cluster, cluster.names.port(at), sink));
@@ -82,9 +92,9 @@ export function replay(
     ? withAnswers(
         cluster,
         () => false,
-        () => feed(cluster, feeds),
+        () => feed(cluster, feeds, gate),
       )
-    : feed(cluster, feeds);
+    : feed(cluster, feeds, gate);
   for (const stop of stops) stop();
   if (fault !== undefined) throw fault;
   return {
@@ -98,10 +108,13 @@ export function replay(
 }
 
 /** Everything up to the first fault, which is returned. */
-function feed(cluster: Cluster, feeds: readonly Feed[]): unknown {
+function feed(cluster: Cluster, feeds: readonly Feed[], gate?: ReplayGate): unknown {
   let fault: unknown;
   try {
-    for (let next = earliest(feeds); next !== undefined; next = earliest(feeds)) next.inject();
+    for (let next = earliest(feeds); next !== undefined; next = earliest(feeds)) {
+      if (gate === undefined) next.inject();
+      else next.injectGated(gate);
+    }
   } catch (error) {
     fault = error;
   }
@@ -163,6 +176,20 @@ class Feed {
       this.over = !this.held;
     }
     return this.held;
+  }
+
+  /** The same where it is let in. */
+  injectGated(gate: ReplayGate): void {
+    const { bytes, start, end, seconds, nanoseconds } = this.capture;
+    const isEthernet = this.isEthernet();
+    if (!gate.admits(bytes, start, end, isEthernet)) {
+      this.held = false;
+      this.cluster.advance({ seconds, nanoseconds });
+      return;
+    }
+    const before = this.sentAgain;
+    this.inject();
+    gate.done(bytes, start, end, isEthernet, this.sentAgain > before);
   }
 
   inject(): void {
