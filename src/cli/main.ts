@@ -1,4 +1,5 @@
 /** The command line. Exit codes: 0 fine, 1 the answer is no, 2 usage or bad input. */
+import { isMainThread } from 'node:worker_threads';
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { PodwireError } from '../index.ts';
@@ -7,6 +8,7 @@ import { addDiff } from './diff.ts';
 import { addDissect } from './dissect.ts';
 import { addFilter } from './filter.ts';
 import { addImport } from './import.ts';
+import { workAsThread } from './jobs.ts';
 import { addLint } from './lint.ts';
 import { addReplay } from './replay.ts';
 import { addResources } from './resources.ts';
@@ -43,11 +45,13 @@ for (const command of program.commands) {
   for (const part of command.commands) part.exitOverride();
 }
 
-try {
-  program.parse();
-} catch (error) {
-  process.exitCode = exitCodeOf(error);
-}
+if (isMainThread) {
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exitCode = exitCodeOf(error);
+  }
+} else workAsThread();
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof ReaderGone) return 0;

@@ -91,30 +91,44 @@ export interface ClusterFlags extends PlanFlags {
   readonly routesOnly?: boolean;
 }
 
-/** The plan of some files, edited; says on standard error what was not used. */
-export function planOf(files: readonly ManifestFile[], flags: PlanFlags = {}): ClusterPlan {
-  const { set = [], release, seed } = flags;
-  const plan = planCluster(editManifests(files, set), {
+/** What `planCluster` is called with. */
+export function edited(
+  files: readonly ManifestFile[],
+  { set = [], release, seed }: PlanFlags,
+): Parameters<typeof planCluster> {
+  const options = {
     ...(release === undefined ? {} : { release: release as Release }),
     ...(seed === undefined ? {} : { seed }),
-  });
+  };
+  return [editManifests(files, set), options];
+}
+
+/** The plan of some files, edited; says on standard error what was not used. */
+export function planOf(files: readonly ManifestFile[], flags: ClusterFlags = {}): ClusterPlan {
+  if (flags.routesOnly === true) {
+    tell('podwire: routes only: nothing is filtered, translated or tracked\n');
+  }
+  const plan = planCluster(...edited(files, flags));
   if (plan.ignored.length > 0) tell(`podwire: not used: ${plan.ignored.join(', ')}\n`);
   return plan;
 }
 
 /** The cluster a command works on. */
 export function clusterOf(path: string, flags: ClusterFlags = {}): Cluster {
-  const options: ClusterOptions = {
-    ...(flags.seed === undefined ? {} : { seed: flags.seed }),
-    neighbours: flags.cold === true ? 'cold' : 'warm',
-    netfilter: flags.routesOnly !== true,
-  };
-  if (flags.routesOnly === true) {
-    tell('podwire: routes only: nothing is filtered, translated or tracked\n');
-  }
-  const cluster = Cluster.fromPlan(planOf(readManifests(path), flags), options);
+  return clusterOfPlan(planOf(readManifests(path), flags), flags);
+}
+
+/** A new cluster of a plan. */
+export function clusterOfPlan(plan: ClusterPlan, flags: ClusterFlags): Cluster {
+  const cluster = Cluster.fromPlan(plan, clusterOptions(flags));
   for (const { name, protocol, port } of flags.listen ?? []) {
     listen(cluster, name, { [protocol]: [port] });
   }
   return cluster;
 }
+
+const clusterOptions = (flags: ClusterFlags): ClusterOptions => ({
+  ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+  neighbours: flags.cold === true ? 'cold' : 'warm',
+  netfilter: flags.routesOnly !== true,
+});

@@ -1,29 +1,40 @@
 /** `podwire replay`: captures into devices, captures out of devices. */
 import { statSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import {
   type Capture,
-  CaptureFolder,
-  CaptureWriter,
+  type Cluster,
+  Entangled,
   keyLogOf,
-  linkTypeOf,
+  type ManifestFile,
+  mergeParts,
   openCapture,
+  type PartOutcome,
   PodwireError,
+  printable,
   Recording,
+  type ReplayInput,
+  type ReplayReport,
+  readManifests,
   replay,
+  type ShardOf,
 } from '../index.ts';
+import { isFile, withParts } from './jobs.ts';
 import { type KeyLogFlags, keyLogOption, writeKeyLog } from './keylog.ts';
 import {
   type ClusterFlags,
-  clusterOf,
+  clusterOfPlan,
   integer,
   listenOption,
   type PortFile,
+  planOf,
   portFile,
   releaseOption,
   routesOnlyOption,
   setOption,
 } from './options.ts';
+import { ReplayOutputs } from './replay-outputs.ts';
+import { makePart } from './replay-shard.ts';
 import { print, tell } from './terminal.ts';
 
 interface Flags extends ClusterFlags, KeyLogFlags {
@@ -33,6 +44,10 @@ interface Flags extends ClusterFlags, KeyLogFlags {
   readonly lenient?: boolean;
   readonly answer?: boolean;
   readonly json?: boolean;
+  readonly jobs?: number;
+  readonly shard?: ShardOf;
+  readonly part?: string;
+  readonly merge?: readonly string[];
 }
 
 export function addReplay(program: Command): void {
@@ -63,8 +78,28 @@ export function addReplay(program: Command): void {
     .addOption(routesOnlyOption())
     .addOption(keyLogOption())
     .option('--json', 'the summary as JSON')
+    .option(
+      '--jobs <number>',
+      'worker threads that share the flows, where flows share nothing',
+      integer(1, MAX_JOBS),
+    )
+    .option('--shard <i/n>', 'only the flows of worker I of N (from 0), into --part', shardOf)
+    .option('--part <file>', 'what --shard writes')
+    .option('--merge <part...>', 'no replay: the parts of all N workers, put together')
     .addHelpText('after', NOTES)
     .action((path: string, flags: Flags) => replayFiles(path, flags));
+}
+
+/** Each has a cluster, and 60 MiB for packets. */
+const MAX_JOBS = 64;
+const MAX_SHARDS = 65_536;
+
+function shardOf(text: string): ShardOf {
+  const [, index, count] = /^(\d{1,5})\/(\d{1,5})$/.exec(text)?.map(Number) ?? [];
+  if (index !== undefined && count !== undefined && index < count && count <= MAX_SHARDS) {
+    return { index, count };
+  }
+  throw new InvalidArgumentError('expected I/N with I from 0 to N - 1.');
 }
 
 const NOTES = `
@@ -77,55 +112,128 @@ Examples:
     --capture default/kubia-d278t:eth0=inner.pcap
   podwire replay cluster.yaml --inject web:eth0=sent.pcap --capture node1:eth0=- | tcpdump -nr -`;
 
-function replayFiles(path: string, flags: Flags): void {
+async function replayFiles(path: string, flags: Flags): Promise<void> {
   if (flags.inject.length === 0) {
     throw new PodwireError('ERR_USAGE', '--inject: expected NODE:DEVICE=FILE, found nothing');
   }
-  const cluster = clusterOf(path, flags);
+  const manifests = readManifests(path);
+  if (flags.shard !== undefined) {
+    refuseHalves(flags);
+    sharded(makePart({ manifests, flags, shard: flags.shard, part: flags.part! }), flags.shard);
+    return;
+  }
+  const plan = planOf(manifests, flags);
+  const cluster = clusterOfPlan(plan, flags);
   for (const { at } of [...flags.inject, ...flags.capture]) cluster.names.port(at);
   refuseOverwriting(flags);
 
   const captures: Capture[] = [];
-  const writers = new Map<string, CaptureWriter>();
-  let folder: CaptureFolder | undefined;
+  const outputs = new ReplayOutputs(cluster, flags);
   try {
     const inputs = flags.inject.map(({ at, file }) => {
       const capture = openCapture(file, { lenient: flags.lenient === true });
       captures.push(capture);
       return { at, capture };
     });
-    const nanosecond = captures.some((capture) => capture.nanosecond);
-    const recording = new Recording(cluster, keyLogOf(cluster));
-    try {
-      for (const { at, file } of flags.capture) {
-        const port = cluster.names.port(at);
-        const isPcapng = file.toLowerCase().endsWith('.pcapng');
-        const writer = new CaptureWriter(file, {
-          linkType: linkTypeOf(port),
-          interfaceName: port.device.name,
-          nanosecond: nanosecond || isPcapng,
-        });
-        writers.set(file, writer);
-        recording.add(port, () => writer, true);
-      }
-      if (flags.captureAll !== undefined) {
-        folder = new CaptureFolder(cluster, flags.captureAll);
-        folder.record(recording);
-      }
-      const report = replay(cluster, inputs, [], { answer: flags.answer === true });
-      recording.stop();
-      summarise(report, writers, folder, flags);
-    } finally {
-      try {
-        recording.stop();
-      } finally {
-        folder?.close();
-      }
-    }
+    outputs.open(captures.some((capture) => capture.nanosecond));
+    const merge = (parts: readonly string[]): ReplayReport =>
+      mergeParts(clusterOfPlan(plan, flags), parts, outputs.targets);
+    const report =
+      flags.merge === undefined
+        ? ((await replayInJobs(manifests, flags, merge)) ??
+          replayAlone(cluster, inputs, outputs, flags))
+        : mergeOrName(() => merge(flags.merge!));
+    outputs.close();
+    summarise(report, outputs, flags);
   } finally {
     for (const capture of captures) capture.close();
-    for (const writer of writers.values()) writer.close();
-    writeKeyLog([cluster], flags);
+    try {
+      outputs.close();
+    } finally {
+      writeKeyLog([cluster], flags);
+    }
+  }
+}
+
+function replayAlone(
+  cluster: Cluster,
+  inputs: readonly ReplayInput[],
+  outputs: ReplayOutputs,
+  { answer = false }: Flags,
+): ReplayReport {
+  const recording = new Recording(cluster, keyLogOf(cluster));
+  try {
+    outputs.record(recording);
+    return replay(cluster, inputs, [], { answer });
+  } finally {
+    recording.stop();
+  }
+}
+
+/** Sockets answer, or refuse, by what any flow has done before. */
+const hasSockets = ({ answer, listen = [] }: Flags): boolean =>
+  answer === true || listen.length > 0;
+
+/** By several workers where that comes to the same; undefined where one has to do it. */
+async function replayInJobs(
+  manifests: readonly ManifestFile[],
+  flags: Flags,
+  merge: (parts: readonly string[]) => ReplayReport,
+): Promise<ReplayReport | undefined> {
+  const { jobs = 1 } = flags;
+  if (jobs === 1) return undefined;
+  if (hasSockets(flags)) {
+    tell(`podwire: 1 job, not ${jobs}: flows share sockets (--answer, --listen)\n`);
+    return undefined;
+  }
+  const once = flags.inject.find(({ file }) => !isFile(file));
+  if (once !== undefined) {
+    tell(`podwire: 1 job, not ${jobs}: ${printable(once.file)} can be read only once\n`);
+    return undefined;
+  }
+  try {
+    const report = await withParts({ manifests, flags }, jobs, merge);
+    tell(`podwire: ${jobs} jobs\n`);
+    return report;
+  } catch (error) {
+    if (!(error instanceof Entangled)) throw error;
+    tell(`podwire: 1 job, not ${jobs}: flows share ${error.what}\n`);
+    return undefined;
+  }
+}
+
+/** Between machines there is nobody to do it again. */
+function mergeOrName<T>(merge: () => T): T {
+  try {
+    return merge();
+  } catch (error) {
+    if (!(error instanceof Entangled)) throw error;
+    throw entangledError(error.what);
+  }
+}
+
+function sharded(outcome: PartOutcome, { index, count }: ShardOf): void {
+  if (outcome.entangled !== undefined) throw entangledError(outcome.entangled);
+  tell(`podwire: part ${index} of ${count}, ${outcome.report?.injected ?? 0} frames\n`);
+}
+
+const entangledError = (what: string): PodwireError =>
+  new PodwireError(
+    'ERR_USAGE',
+    `--shard: expected flows that have nothing to do with each other, found that they share ${what}; replay the whole`,
+  );
+
+function refuseHalves(flags: Flags): void {
+  const { shard, part, merge, jobs } = flags;
+  if (shard !== undefined && part === undefined) {
+    throw new PodwireError('ERR_USAGE', '--shard: expected --part FILE with it, found none');
+  }
+  if (hasSockets(flags)) throw entangledError('sockets (--answer, --listen)');
+  if (merge !== undefined || jobs !== undefined) {
+    throw new PodwireError(
+      'ERR_USAGE',
+      '--shard: expected neither --merge nor --jobs with it, found one',
+    );
   }
 }
 
@@ -158,16 +266,7 @@ function refuseOverwriting({ inject, capture }: Flags): void {
   }
 }
 
-function summarise(
-  report: ReturnType<typeof replay>,
-  writers: ReadonlyMap<string, CaptureWriter>,
-  folder: CaptureFolder | undefined,
-  flags: Flags,
-): void {
-  const files = [
-    ...[...writers].map(([file, writer]) => ({ file, frames: writer.count })),
-    ...(folder?.files ?? []),
-  ];
+function summarise(report: ReplayReport, { files }: ReplayOutputs, flags: Flags): void {
   const piped = flags.capture.some(({ file }) => file === '-');
   const say = piped ? tell : print;
   if (flags.json === true) {

@@ -50,6 +50,9 @@ export class Shard implements Audit, ReplayGate {
     this.part = part;
     cluster.audit = this;
     if (cluster.nodes.some(({ encrypts }) => encrypts)) this.entangled = 'WireGuard';
+    if (cluster.plan.namespaces.some(({ conntrack }) => conntrack?.max !== undefined)) {
+      this.entangled = 'a limit of connections';
+    }
   }
 
   admits(b: Buffer, start: number, end: number, isEthernet: boolean): boolean {
