@@ -228,7 +228,6 @@ export class Cluster implements World {
   }
 
   armNeighbour(node: Node, id: number, milliseconds: number): void {
-    this.audit?.alone('ARP');
     const token = node.neighbours.startTimer(id);
     this.arm(milliseconds, () => neighbourTimer(node, id, token));
   }

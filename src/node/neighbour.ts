@@ -102,6 +102,7 @@ export function freshUntil(node: Node, id: number): number {
 function use(node: Node, id: number): void {
   if (isFresh(node, id, node.world.milliseconds())) return;
   node.neighbours.setState(id, Nud.Delay);
+  node.world.audit?.alone('ARP');
   node.world.armNeighbour(node, id, DELAY_PROBE_MS);
 }
 
@@ -144,6 +145,7 @@ function frame(p: Packet, device: Device, toHigh: number, toLow: number): void {
 function probe(node: Node, id: number, packetSource: number): void {
   node.neighbours.countProbe(id);
   sendRequest(node, id, packetSource);
+  node.world.audit?.alone('ARP');
   node.world.armNeighbour(node, id, RETRANSMIT_MS);
 }
 

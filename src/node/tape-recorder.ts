@@ -191,7 +191,7 @@ export class TapeRecorder implements RoomWatch {
     // In a tunnel already, whose sums are not finished.
     this.spoilt ||= this.partial;
     const device = node.devices[p.tunnel]!;
-    this.shell = new VxlanShell(p.l3, node.identifications);
+    this.shell = new VxlanShell(p.l3, node);
     this.steps.push(new Step(Act.VxlanOut, node, device, 0, 0, 0, undefined, this.shell));
   }
 

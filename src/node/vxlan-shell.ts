@@ -15,8 +15,8 @@ import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
-import type { Identifications } from './identification.ts';
 import { checksumField, completeChecksum } from './l4-checksum.ts';
+import type { Node } from './node.ts';
 
 const UDP_AT = ipv4.HEADER_LEN;
 const VXLAN_AT = UDP_AT + udp.HEADER_LEN;
@@ -24,7 +24,9 @@ const LENGTH = VXLAN_AT + vxlan.HEADER_LEN;
 
 export class VxlanShell {
   private readonly words: Int32Array = new Int32Array(LENGTH / 4);
-  private readonly identifications: Identifications;
+  private readonly node: Node;
+  private readonly source: number;
+  private readonly destination: number;
   private readonly counter: number;
   /** Of the IPv4 header, without length and identification. */
   private readonly headerSum: number;
@@ -35,11 +37,13 @@ export class VxlanShell {
   private complete = false;
 
   /** From the outer headers of a packet of the flow, at `at`. */
-  constructor(at: number, identifications: Identifications) {
+  constructor(at: number, node: Node) {
     const source = ipv4.source(bytes, at);
     const destination = ipv4.destination(bytes, at);
-    this.identifications = identifications;
-    this.counter = identifications.counter(source, destination, ipv4.PROTO_UDP);
+    this.node = node;
+    this.source = source;
+    this.destination = destination;
+    this.counter = node.identifications.counter(source, destination, ipv4.PROTO_UDP);
     for (let i = 0; i < this.words.length; i++) this.words[i] = word(at + 4 * i);
     this.clear(ipv4.field.totalLength);
     this.clear(ipv4.field.identification);
@@ -62,7 +66,9 @@ export class VxlanShell {
     const frame = p.data;
     const length = p.tail - frame + LENGTH;
     const at = p.push(LENGTH);
-    const id = this.identifications.take(this.counter);
+    const { node } = this;
+    const id = node.identifications.take(this.counter);
+    node.world.audit?.identified(node, this.source, this.destination, ipv4.PROTO_UDP, id);
     const headerSum = finish(this.headerSum + length + id);
     const payload = length - UDP_AT;
     putWord(at, words[0]! | length);

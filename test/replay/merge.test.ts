@@ -275,7 +275,7 @@ describe('the parts of a replay', () => {
       ...{ from: 0, to: PODS[1], kind: 'udp', port: 40_000, size: 8, ttl: 64, df: false },
       ...{ flags: '.', gap: 1, broken: false, fragment: false },
     };
-    const make = (): Cluster => Cluster.fromYaml(yaml(MODES[0]!, true), 'test', {});
+    const make = (): Cluster => Cluster.fromYaml(yaml(MODES[3]!, true), 'test', {});
     const why = (...frames: Partial<Sent>[]): string => {
       const files = captures(
         make(),
