@@ -48,7 +48,7 @@ export class PartWriter {
       // Comments go along in any case; the merged file has them where it can.
       format: 'pcapng',
       secrets: () => {},
-      write: (seconds, nanoseconds, bytes, start, end, _length, comment) =>
+      write: (seconds, nanoseconds, bytes, start, end, _length, comment = '') =>
         this.write(number, seconds, nanoseconds, bytes, start, end, comment),
     };
   }

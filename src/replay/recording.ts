@@ -39,8 +39,8 @@ export interface RecordSink {
     bytes: Buffer,
     start: number,
     end: number,
-    originalLength: number,
-    comment: string,
+    originalLength?: number,
+    comment?: string,
   ): void;
   secrets(text: string): void;
 }
