@@ -2,17 +2,20 @@
  * A lookup table of 24-8 bits (Gupta, Lin, McKeown 1998, DIR-24-8), painted from the prefixes of
  * a large table: a cell for each /24, and a block of 256 for one with longer prefixes in it.
  */
-import { type Cells, isBlock, makeCells, NARROW_BLOCKS, OVERFLOW } from './cells.ts';
+import { type Cells, isBlock, makeCells, NARROW_BLOCKS, NOTHING, OVERFLOW } from './cells.ts';
+import { type FlatMemory, makeFlatMemory, TOP } from './flat-memory.ts';
 import { type PrefixBlocks, placeOf } from './prefix-blocks.ts';
 
-/** Blocks for routes to come, for the arrays to stay the same. */
+/** Blocks of 32-bit cells for routes to come, for the arrays to stay the same. */
 const SPARE = 256;
 
 export class FlatTable {
   /** By /24; never replaced. */
   readonly top: Cells;
-  /** The blocks; replaced when it grows. */
+  /** The blocks; replaced when it grows, if its cells are of 32 bits. */
   rest: Cells;
+  /** Of the cells of 16 bits. */
+  readonly flat: FlatMemory | null;
   /** Goes up when `rest` is another one. */
   layout = 0;
   private readonly wide: boolean;
@@ -25,19 +28,21 @@ export class FlatTable {
   /** `wide`: cells of 32 bits. */
   constructor(wide: boolean) {
     this.wide = wide;
-    this.top = makeCells(wide, 2 ** 24);
     this.plain = makeCells(wide, 256);
-    this.rest = makeCells(wide, SPARE * 256);
+    this.flat = wide ? null : makeFlatMemory();
+    this.top = this.flat?.top.fill(NOTHING) ?? makeCells(wide, TOP);
+    this.rest = this.flat?.rest ?? makeCells(wide, SPARE * 256);
   }
 
-  /** Bytes of the cells. */
+  /** Bytes of the cells: of those of 16 bits, of the blocks that were ever used. */
   get memory(): number {
-    return this.top.byteLength + this.rest.byteLength;
+    const { top, rest } = this;
+    return top.byteLength + (this.wide ? rest.byteLength : this.used * 512);
   }
 
   /** Leaves room for `SPARE` blocks more than there are. */
   trim(): void {
-    this.resize(this.used + SPARE);
+    if (this.wide) this.resize(this.used + SPARE);
   }
 
   /** Paints what a prefix covers, as the routes have it now. Throws OVERFLOW. */
@@ -105,7 +110,7 @@ export class FlatTable {
   }
 
   private resize(blocks: number): void {
-    const rest = makeCells(this.wide, blocks << 8);
+    const rest = makeCells(true, blocks << 8);
     rest.set(this.rest.subarray(0, Math.min(this.used, blocks) << 8));
     this.rest = rest;
     this.layout += 1;

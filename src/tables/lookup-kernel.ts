@@ -5,6 +5,7 @@
  * fast by that. A lookup calls nothing and names no constant of the module: what V8 does not
  * inline costs a loop around it the registers, and a bundle has variables for constants.
  */
+import { CHUNK, type FlatMemory } from './flat-memory.ts';
 import type { FlatTable } from './flat-table.ts';
 import type { StrideTable, Window } from './stride-table.ts';
 
@@ -32,13 +33,8 @@ interface Wide {
 /** IPv4 addresses, signed or not. */
 export type Addresses = Int32Array | Uint32Array;
 
-/** Addresses copied next to the tables at a time. */
-const CHUNK = 2048;
-
-/** 24-8 bits in cells of 16 bits. */
-function narrow24({ top, rest }: Narrow): Kernel {
-  const input = new Int32Array(CHUNK);
-  const output = new Int32Array(CHUNK);
+/** 24-8 bits in cells of 16 bits; `plain`: in TypeScript alone. */
+export function narrow24({ top, rest, input, output, answer }: FlatMemory, plain = false): Kernel {
   const lookup = (address: number): number => {
     const cell = top[address >>> 8]!;
     return cell >= -1 ? cell : rest[((cell & 0x7fff) << 8) | (address & 255)]!;
@@ -68,7 +64,7 @@ function narrow24({ top, rest }: Narrow): Kernel {
     }
     for (; i < count; i++) output[i] = lookup(input[i]!);
   };
-  return { lookup, batch: inChunks(input, output, fill) };
+  return { lookup, batch: inChunks(input, output, plain ? fill : (answer ?? fill)) };
 }
 
 /** 24-8 bits in cells of 32 bits. */
@@ -154,5 +150,5 @@ function inChunks(
 export function kernelOf(table: StrideTable | FlatTable): Kernel {
   const isNarrow = table.top instanceof Int16Array;
   if ('window' in table) return isNarrow ? narrow8(table as Pool) : wide8(table as Wide);
-  return isNarrow ? narrow24(table as Narrow) : wide24(table as Wide);
+  return table.flat === null ? wide24(table as Wide) : narrow24(table.flat);
 }

@@ -36,6 +36,13 @@ interface Kernels {
      */
     sum(at: number, length: number): number;
   };
+  lookup: {
+    /**
+     * Longest prefixes in a table of 24-8 bits (tables/flat-memory.ts): the values of `count`
+     * addresses at `from`, to `to`. All places are byte offsets.
+     */
+    flat(top: number, rest: number, from: number, to: number, count: number): void;
+  };
   series: {
     /** Runs the program at address 0 (frame/series-program.ts): `count` records from `out` on. */
     records(out: number, count: number): void;

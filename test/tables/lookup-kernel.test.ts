@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_NARROW } from '../../src/tables/cells.ts';
 import { FlatTable } from '../../src/tables/flat-table.ts';
-import { kernelOf } from '../../src/tables/lookup-kernel.ts';
+import { kernelOf, narrow24 } from '../../src/tables/lookup-kernel.ts';
 import { PrefixBlocks } from '../../src/tables/prefix-blocks.ts';
 import { PrefixTree } from '../../src/tables/prefix-tree.ts';
 import { StrideTable } from '../../src/tables/stride-table.ts';
@@ -161,5 +161,36 @@ describe.each(forms)('a table of $name', ({ make, runs }) => {
       }
     }
     expect(table.memory).toBe(memory);
+  });
+});
+
+describe('a batch in WebAssembly', () => {
+  it('answers as the one in TypeScript does, at any count', () => {
+    const prefix = fc.record({
+      address: fc.integer(),
+      length: fc.integer({ min: 0, max: 32 }),
+      value: fc.constantFrom(0, 1, 7, MAX_NARROW),
+    });
+    fc.assert(
+      fc.property(fc.array(prefix, { maxLength: 40 }), fc.array(fc.integer()), (rows, some) => {
+        const { table, put } = large(false);
+        for (const { address, length, value } of rows)
+          put(address & netmask(length), length, value);
+        const near = rows.flatMap(({ address }) => [address, address ^ 1, address ^ 0x80]);
+        const probes = Int32Array.from([...some, ...near, ...near.map((probe) => probe ^ 0x100)]);
+        const { flat } = table as FlatTable;
+        expect(flat!.answer).not.toBeNull();
+        const [fast, plain] = [narrow24(flat!), narrow24(flat!, true)];
+        for (let count = 0; count <= Math.min(probes.length, 20); count++) {
+          const from = probes.subarray(probes.length - count);
+          const [found, expected] = [new Int32Array(count + 1), new Int32Array(count + 1)];
+          fast.batch(from, found, count);
+          plain.batch(from, expected, count);
+          expect(found).toEqual(expected);
+          expect([...expected.subarray(0, count)]).toEqual([...from].map(plain.lookup));
+        }
+      }),
+      { numRuns: 20 },
+    );
   });
 });
