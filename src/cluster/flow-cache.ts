@@ -1,7 +1,7 @@
 /**
- * Tapes of the flows that pass through a cluster, by key: a table of fixed size, a
- * newer flow takes the place of an older one. The first packet of a flow walks, the
- * second is recorded, from the third on the tape plays.
+ * Tapes of the flows that pass through a cluster, by key: a table of fixed size, where four
+ * flows share a set and a newer one takes the place of one of them. The first packet of a
+ * flow walks, the second is recorded, from the third on the tape plays.
  */
 import type { Device } from '../node/device.ts';
 import { FlowKey } from '../node/flow-key.ts';
@@ -21,7 +21,10 @@ export const Flow = {
 } as const;
 export type Flow = (typeof Flow)[keyof typeof Flow];
 
-const SLOTS = 16_384;
+const SETS = 4096;
+const WAYS = 4;
+/** Flows whose first packet is remembered; more than there are tapes, since here two cannot share a place. */
+const SEEN = 65_536;
 /** Packets of a flow that left no tape walk this often before the next try. */
 const PATIENCE = 32;
 
@@ -31,10 +34,14 @@ export class FlowCache {
   private readonly key = new FlowKey();
   /** Made when the first packet comes. */
   private tapes: (Tape | null)[] = [];
-  /** By slot: the hash that was seen last, and how many packets are to pass before a recording. */
+  /** Of the tapes' keys. */
+  private hashes = new Int32Array(0);
+  /** By other bits of the hash: the one seen last, and how many packets are to pass before a recording. */
   private seen = new Int32Array(0);
   private wait = new Uint8Array(0);
+  /** Where the tape of the packet that was looked for last belongs, and its place in `seen`. */
   private slot = 0;
+  private mark = 0;
   /** Where the packet that was played last ended, or of whose Prerouting it walks on. */
   node: Node | null = null;
 
@@ -48,7 +55,7 @@ export class FlowCache {
     const { key, world } = this;
     if (!this.on || !key.read(node, device, p, room)) return Flow.Walk;
     if (this.tapes.length === 0) this.open();
-    const slot = key.hash & (SLOTS - 1);
+    const slot = this.find();
     const tape = this.tapes[slot]!;
     if (tape !== null && key.is(tape.key) && key.packetLength <= tape.longest) {
       const ticks = world.ticks();
@@ -59,22 +66,39 @@ export class FlowCache {
       }
     }
     this.slot = slot;
-    if (this.seen[slot] !== key.hash) {
-      this.seen[slot] = key.hash;
-      this.wait[slot] = 0;
+    const mark = (key.hash >>> 12) & (SEEN - 1);
+    this.mark = mark;
+    if (this.seen[mark] !== key.hash) {
+      this.seen[mark] = key.hash;
+      this.wait[mark] = 0;
       return Flow.Walk;
     }
-    if (this.wait[slot]! > 0) {
-      this.wait[slot] = this.wait[slot]! - 1;
+    if (this.wait[mark]! > 0) {
+      this.wait[mark] = this.wait[mark]! - 1;
       return Flow.Walk;
     }
     return Flow.Record;
   }
 
+  /** The slot with the key's tape, else one for it: an empty one of its set, or any. */
+  private find(): number {
+    const { key, hashes, tapes } = this;
+    const { hash } = key;
+    const first = (hash & (SETS - 1)) * WAYS;
+    let empty = -1;
+    for (let slot = first; slot < first + WAYS; slot++) {
+      const tape = tapes[slot]!;
+      if (tape === null) empty = slot;
+      else if (hashes[slot] === hash && key.is(tape.key)) return slot;
+    }
+    return empty >= 0 ? empty : first + ((hash >>> 12) & (WAYS - 1));
+  }
+
   private open(): void {
-    this.tapes = new Array<Tape | null>(SLOTS).fill(null);
-    this.seen = new Int32Array(SLOTS);
-    this.wait = new Uint8Array(SLOTS);
+    this.tapes = new Array<Tape | null>(SETS * WAYS).fill(null);
+    this.hashes = new Int32Array(SETS * WAYS);
+    this.seen = new Int32Array(SEEN);
+    this.wait = new Uint8Array(SEEN);
   }
 
   /** What the recording of the packet that was looked for last came to; null: it is of no use. */
@@ -82,7 +106,11 @@ export class FlowCache {
     const { key, slot } = this;
     const words = key.words.slice(0, key.length);
     const tape = recorder?.finish(words, key.packetLength) ?? null;
-    if (tape === null) this.wait[slot] = PATIENCE;
-    else this.tapes[slot] = tape;
+    if (tape === null) {
+      this.wait[this.mark] = PATIENCE;
+    } else {
+      this.tapes[slot] = tape;
+      this.hashes[slot] = key.hash;
+    }
   }
 }
