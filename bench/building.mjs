@@ -2,17 +2,11 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildFrame, CaptureWriter, FrameSeries, openCapture } from '../dist/index.js';
+import { absent, figure, ratios } from './figures.mjs';
 import { RECEIVER, SENDER } from './pods.mjs';
-import { median, progress, ratioText, shown, timed } from './tool.mjs';
+import { cpuSeconds, median, progress, ratioText, shown, timed } from './tool.mjs';
 
 const SCAPY = fileURLToPath(new URL('scapy-vxlan.py', import.meta.url));
-
-function cpuSeconds(work) {
-  const start = process.cpuUsage();
-  work();
-  const { user, system } = process.cpuUsage(start);
-  return (user + system) / 1e6;
-}
 
 /** A Python that has scapy: the system's, where another comes first in PATH. */
 const python = () =>
@@ -58,11 +52,13 @@ function buildEach(target, count) {
   writer.close();
 }
 
-/** Markdown. Files are made in `folder`. */
-export function benchBuilding(rounds, quick, folder) {
+const MEASURE = 'VXLAN frames into a pcap vs scapy';
+
+export function bench({ rounds, quick, folder }) {
   const interpreter = python();
-  if (interpreter === undefined)
-    return 'Building frames is not measured here: scapy is not installed.\n';
+  if (interpreter === undefined) {
+    return { markdown: '', figures: [absent(MEASURE, 'scapy is not installed')] };
+  }
   const [ours, theirs] = ['ours', 'theirs'].map((n) => join(folder, `${n}.pcap`));
   const scapy = (count) => Number(timed(interpreter, [SCAPY, String(count), theirs]).text);
   sameFrames(ours, theirs, scapy);
@@ -88,20 +84,25 @@ export function benchBuilding(rounds, quick, folder) {
   ];
   const rates = contestants.map(() => []);
   for (let round = 0; round < rounds; round++) {
-    progress(`building: round ${round + 1}`);
+    progress(`building: round ${round + 1} of ${rounds}`);
     for (const [i, { count, seconds }] of contestants.entries()) rates[i].push(count / seconds());
   }
-  progress('');
-  const rows = contestants.map(({ name, goal }, i) => {
+  const rows = contestants.map(({ name }, i) => {
     const ratio = i === 0 ? '' : ratioText(rates[i], rates[0]);
-    return `| ${name} | ${shown(median(rates[i]))} | ${ratio} | ${goal === undefined ? '' : `≥ ${goal.toLocaleString('en')}`} |`;
+    return `| ${name} | ${shown(median(rates[i]))} | ${ratio} |`;
   });
-  return `| VXLAN frames of 114 B into a pcap | per CPU second | faster than scapy by (least to most) | goal |
-| --- | --- | --- | --- |
+  const markdown = `## Building frames
+
+| VXLAN frames of 114 B into a pcap | per CPU second | faster than scapy by (least to most) |
+| --- | --- | --- |
 ${rows.join('\n')}
 
 The first frames of each were the same bytes.
 `;
+  const figures = contestants.flatMap(({ goal }, i) =>
+    goal === undefined ? [] : [figure(MEASURE, ratios(rates[i], rates[0]), { goal })],
+  );
+  return { markdown, figures };
 }
 
 /** Throws unless the first frames are the same bytes. */

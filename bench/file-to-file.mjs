@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CaptureWriter, FrameSeries, loadCluster, openCapture } from '../dist/index.js';
+import { absent, figure, ratios } from './figures.mjs';
 import { FIXTURE, SENDER, udpLayers } from './pods.mjs';
 import { hasTool, median, progress, ratioText, shown, timed } from './tool.mjs';
 
@@ -41,10 +42,12 @@ const FILE_TOOLS = [
   },
 ];
 
-/** Markdown. Files are made in `folder`. */
-export function benchFileToFile(rounds, quick, folder) {
+export function bench({ rounds, quick, folder }) {
   const here = FILE_TOOLS.filter(({ tool }) => hasTool(tool));
-  const absent = FILE_TOOLS.filter((tool) => !here.includes(tool)).map(({ tool }) => tool);
+  const missing = FILE_TOOLS.filter((tool) => !here.includes(tool));
+  const figures = missing.map(({ name, tool }) =>
+    absent(measureOf(name), `${tool} is not installed`),
+  );
   const contestants = [{ name: 'podwire replay', run: replayed }, ...here];
   const [input, output, nothing] = ['in', 'out', 'empty'].map((n) => join(folder, `${n}.pcap`));
   writeFlows(nothing, 64, 0);
@@ -58,7 +61,7 @@ export function benchFileToFile(rounds, quick, folder) {
     writeFlows(input, size, packets);
     const rates = contestants.map(() => []);
     for (let round = 0; round < rounds; round++) {
-      progress(`replay, ${size} B: round ${round + 1}`);
+      progress(`replay, ${size} B: round ${round + 1} of ${rounds}`);
       for (const [i, { name, run }] of contestants.entries()) {
         const idle = run(nothing, output);
         const seconds = run(input, output) - idle;
@@ -68,19 +71,24 @@ export function benchFileToFile(rounds, quick, folder) {
     }
     for (const [i, { name, goal }] of contestants.entries()) {
       const ratio = i === 0 ? '' : ratioText(rates[0], rates[i]);
-      const wanted = goal === undefined ? '' : `≥ ${goal}`;
-      rows.push(`| ${name}, ${size} B | ${shown(median(rates[i]))} | ${ratio} | ${wanted} |`);
+      rows.push(`| ${name}, ${size} B | ${shown(median(rates[i]))} | ${ratio} |`);
+      if (i === 0) continue;
+      figures.push(figure(`${measureOf(name)}, ${size} B`, ratios(rates[0], rates[i]), { goal }));
     }
   }
-  progress('');
-  return `| file to file | packets per CPU second | podwire is faster by (least to most) | goal |
-| --- | --- | --- | --- |
+  const markdown = `## From file to file
+
+| file to file | packets per CPU second | podwire is faster by (least to most) |
+| --- | --- | --- |
 ${rows.join('\n')}
 
 podwire sends every packet through the cluster and writes what leaves the node's NIC, in VXLAN; the others copy, and
 tcprewrite changes one address. A process's time on an empty capture is taken off.
-${absent.length === 0 ? '' : `Not on this machine: ${absent.join(', ')}.\n`}`;
+${missing.length === 0 ? '' : `\nNot on this machine: ${missing.map(({ tool }) => tool).join(', ')}.\n`}`;
+  return { markdown, figures };
 }
+
+const measureOf = (name) => `replay file to file vs ${name}`;
 
 function checkOutput(name, file, packets) {
   let found = 0;

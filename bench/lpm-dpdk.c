@@ -86,6 +86,7 @@ static double build(int is_lpm, int is_filled) {
     struct rte_fib_conf config = {.type = RTE_FIB_DIR24_8, .default_nh = fallback, .max_routes = 2000000};
     config.dir24_8.nh_sz = RTE_FIB_DIR24_8_2B;
     config.dir24_8.num_tbl8 = 8192;
+    if (fib) rte_fib_free(fib);
     fib = rte_fib_create("fib", SOCKET_ID_ANY, &config);
     if (!fib) exit(2);
   }

@@ -1,20 +1,23 @@
 /**
- * `npm run bench:lpm [-- TABLE…] [--no-lpm-build]`: longest-prefix match against DPDK and
- * npm packages. All must agree on the sum of their answers before anything is timed; then
- * interleaved rounds, in CPU time, each competitor in a process of its own. Results go to
- * bench/lpm.md. DPDK's program is built where `pkg-config libdpdk` finds it.
+ * Longest-prefix match against DPDK and npm packages: a million routes as of the Internet,
+ * and a node among 5,000. All must agree on the sum of their answers before anything is
+ * timed. DPDK's program is built where `pkg-config libdpdk` finds it. `--lpm-build` also
+ * times rte_lpm's own build of a million routes, which takes minutes.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { BlockList } from 'node:net';
-import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Fib, formatIp4, sampleAddresses, sampleRoutes } from '../dist/index.js';
+import { Competitor, serve } from './competitor.mjs';
+import { absent, figure, ratios } from './figures.mjs';
+import { hasPackage, median, progress, shown, spread } from './tool.mjs';
 
-const ROUNDS = 9;
 const ROUND_MS = 80;
+const QUICK_MS = 20;
+/** Of routes, in a round. */
+const UPDATES = 200_000;
 const STREAMS = ['uniform', 'routed', 'zipf'];
 const ADDRESSES = 2 ** 20;
 const SEED = 20_240_501;
@@ -23,7 +26,7 @@ const SLICE = 1024;
 /** Addresses as text for packages that take text. */
 const TEXTS = 2 ** 16;
 
-const script = fileURLToPath(import.meta.url);
+const SELF = fileURLToPath(import.meta.url);
 const cpu = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
@@ -48,6 +51,9 @@ const eachRoute = ({ addresses, lengths, values }, act) => {
   for (let i = 0; i < addresses.length; i++) act(addresses[i], lengths[i], values[i]);
 };
 const prefixText = (address, length) => `${formatIp4(address)}/${length}`;
+
+/** It is measured where somebody installed it. */
+const PACKAGE_NOT_DECLARED = 'ip-set';
 
 /** Competitors by name: how to build one, and how it answers an address. */
 const makers = {
@@ -89,13 +95,19 @@ const makers = {
       slow: true,
     };
   },
+  async 'ip-set'(routes) {
+    const { default: IpSet } = await import(PACKAGE_NOT_DECLARED);
+    const set = new IpSet();
+    eachRoute(routes, (address, length) => length > 0 && set.add(prefixText(address, length)));
+    return { texts: (text) => Number(set.contains(text)) };
+  },
   async 'net.BlockList'(routes) {
     const list = new BlockList();
     eachRoute(
       routes,
       (address, length) => length > 0 && list.addSubnet(formatIp4(address), length),
     );
-    return { texts: (text) => Number(list.check(text)), membership: true, slow: true };
+    return { texts: (text) => Number(list.check(text)), slow: true };
   },
 };
 
@@ -161,7 +173,7 @@ function mmdb(routes) {
 function work(name, folder) {
   const routes = readRoutes(folder);
   let built;
-  let held;
+  let held = 0;
   const streams = new Map();
   const stream = (of) => {
     if (!streams.has(of)) {
@@ -230,6 +242,8 @@ function work(name, folder) {
         held = sum;
         now = cpu();
       }
+      // A sum that nobody reads might never be added up.
+      if (Number.isNaN(held)) throw new Error('an answer is no number');
       return done / (now - start) / 1e6;
     },
     churn: (_, count) => {
@@ -256,32 +270,10 @@ function work(name, folder) {
       return sum;
     },
   };
-  createInterface({ input: process.stdin }).on('line', async (line) => {
-    const [command, ...rest] = line.split(' ');
-    process.stdout.write(`${await answer[command](...rest)}\n`);
-    if (held === undefined) held = 0;
-  });
+  serve(answer);
 }
 
 // --- The conductor.
-
-class Competitor {
-  constructor(command, args) {
-    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
-  }
-
-  async ask(...parts) {
-    this.child.stdin.write(`${parts.join(' ')}\n`);
-    const { value, done } = await this.lines.next();
-    if (done) throw new Error(`no answer to ${parts.join(' ')}`);
-    return Number(value);
-  }
-
-  close() {
-    this.child.stdin.end();
-  }
-}
 
 function buildDpdk(folder) {
   const flags = spawnSync('pkg-config', ['--cflags', '--libs', 'libdpdk'], { encoding: 'utf8' });
@@ -298,15 +290,14 @@ function buildDpdk(folder) {
     : undefined;
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
-const spread = (values, digits) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return `${median(sorted).toFixed(digits)} (${sorted[0].toFixed(digits)} to ${sorted.at(-1).toFixed(digits)})`;
-};
+/** By table: packages that go through all routes for each address, and are left out of large ones. */
+const LINEAR = new Set(['ipaddr.js', 'net.BlockList']);
+/** Only tell whether any prefix matches. */
+const MEMBERSHIP = new Set(['net.BlockList', 'ip-set']);
+const BUILT_IN = new Set(['net.BlockList']);
 
-async function compare(table, options) {
-  const folder = mkdtempSync(join(tmpdir(), 'podwire-lpm-'));
-  mkdirSync(folder, { recursive: true });
+/** Writes the routes and addresses of a table for all competitors. */
+function writeTable(table, folder) {
   const routes = sampleRoutes(table, SEED);
   const columns = Int32Array.from(
     { length: routes.addresses.length * 3 },
@@ -314,13 +305,22 @@ async function compare(table, options) {
   );
   writeFileSync(join(folder, 'routes.u32'), columns);
   for (const stream of STREAMS) {
-    writeFileSync(
-      join(folder, `${stream}.u32`),
-      sampleAddresses(routes, stream, ADDRESSES, SEED + 1),
-    );
+    const addresses = sampleAddresses(routes, stream, ADDRESSES, SEED + 1);
+    writeFileSync(join(folder, `${stream}.u32`), addresses);
   }
-  const missing = [];
-  const worker = (name) => new Competitor(process.execPath, [script, '--worker', name, folder]);
+  return routes;
+}
+
+/** Why a package takes no part with that table, or undefined. */
+function whyNot(name, table, quick) {
+  if (!BUILT_IN.has(name) && !hasPackage(name)) return 'not installed';
+  if (LINEAR.has(name) && (quick || table === 'bgp')) return 'takes too long';
+  return undefined;
+}
+
+/** All competitors for a table, each with its routes, and the seconds that their first builds took. */
+async function gather(table, folder, routes, { quick, program }) {
+  const worker = (name) => new Competitor(process.execPath, [SELF, '--worker', name, folder]);
   const own = worker('podwire');
   const ways = [
     { name: 'podwire lookup', at: own, way: 'single' },
@@ -328,12 +328,11 @@ async function compare(table, options) {
     { name: 'podwire lookupBatch', at: own, way: 'batch' },
   ];
   const builds = { podwire: await own.ask('build') };
-  const program = buildDpdk(folder);
   const native = program && new Competitor(program, [folder]);
-  if (native === undefined) missing.push('DPDK (rte_lpm, rte_fib)');
-  else {
+  const missing = native === undefined ? [{ name: 'DPDK', why: 'not installed' }] : [];
+  if (native !== undefined) {
     builds.rte_fib = await native.ask('build', 'fib');
-    if (options.lpm) builds.rte_lpm = await native.ask('build', 'lpm');
+    if (isLpmBuilt(table)) builds.rte_lpm = await native.ask('build', 'lpm');
     else await native.ask('build', 'filled');
     ways.unshift({ name: 'rte_lpm one by one', at: native, way: 'lpm' });
     ways.push({ name: 'rte_lpm bulk', at: native, way: 'lpm-bulk' });
@@ -341,17 +340,22 @@ async function compare(table, options) {
   }
   const fallback = routes.values[routes.lengths.indexOf(0)];
   for (const name of Object.keys(makers).filter((maker) => maker !== 'podwire')) {
-    const isLinear = name === 'ipaddr.js' || name === 'net.BlockList';
-    if (table === 'bgp' && isLinear) {
-      missing.push(`${name} (takes too long with a million routes)`);
+    const why = whyNot(name, table, quick);
+    if (why !== undefined) {
+      missing.push({ name, why });
       continue;
     }
     const peer = worker(name);
     builds[name] = await peer.ask('build');
-    const kind = name === 'net.BlockList' ? fallback : 'values';
-    ways.push({ name, at: peer, way: 'texts', count: isLinear ? 256 : TEXTS, kind });
+    const kind = MEMBERSHIP.has(name) ? fallback : 'values';
+    ways.push({ name, at: peer, way: 'texts', count: LINEAR.has(name) ? 256 : TEXTS, kind });
   }
+  return { own, native, builder: worker('podwire'), ways, builds, missing };
+}
 
+const isLpmBuilt = (table) => table !== 'bgp' || process.argv.includes('--lpm-build');
+
+async function checkAnswers(table, { own, ways }) {
   for (const stream of STREAMS) {
     const sum = await own.ask('sum', 'single', stream);
     for (const { name, at, way, count, kind } of ways) {
@@ -362,66 +366,154 @@ async function compare(table, options) {
         throw new Error(`${table}, ${stream}: ${name} gives ${found}, expected ${expected}`);
     }
   }
-  const reference = ways[0].name;
+}
+
+/** Million lookups per second by name, stream and round. */
+async function measureLookups(table, { ways }, rounds, quick) {
   const rates = new Map(ways.map(({ name }) => [name, STREAMS.map(() => [])]));
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round <= rounds; round++) {
+    progress(`${table}: round ${round} of ${rounds}`);
     for (const [i, stream] of STREAMS.entries()) {
       for (const { name, at, way } of ways) {
-        const rate = await at.ask('rate', way, stream, ROUND_MS);
+        const rate = await at.ask('rate', way, stream, quick ? QUICK_MS : ROUND_MS);
         if (round > 0) rates.get(name)[i].push(rate);
       }
     }
-    if (process.stderr.isTTY) process.stderr.write(`\r${table}: round ${round} of ${ROUNDS}`);
   }
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-  const updates = { podwire: await own.ask('churn', 'own', 200_000) };
-  if (native !== undefined) updates.rte_fib = await native.ask('churn', 'fib', 200_000);
-  const bytes = await own.ask('memory');
-  for (const { at } of ways) at.close();
-  rmSync(folder, { recursive: true });
+  return rates;
+}
 
-  const rows = ways.map(({ name, way }) => {
-    const cells = STREAMS.map((_, i) => spread(rates.get(name)[i], way === 'texts' ? 3 : 1));
-    const ratios = STREAMS.map((_, i) =>
-      spread(
-        rates.get(name)[i].map((rate, round) => rate / rates.get(reference)[i][round]),
-        way === 'texts' ? 4 : 2,
-      ),
-    );
-    return `| ${name} | ${cells.join(' | ')} | ${ratios.join(' | ')} |`;
+/** Builds and updates per CPU second, round by round; the first builds are not among them. */
+async function measureChanges(table, { builder, native }, rounds) {
+  const found = { build: { podwire: [], rte_fib: [] }, churn: { podwire: [], rte_fib: [] } };
+  await builder.ask('build');
+  await builder.ask('churn', 'own', UPDATES);
+  for (let round = 0; round < rounds; round++) {
+    progress(`${table}, changes: round ${round + 1} of ${rounds}`);
+    found.build.podwire.push(1 / (await builder.ask('build')));
+    if (native !== undefined) found.build.rte_fib.push(1 / (await native.ask('build', 'fib')));
+    found.churn.podwire.push(await builder.ask('churn', 'own', UPDATES));
+    if (native !== undefined) {
+      found.churn.rte_fib.push(await native.ask('churn', 'fib', UPDATES));
+    }
+  }
+  return found;
+}
+
+async function compare(table, { rounds, quick, folder, program }) {
+  const routes = writeTable(table, folder);
+  const field = await gather(table, folder, routes, { quick, program });
+  await checkAnswers(table, field);
+  const rates = await measureLookups(table, field, rounds, quick);
+  const changes = await measureChanges(table, field, rounds);
+  const bytes = await field.own.ask('memory');
+  for (const { at } of [...field.ways, { at: field.builder }]) at.close();
+  return {
+    markdown: section(table, routes.addresses.length, bytes, field, rates, changes),
+    figures: figuresOf(table, bytes, field, rates, changes),
+  };
+}
+
+const GOALS = {
+  calico: {
+    title: 'node FIB',
+    lookups: [
+      { way: 'podwire lookup', peer: 'rte_lpm one by one', stream: 'routed', goal: 0.9 },
+      { way: 'podwire lookup', peer: 'rte_lpm one by one', stream: 'uniform', goal: 7 },
+    ],
+    memory: { goal: 40, unit: 'KiB', bytes: 2 ** 10 },
+    changes: {},
+  },
+  bgp: {
+    title: '1M routes',
+    lookups: [
+      { way: 'podwire lookupBatch', peer: 'rte_lpm one by one', goal: 1 },
+      { way: 'podwire lookup', peer: 'rte_lpm one by one', goal: 0.8 },
+    ],
+    memory: { goal: 33, unit: 'MiB', bytes: 2 ** 20 },
+    changes: { build: 4, churn: 2.5 },
+  },
+};
+/** They take addresses as text, podwire as numbers. */
+const PACKAGES = [
+  { way: 'podwire lookup', peer: 'longest-prefix-match', goal: 200 },
+  { way: 'podwire lookup', peer: 'mmdb-lib', goal: 100 },
+];
+
+/** The round's ratios on that stream, or on the one where they are worst. */
+function worst(ours, theirs, wanted) {
+  const all = STREAMS.map((stream, i) => ({ stream, values: ratios(ours[i], theirs[i]) }));
+  return all
+    .filter(({ stream }) => wanted === undefined || stream === wanted)
+    .sort((a, b) => median(a.values) - median(b.values))[0];
+}
+
+function figuresOf(table, bytes, { native, missing }, rates, changes) {
+  const { title, lookups, memory, changes: goals } = GOALS[table];
+  const compared = [...lookups, ...PACKAGES].map(({ way, peer, stream: wanted, goal }) => {
+    const measure = `${title}, ${way} vs ${peer}`;
+    const theirs = rates.get(peer);
+    if (theirs === undefined) return absent(measure, 'not installed');
+    const { stream, values } = worst(rates.get(way), theirs, wanted);
+    return figure(`${measure}, ${stream}${wanted === undefined ? ' (worst)' : ''}`, values, {
+      goal,
+    });
   });
-  const list = (of, digits) =>
-    Object.entries(of)
-      .map(([name, value]) => `${name} ${value.toFixed(digits)}`)
-      .join(', ');
-  return `## ${table}: ${routes.addresses.length} routes, ${(bytes / 1024).toFixed(0)} KiB in podwire
+  const others = missing
+    .filter(({ name }) => name !== 'DPDK' && PACKAGES.every(({ peer }) => peer !== name))
+    .map(({ name, why }) => absent(`${title}, podwire lookup vs ${name}`, why));
+  const changed = Object.entries(goals).map(([kind, goal]) =>
+    native === undefined
+      ? absent(`${title}, ${kind} vs rte_fib`, 'DPDK is not installed')
+      : figure(
+          `${title}, ${kind} vs rte_fib`,
+          ratios(changes[kind].podwire, changes[kind].rte_fib),
+          { goal },
+        ),
+  );
+  if (table === 'bgp') others.push(absent(`${title}, compact, memory`, 'podwire has one form'));
+  const { goal, unit, bytes: size } = memory;
+  const held = figure(`${title}, memory`, [bytes / size], { goal, unit, atMost: true });
+  return [...compared, ...others, ...changed, held];
+}
+
+function section(table, count, bytes, { ways, builds, missing }, rates, changes) {
+  const reference = ways[0].name;
+  const rows = ways.map(({ name, way }) => {
+    const cells = rates.get(name).map((all) => spread(all, way === 'texts' ? 3 : 1));
+    const beside = rates
+      .get(name)
+      .map((all, i) => spread(ratios(all, rates.get(reference)[i]), way === 'texts' ? 4 : 2));
+    return `| ${name} | ${cells.join(' | ')} | ${beside.join(' | ')} |`;
+  });
+  const first = Object.entries(builds).map(([name, value]) => `${name} ${value.toFixed(2)}`);
+  const later = ([name, all]) => `${name} ${shown(median(all))}`;
+  const updates = Object.entries(changes.churn).filter(([, all]) => all.length > 0);
+  const absentees = missing.map(({ name, why }) => `${name} (${why})`).join(', ');
+  return `### ${table}: ${count.toLocaleString('en')} routes, ${(bytes / 1024).toFixed(0)} KiB in podwire
 
 | | uniform | routed | zipf | ratio uniform | ratio routed | ratio zipf |
 | --- | --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 
-Ratios are to ${reference}, round by round. Build, CPU seconds: ${list(builds, 2)}.
-Withdraw and announce, updates per CPU second: ${list(updates, 0)}.
-${options.lpm ? '' : "rte_lpm's table of this size was filled without its list of rules, for lookups alone.\n"}${missing.length === 0 ? '' : `Not measured: ${missing.join(', ')}.\n`}`;
+Ratios are to ${reference}, round by round. First build, CPU seconds: ${first.join(', ')}.
+Withdraw and announce, updates per CPU second: ${updates.map(later).join(', ')}.
+${isLpmBuilt(table) ? '' : "rte_lpm's table of this size was filled without its list of rules, for lookups alone.\n"}${absentees === '' ? '' : `Not measured: ${absentees}.\n`}`;
 }
 
-const flag = process.argv.indexOf('--worker');
-if (flag > 0) work(...process.argv.slice(flag + 1));
-else {
-  const asked = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+export async function bench({ rounds, quick, folder }) {
+  const program = buildDpdk(folder);
   const parts = [];
-  for (const table of asked.length > 0 ? asked : ['calico', 'bgp']) {
-    parts.push(
-      await compare(table, { lpm: table === 'calico' || !process.argv.includes('--no-lpm-build') }),
-    );
+  for (const table of quick ? ['calico'] : ['calico', 'bgp']) {
+    parts.push(await compare(table, { rounds, quick, folder, program }));
   }
-  const report = `# Longest-prefix match
+  const markdown = `## Longest-prefix match
 
-${cpus()[0]?.model ?? 'Unknown processor'}, Node ${process.version}. Million lookups per second of CPU time: median and range of
-${ROUNDS} interleaved rounds. All gave the same answers first. npm packages take addresses as text, podwire and DPDK as
-numbers; net.BlockList only tells whether any prefix matches. DPDK runs without huge pages.
+Million lookups per second of CPU time: median and range. npm packages take addresses as text, podwire and DPDK as
+numbers; net.BlockList and ip-set only tell whether any prefix matches. DPDK runs without huge pages. Routes come unsorted.
 
-${parts.join('\n')}`;
-  writeFileSync(new URL('lpm.md', import.meta.url), report);
-  process.stdout.write(report);
+${parts.map((part) => part.markdown).join('\n')}`;
+  return { markdown, figures: parts.flatMap((part) => part.figures) };
 }
+
+if (process.argv[2] === '--worker') work(...process.argv.slice(3));

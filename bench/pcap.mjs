@@ -1,17 +1,14 @@
 /**
  * Reading captures, ours and others': how many packets go through a reader that counts
  * them and their bytes in a second of processor time. Tools are processes: their time on
- * a capture without packets is taken off. `node bench/pcap.mjs` runs this alone.
+ * a capture without packets is taken off.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { CaptureWriter, openCapture } from '../dist/index.js';
-import { hasTool, median, progress, timed } from './tool.mjs';
+import { absent, figure, ratios } from './figures.mjs';
+import { hasPackage, hasTool, median, progress, ratioText, timed } from './tool.mjs';
 
-const ROUNDS = 9;
 /** 80 MB of file for small frames, 300 MB for large ones. */
 const SIZES = [
   { bytes: 64, packets: 1_000_000, goals: { capinfos: 9, 'pcap-parser': 60 } },
@@ -85,85 +82,73 @@ function pcapParser(file) {
   });
 }
 
-const hasPackage = (name) => {
-  try {
-    createRequire(import.meta.url).resolve(name);
-    return true;
-  } catch {
-    return false;
-  }
-};
+const PEERS = [
+  { name: 'capinfos', isHere: hasTool, read: capinfos, isProcess: true },
+  { name: 'tcpdump', isHere: hasTool, read: tcpdump, isProcess: true },
+  { name: 'pcap-parser', isHere: hasPackage, read: pcapParser },
+];
 
-/** Markdown. Competitors that are not on the machine are named. */
-export async function benchPcap({ rounds = ROUNDS } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'podwire-bench-'));
-  const peers = [
-    { name: 'capinfos', present: hasTool('capinfos'), read: capinfos, process: true },
-    { name: 'tcpdump', present: hasTool('tcpdump'), read: tcpdump, process: true },
-    { name: 'pcap-parser', present: hasPackage('pcap-parser'), read: pcapParser },
-  ];
-  const missing = peers.filter(({ present }) => !present).map(({ name }) => name);
+export async function bench({ rounds, quick, folder }) {
+  const here = PEERS.filter(({ name, isHere }) => isHere(name));
+  const missing = PEERS.filter((peer) => !here.includes(peer));
+  const figures = missing.map(({ name }) => absent(`pcap reading vs ${name}`, 'not installed'));
+  const nothing = join(folder, 'empty.pcap');
+  write(nothing, 0, 64);
   const sections = [];
-  try {
-    const nothing = join(folder, 'empty.pcap');
-    write(nothing, 0, 64);
-    for (const { bytes, packets, goals } of SIZES) {
-      const plain = join(folder, `${bytes}.pcap`);
-      write(plain, packets, bytes);
-      const competitors = [
-        { name: 'podwire, pcap', read: ours, file: plain },
-        ...peers.filter(({ present }) => present).map((peer) => ({ ...peer, file: plain })),
-      ];
-      const blocks = join(folder, `${bytes}.pcapng`);
-      write(blocks, packets, bytes);
-      competitors.splice(1, 0, { name: 'podwire, pcapng', read: ours, file: blocks });
-      for (const { name, read, file } of competitors) {
-        const found = await read(file);
-        if (found.packets !== undefined && found.packets !== packets) {
-          throw new Error(`${name}: ${found.packets} packets, not ${packets}`);
-        }
-        if (found.bytes !== undefined && found.bytes !== packets * bytes) {
-          throw new Error(`${name}: ${found.bytes} bytes, not ${packets * bytes}`);
-        }
+  for (const { bytes, packets: all, goals } of SIZES) {
+    const packets = quick ? all / 10 : all;
+    const [plain, blocks] = ['pcap', 'pcapng'].map((kind) => join(folder, `${bytes}.${kind}`));
+    write(plain, packets, bytes);
+    write(blocks, packets, bytes);
+    const competitors = [
+      { name: 'podwire, pcap', read: ours, file: plain },
+      { name: 'podwire, pcapng', read: ours, file: blocks },
+      ...here.map((peer) => ({ ...peer, file: plain })),
+    ];
+    for (const competitor of competitors) await checkCount(competitor, packets, bytes);
+    const rates = competitors.map(() => []);
+    for (let round = 0; round < rounds; round++) {
+      for (const [n, { read, file, isProcess }] of competitors.entries()) {
+        const idle = isProcess ? read(nothing).seconds : 0;
+        const start = process.cpuUsage();
+        const answer = await read(file);
+        const taken = isProcess ? answer.seconds - idle : seconds(start);
+        rates[n].push(packets / Math.max(taken, 1e-3));
       }
-      const rates = competitors.map(() => []);
-      for (let round = 0; round < rounds; round++) {
-        for (const [n, { read, file, process: isProcess }] of competitors.entries()) {
-          const idle = isProcess ? read(nothing).seconds : 0;
-          const start = process.cpuUsage();
-          const answer = await read(file);
-          const taken = isProcess ? answer.seconds - idle : seconds(start);
-          rates[n].push(packets / Math.max(taken, 1e-6));
-        }
-        progress(`captures, ${bytes} B: round ${round + 1}`);
-      }
-      progress('');
-      const rows = competitors.map(({ name }, n) => {
-        const ratios = rates[0].map((rate, round) => rate / rates[n][round]).sort((a, b) => a - b);
-        const spread = `${ratios[0].toFixed(1)} to ${ratios.at(-1).toFixed(1)}`;
-        const goal = goals[name] === undefined ? '' : `≥ ${goals[name]}`;
-        return `| ${name} | ${millions(median(rates[n]))} | ${median(ratios).toFixed(1)} | ${spread} | ${goal} |`;
-      });
-      sections.push(`${packets.toLocaleString('en')} packets of ${bytes} B:
+      progress(`captures, ${bytes} B: round ${round + 1} of ${rounds}`);
+    }
+    const rows = competitors.map(
+      ({ name }, n) =>
+        `| ${name} | ${millions(median(rates[n]))} | ${n === 0 ? '' : ratioText(rates[0], rates[n])} |`,
+    );
+    for (const [n, { name }] of competitors.entries()) {
+      if (goals[name] === undefined) continue;
+      const measure = `pcap reading vs ${name}, ${bytes} B`;
+      figures.push(figure(measure, ratios(rates[0], rates[n]), { goal: goals[name] }));
+    }
+    sections.push(`${packets.toLocaleString('en')} packets of ${bytes} B:
 
-| reader | packets per CPU second, median | podwire is faster by | least to most | goal |
-| --- | --- | --- | --- | --- |
+| reader | packets per CPU second, median | podwire is faster by (least to most) |
+| --- | --- | --- |
 ${rows.join('\n')}
 `);
-    }
-  } finally {
-    if (existsSync(folder)) rmSync(folder, { recursive: true });
   }
-  const absent = missing.length === 0 ? '' : `\nNot on this machine: ${missing.join(', ')}.\n`;
-  return `## Reading captures
+  const names = missing.map(({ name }) => name).join(', ');
+  const markdown = `## Reading captures
 
-Processor time, user and system. Ratios are those of ${rounds} interleaved rounds, round by round; the
-start of a process is taken off.
+Processor time, user and system; the start of a process is taken off.
 All competitors counted the same packets and bytes before.
 
-${sections.join('\n')}${absent}`;
+${sections.join('\n')}${names === '' ? '' : `\nNot on this machine: ${names}.\n`}`;
+  return { markdown, figures };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  process.stdout.write(await benchPcap());
+async function checkCount({ name, read, file }, packets, bytes) {
+  const found = await read(file);
+  if (found.packets !== undefined && found.packets !== packets) {
+    throw new Error(`${name}: ${found.packets} packets, not ${packets}`);
+  }
+  if (found.bytes !== undefined && found.bytes !== packets * bytes) {
+    throw new Error(`${name}: ${found.bytes} bytes, not ${packets * bytes}`);
+  }
 }

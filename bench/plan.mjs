@@ -7,6 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { clusterYaml, podName } from './cluster-yaml.mjs';
 
 const MODES = ['ipip', 'bgp', 'vxlan'];
 
@@ -15,75 +16,7 @@ const [nodes = '5000', pods = '100000', ...wanted] = process.argv
   .slice(2)
   .filter((word) => !word.startsWith('--'));
 const modes = wanted.length > 0 ? wanted : MODES;
-
-const nodeName = (i) => `node-${String(i).padStart(5, '0')}`;
-const podName = (i) => `web-${String(i).padStart(6, '0')}`;
-
-/** One List of everything, with the fields that real Pods and Nodes are full of. */
-function* yaml(mode) {
-  yield `apiVersion: projectcalico.org/v3
-kind: IPPool
-metadata:
-  name: default-ipv4-ippool
-spec:
-  blockSize: 26
-  cidr: 10.0.0.0/8
-  ipipMode: ${mode === 'ipip' ? 'Always' : 'Never'}
-  natOutgoing: true
-  nodeSelector: all()
-  vxlanMode: ${mode === 'vxlan' ? 'Always' : 'Never'}
----
-apiVersion: v1
-items:
-`;
-  for (let i = 0; i < Number(nodes); i++) {
-    const address = `172.16.${i >> 8}.${i & 255}`;
-    yield `- apiVersion: projectcalico.org/v3
-  kind: Node
-  metadata:
-    name: ${nodeName(i)}
-    labels:
-      kubernetes.io/hostname: ${nodeName(i)}
-      kubernetes.io/os: linux
-  spec:
-    addresses:
-    - address: ${address}/16
-      type: CalicoNodeIP
-    - address: ${address}
-      type: InternalIP
-    bgp:
-      ipv4Address: ${address}/16
-    orchRefs:
-    - nodeName: ${nodeName(i)}
-      orchestrator: k8s
-`;
-  }
-  for (let i = 0; i < Number(pods); i++) {
-    yield `- apiVersion: v1
-  kind: Pod
-  metadata:
-    creationTimestamp: "2024-05-01T10:00:00Z"
-    labels:
-      app: web
-      pod-template-hash: 5d4f8c7b9
-    name: ${podName(i)}
-    namespace: default
-  spec:
-    containers:
-    - image: nginx:1.25
-      name: web
-      ports:
-      - containerPort: 80
-        protocol: TCP
-      resources: {}
-    nodeName: ${nodeName(i % Number(nodes))}
-    restartPolicy: Always
-  status:
-    phase: Running
-`;
-  }
-  yield 'kind: List\nmetadata:\n  resourceVersion: ""\n';
-}
+const yaml = (mode) => clusterYaml(mode, Number(nodes), Number(pods));
 
 async function measure(mode) {
   const { Cluster, planCluster } = await import('../dist/index.js');

@@ -1,157 +1,103 @@
 /**
- * `npm run bench`: packets per second of the whole pod-to-pod walk, both nodes,
- * in each mode and two sizes, and encrypted; reading and writing captures; the FIB of a node.
- * Rounds are interleaved, so that a noisy machine disturbs all alike; read the
- * ratios, not the absolute figures. Results go to bench/result.md.
+ * `npm run bench [-- PART…] [--quick]`: every question of the benchmark, or those that are
+ * named, each in a process of its own. Competitors take turns round by round, so that a
+ * noisy machine disturbs all alike; read the ratios, not the absolute figures. A run of
+ * all writes bench/result.md and bench/result.svg; `--quick` only shows that all work.
  */
-import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { buildFrame, CaptureWriter, Fib, loadCluster, openCapture } from '../dist/index.js';
-import { benchPcap } from './pcap.mjs';
-import { benchPeers } from './peers.mjs';
-import { median, progress, shown } from './tool.mjs';
-import { benchWireguard } from './wireguard.mjs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { absent, summary } from './figures.mjs';
+import { plotRatios } from './plot.mjs';
+import { progress } from './tool.mjs';
 
 const ROUNDS = 9;
-const ROUND_MS = 120;
+const QUICK_ROUNDS = 3;
+/** Of a part that does not come to an end. */
+const LIMIT_MS = 300_000;
+const PARTS = {
+  lpm: () => import('./lpm.mjs'),
+  kernel: () => import('./kernel-path.mjs'),
+  files: () => import('./file-to-file.mjs'),
+  building: () => import('./building.mjs'),
+  reading: () => import('./pcap.mjs'),
+  checksum: () => import('./checksum.mjs'),
+  nodes: () => import('./nodes.mjs'),
+  memory: () => import('./replay-memory.mjs'),
+  wireguard: () => import('./wireguard.mjs'),
+  podwire: () => import('./pod-to-pod.mjs'),
+};
+const SCRIPT = fileURLToPath(import.meta.url);
+
 const quick = process.argv.includes('--quick');
-const rounds = quick ? 3 : ROUNDS;
+const rounds = quick ? QUICK_ROUNDS : ROUNDS;
 
-const MODES = ['bgp', 'ipip', 'vxlan'];
-const SIZES = [64, 1400];
+/** In the part's own process: Markdown and figures as JSON into `answer`. */
+async function runPart(name, folder, answer) {
+  const { bench } = await PARTS[name]();
+  const found = await bench({ rounds, quick, folder });
+  progress('');
+  writeFileSync(answer, JSON.stringify(found));
+  // What a failed competitor left open is not to hold up the others.
+  process.exit();
+}
 
-/** Events per second of `batch`, which does `count` of them, over about `ms`. */
-function rate(batch, count, ms) {
-  const start = process.hrtime.bigint();
-  const end = start + BigInt(ms) * 1_000_000n;
-  let done = 0;
-  let now = start;
-  while (now < end) {
-    batch();
-    done += count;
-    now = process.hrtime.bigint();
+function askPart(name) {
+  progress(`${name} …`);
+  const folder = mkdtempSync(join(tmpdir(), 'podwire-bench-'));
+  const answer = join(folder, 'answer.json');
+  const words = ['--part', name, folder, answer, ...(quick ? ['--quick'] : [])];
+  try {
+    const options = { stdio: 'inherit', timeout: LIMIT_MS };
+    const { status } = spawnSync(process.execPath, [SCRIPT, ...words], options);
+    if (status === 0) return JSON.parse(readFileSync(answer, 'utf8'));
+    process.exitCode = 1;
+    return {
+      markdown: '',
+      figures: [absent(name, status === null ? 'this part took too long' : 'this part failed')],
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  return (done * 1e9) / Number(now - start);
 }
 
-/** `netfilter` false: a cluster without rules, NAT and connection tracking. */
-function podToPod(mode, size, netfilter) {
-  const cluster = loadCluster(`fixtures/calico-${mode}`, { netfilter });
-  const port = cluster.names.port('k8s-node1:calid2918f95dae');
-  const frame = buildFrame([
-    { layer: 'ethernet', src: '02:00:00:00:00:01', dst: 'ee:ee:ee:ee:ee:ee' },
-    { layer: 'ipv4', src: '10.2.36.71', dst: '10.2.169.136' },
-    { layer: 'udp', srcPort: 1, dstPort: 2 },
-    { layer: 'payload', bytes: new Uint8Array(size - 14 - 28) },
-  ]);
-  const before = cluster.counts.delivered;
-  cluster.arrive(port, frame);
-  if (cluster.counts.delivered !== before + 1)
-    throw new Error(`${mode}: the packet does not arrive`);
-  return {
-    name: `pod to pod, ${mode}, ${size} B${netfilter ? '' : ', routes only'}`,
-    unit: 'packets/s',
-    count: 256,
-    batch: () => {
-      for (let i = 0; i < 256; i++) cluster.arrive(port, frame);
-    },
-  };
+function report(figures, sections) {
+  const missing = figures.filter(({ why }) => why !== undefined).length;
+  const short = '**A quick run: it shows that everything works; its figures judge nothing.**\n\n';
+  return `# Benchmark
+
+${cpus()[0]?.model.trim() ?? 'Unknown processor'}, Node ${process.version}, ${rounds} interleaved rounds. Ratios are of the competitors'
+processor time, round by round, unless their section says otherwise; all gave the same answers before they were timed.
+The machine may be shared: compare rows of one run, not runs. ${missing === 0 ? 'Nothing was missing on this machine.' : `Not measured on this machine: ${missing} of the rows, which say why.`}
+
+${quick ? short : ''}${summary(figures)}
+![Ratios and goals](result.svg)
+
+${sections.join('\n')}`;
 }
 
-function captureFile() {
-  const chunks = [];
-  const writer = new CaptureWriter((chunk) => chunks.push(Buffer.from(chunk)));
-  const frame = Buffer.alloc(64, 1);
-  for (let i = 0; i < 20_000; i++) writer.write(i, 0, frame);
-  writer.close();
-  return Buffer.concat(chunks);
-}
-
-function reading() {
-  const file = captureFile();
-  return {
-    name: 'pcap reading, 64 B',
-    unit: 'records/s',
-    count: 20_000,
-    batch: () => {
-      const capture = openCapture(file);
-      let records = 0;
-      while (capture.advance()) records++;
-      if (records !== 20_000) throw new Error('records were lost');
-    },
-  };
-}
-
-function writing() {
-  const frame = Buffer.alloc(64, 1);
-  const writer = new CaptureWriter(() => {});
-  return {
-    name: 'pcap writing, 64 B',
-    unit: 'records/s',
-    count: 4096,
-    batch: () => {
-      for (let i = 0; i < 4096; i++) writer.write(1, 0, frame);
-    },
-  };
-}
-
-function lookups() {
-  const fib = new Fib();
-  const base = 10 << 24;
-  for (let i = 0; i < 5000; i++) fib.insert((base + i * 64) | 0, 26, i % 4000);
-  const addresses = Int32Array.from(
-    { length: 4096 },
-    (_, i) => (base + ((i * 2654435761) % (5000 * 64))) | 0,
+function main() {
+  const asked = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+  const unknown = asked.filter((name) => PARTS[name] === undefined);
+  if (unknown.length > 0) {
+    throw new Error(`expected ${Object.keys(PARTS).join(', ')}, found ${unknown.join(', ')}`);
+  }
+  const found = (asked.length > 0 ? asked : Object.keys(PARTS)).map(askPart);
+  const figures = found.flatMap((part) => part.figures);
+  const text = report(
+    figures,
+    found.map((part) => part.markdown),
   );
-  return {
-    name: `FIB lookup, 5,000 blocks, ${(fib.memory() / 1024).toFixed(1)} KiB`,
-    unit: 'lookups/s',
-    count: addresses.length,
-    batch: () => {
-      let sum = 0;
-      for (let i = 0; i < addresses.length; i++) sum += fib.lookup(addresses[i]);
-      if (sum < 0) throw new Error('lookups failed');
-    },
-  };
-}
-
-const contestants = [
-  ...[true, false].flatMap((netfilter) =>
-    MODES.flatMap((mode) => SIZES.map((size) => podToPod(mode, size, netfilter))),
-  ),
-  reading(),
-  writing(),
-  lookups(),
-];
-for (const { batch, count } of contestants) rate(batch, count, ROUND_MS * 3);
-const results = contestants.map(() => []);
-for (let round = 0; round < rounds; round++) {
-  for (const [i, { batch, count }] of contestants.entries()) {
-    results[i].push(rate(batch, count, ROUND_MS));
+  if (!quick && asked.length === 0) {
+    writeFileSync(new URL('result.md', import.meta.url), text);
+    const drawing = plotRatios('podwire beside others', figures);
+    writeFileSync(new URL('result.svg', import.meta.url), drawing);
   }
-  progress(`round ${round + 1} of ${rounds}`);
+  process.stdout.write(text);
 }
-progress('');
 
-const rows = contestants.map(({ name, unit }, i) => {
-  const sorted = [...results[i]].sort((a, b) => a - b);
-  return `| ${name} | ${shown(median(sorted))} | ${shown(sorted[0])} to ${shown(sorted.at(-1))} | ${unit} |`;
-});
-const report = `# Benchmark
-
-One core of ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.version}. Median, least and most of ${rounds}
-interleaved rounds. The machine is shared: compare rows of one run, not runs.
-
-"pod to pod" is the whole way of a packet: veth, both nodes' tables and tunnels, wire, veth, delivered;
-with the rules that Felix programs without any policy, and connection tracking; "routes only" is without both
-(\`netfilter: false\`). Packets of one flow follow each other, so that the flow cache answers.
-
-| what | median | least to most | unit |
-| --- | --- | --- | --- |
-${rows.join('\n')}
-
-${await benchPeers({ rounds, quick })}
-${await benchPcap({ rounds })}
-${await benchWireguard({ rounds })}`;
-if (!quick) writeFileSync(new URL('result.md', import.meta.url), report);
-process.stdout.write(report);
+const part = process.argv.indexOf('--part');
+if (part > 0) await runPart(...process.argv.slice(part + 1, part + 4));
+else main();

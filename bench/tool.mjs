@@ -1,7 +1,17 @@
-/** Programs of others beside ours: whether they are here, and what processor time they take. */
+/** What the benchmarks share: others' programs and packages, processor time, figures as text. */
 import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 
 export const hasTool = (name) => spawnSync('which', [name]).status === 0;
+
+export const hasPackage = (name) => {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+};
 
 /** Runs a program to its end: what it printed, and its processor time, user and system, in seconds. */
 export function timed(command, args, { env } = {}) {
@@ -15,6 +25,28 @@ export function timed(command, args, { env } = {}) {
   return { text: child.stdout, seconds: user + system };
 }
 
+/** Processor time of this process, user and system, in seconds: the machine may be busy with other things. */
+export function cpuSeconds(work) {
+  const start = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1e6;
+}
+
+/** Events per second of processor time, of `batch`, which does `count` of them, over about `ms`. */
+export function rate(batch, count, ms) {
+  const start = process.cpuUsage();
+  let done = 0;
+  let taken = 0;
+  while (taken < ms * 1000) {
+    batch();
+    done += count;
+    const { user, system } = process.cpuUsage(start);
+    taken = user + system;
+  }
+  return (done * 1e6) / taken;
+}
+
 export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** `1.24 M`, `833 k`, `950`. */
@@ -23,14 +55,20 @@ export function shown(value) {
   return value >= 1e3 ? `${(value / 1e3).toFixed(0)} k` : value.toFixed(0);
 }
 
-/** Ratios of two competitors, round by round: `median (least to most)`. */
-export function ratioText(ours, theirs) {
-  const ratios = ours.map((rate, round) => rate / theirs[round]).sort((a, b) => a - b);
-  const digits = ratios[0] >= 100 ? 0 : ratios[0] < 1 ? 2 : 1;
-  const [least, middle, most] = [ratios[0], median(ratios), ratios.at(-1)].map((ratio) =>
-    ratio.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+/** `median (least to most)`. */
+export function spread(values, digits) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const [least, middle, most] = [sorted[0], median(sorted), sorted.at(-1)].map((value) =>
+    value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }),
   );
   return `${middle} (${least} to ${most})`;
+}
+
+/** Ratios of two competitors, round by round: `median (least to most)`. */
+export function ratioText(ours, theirs) {
+  const ratios = ours.map((rate, round) => rate / theirs[round]);
+  const least = Math.min(...ratios);
+  return spread(ratios, least >= 100 ? 0 : least < 1 ? 2 : 1);
 }
 
 /** A line that is overwritten, where somebody looks. */

@@ -1,7 +1,7 @@
 /**
  * Encrypted packets from pod to pod, and through two wireguard-go on the same machine.
  * Each packet is sealed by one end and opened by the other; processor time of both ends
- * counts, user and system. `node bench/wireguard.mjs` runs this alone.
+ * counts, user and system.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -11,8 +11,9 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { buildFrame, Cluster, editManifests, planCluster, readManifests } from '../dist/index.js';
+import { absent, figure, ratios } from './figures.mjs';
+import { median, progress } from './tool.mjs';
 
-const ROUNDS = 5;
 const ROUND_MS = 400;
 /** Bytes of the Ethernet frame at the pod, as in the other tables; the tunnel carries 14 less. */
 const SIZES = [64, 1400];
@@ -22,8 +23,6 @@ const UDP_IP = 28;
 const BURST = 32;
 const PORT = 5001;
 const SELF = fileURLToPath(import.meta.url);
-
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** Two nodes that encrypt, as one contestant. */
 function ours(size) {
@@ -184,7 +183,7 @@ async function theirs(peers, size, ms) {
   return { packets: after.packets - before.packets, seconds: after.seconds - before.seconds };
 }
 
-export async function benchWireguard({ rounds = ROUNDS } = {}) {
+export async function bench({ rounds }) {
   const why = missing();
   const contestants = SIZES.flatMap((size) => [
     { name: `podwire, ${size} B`, size, measure: ours(size) },
@@ -209,9 +208,8 @@ export async function benchWireguard({ rounds = ROUNDS } = {}) {
         if (taken.packets < 1000) throw new Error('the tunnel carries next to nothing');
         rates[n].push(taken.packets / taken.seconds);
       }
-      if (process.stderr.isTTY) process.stderr.write(`\rwireguard: round ${round + 1}`);
+      progress(`wireguard: round ${round + 1} of ${rounds}`);
     }
-    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   } finally {
     echo?.kill();
     for (const peer of peers) peer.down();
@@ -223,9 +221,17 @@ export async function benchWireguard({ rounds = ROUNDS } = {}) {
     const spread = `${kilo(sorted[0])} k to ${kilo(sorted.at(-1))} k`;
     return `| ${name} | ${kilo(median(sorted))} k | ${spread} | ${megabits.toFixed(0)} |`;
   });
-  const absent =
-    why === undefined ? '' : `\n**wireguard-go could not be measured here: ${why}.**\n`;
-  return `## Encrypted, pod to pod
+  const note = why === undefined ? '' : `\n**wireguard-go could not be measured here: ${why}.**\n`;
+  const figures =
+    why === undefined
+      ? SIZES.map((size, i) =>
+          figure(
+            `encrypted, pod to pod, ${size} B, vs wireguard-go`,
+            ratios(rates[2 * i], rates[2 * i + 1]),
+          ),
+        )
+      : [absent('encrypted, pod to pod, vs wireguard-go', why)];
+  const markdown = `## Encrypted, pod to pod
 
 Packets that one end sealed and the other opened, by the processor time of both, user and system; ${rounds}
 interleaved rounds. podwire's has in it all of the way through both nodes' tables and rules; that of two wireguard-go,
@@ -234,12 +240,10 @@ whose answers count as packets (one in ${BURST + 1}), the system calls of their 
 | what | packets per CPU second, median | least to most | Mbit/s |
 | --- | --- | --- | --- |
 ${rows.join('\n')}
-${absent}`;
+${note}`;
+  return { markdown, figures };
 }
 
-if (process.argv[1] === SELF) {
-  const [, , role, ...args] = process.argv;
-  if (role === '--flood') flood(args[0], Number(args[1]), Number(args[2]));
-  else if (role === '--answer') answer();
-  else process.stdout.write(await benchWireguard());
-}
+const [, , role, ...args] = process.argv;
+if (role === '--flood') flood(args[0], Number(args[1]), Number(args[2]));
+else if (role === '--answer') answer();
