@@ -17,6 +17,7 @@ import { End, type Next, Room } from './room.ts';
 const MOST_BRIDGES = 64;
 /** VLAN_HLEN */
 const VLAN_TAG = 4;
+const LEARNED = 'what bridges learned';
 
 /** 01:80:c2:00:00:0x are for the port itself, but the first where there is no spanning tree. */
 export function isForPort(frame: number): boolean {
@@ -38,6 +39,7 @@ export function bridgeIn(node: Node, p: Packet): Next {
   if (!isValidSource(high, low)) return dropped(p, Drop.MacSource);
   if (!bridge.up) return dropped(p, Drop.DeviceDown);
   p.noteB = 0;
+  node.world.audit?.shared(node, LEARNED);
   const now = node.world.milliseconds();
   node.bridges.learn(bridge.position, high, low, port.position, now);
   p.l3 = ethernet.type(bytes, p.data) === ethernet.TYPE_IPV4 ? p.data + ethernet.HEADER_LEN : -1;
@@ -60,6 +62,7 @@ export function bridgeOut(node: Node, p: Packet): Next {
   const bridge = node.devices[p.output]!;
   p.noteA = -1;
   p.noteB = 0;
+  node.world.audit?.shared(node, LEARNED);
   if (ethernet.isGroup(bytes, p.data)) return flood(node, p, bridge, -1);
   const id = lookup(node, bridge, p.data, node.world.milliseconds());
   if (id < 0) return flood(node, p, bridge, -1);

@@ -30,6 +30,7 @@ import { acceptEcn, MAX_WRAPS, unwrapped } from './tunnel-ipip.ts';
 const OUTER_LEN = ipv4.HEADER_LEN + udp.HEADER_LEN + vxlan.HEADER_LEN;
 /** net.ipv4.ip_default_ttl */
 const TTL = 64;
+const LEARNED = 'what VXLAN learned';
 
 /** Notes: A the FDB entry, B the outer source port, C how many remotes get it. */
 export function vxlanOut(node: Node, p: Packet): Next {
@@ -57,6 +58,7 @@ export function vxlanOut(node: Node, p: Packet): Next {
 function entryFor(node: Node, device: Device, high: number, low: number): number {
   const { fdb } = node;
   const id = fdb.find(device.position, high, low);
+  if (device.learning) node.world.audit?.shared(node, LEARNED);
   const isAlive = !device.learning || fdb.isAlive(id, node.world.milliseconds(), device.ageing);
   return id >= 0 && isAlive ? id : fdb.find(device.position, 0, 0);
 }
@@ -220,6 +222,7 @@ export function vxlanIn(node: Node, p: Packet): Next {
 /** vxlan_snoop, on a device that learns. */
 function learn(node: Node, device: Device, frame: number, remote: number): Drop {
   if (!device.learning) return Drop.None;
+  node.world.audit?.shared(node, LEARNED);
   const high = ethernet.sourceHigh(bytes, frame);
   const low = ethernet.sourceLow(bytes, frame);
   if (!isValidSource(high, low)) return Drop.MacSource;

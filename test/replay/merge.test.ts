@@ -9,12 +9,15 @@ import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { openCapture } from '../../src/pcap/capture.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
+import type { ClusterPlan, NamespacePlan } from '../../src/plan/plan.ts';
 import { capturePorts } from '../../src/replay/capture-folder.ts';
 import { Entangled } from '../../src/replay/entangled.ts';
 import { mergeParts } from '../../src/replay/merge.ts';
 import { Recording } from '../../src/replay/recording.ts';
 import { type ReplayInput, type ReplayReport, replay } from '../../src/replay/replay.ts';
 import { replayShard } from '../../src/replay/replay-shard.ts';
+import { parseIp4, parseMac } from '../../src/wire/address.ts';
+import { address, device, lo, namespace, route } from '../text/namespace.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'podwire-parts-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -214,6 +217,93 @@ function merged(
   return { report, files: out.close() };
 }
 
+const learning = (plan: NamespacePlan): NamespacePlan => ({
+  ...plan,
+  devices: plan.devices.map((one) =>
+    one.vxlan === undefined ? one : { ...one, vxlan: { ...one.vxlan, learning: true } },
+  ),
+});
+
+/** `sw` bridges three hosts. */
+const BRIDGED: ClusterPlan = {
+  namespaces: [
+    namespace({
+      name: 'sw',
+      role: 'router',
+      devices: [
+        lo,
+        device({ name: 'br0', index: 2, kind: 'bridge', mac: parseMac('02:00:00:00:00:09') }),
+        ...[0, 1, 2].map((i) =>
+          device({
+            name: `p${i}`,
+            index: 3 + i,
+            mac: parseMac(`02:00:00:00:01:0${i}`),
+            master: 'br0',
+            peer: { namespace: `h${i}`, device: 'eth0' },
+          }),
+        ),
+      ],
+      routes: [],
+    }),
+    ...[0, 1, 2].map((i) =>
+      namespace({
+        name: `h${i}`,
+        role: 'router',
+        forwarding: false,
+        devices: [
+          lo,
+          device({
+            name: 'eth0',
+            index: 2,
+            mac: parseMac(`02:00:00:00:02:0${i}`),
+            addresses: [address(`10.5.0.${i + 1}/24`, '10.5.0.255')],
+            peer: { namespace: 'sw', device: `p${i}` },
+          }),
+        ],
+        routes: [
+          route('10.5.0.0/24', {
+            device: 'eth0',
+            protocol: 'kernel',
+            scope: 'link',
+            source: parseIp4(`10.5.0.${i + 1}`),
+            origin: 'kernel',
+          }),
+        ],
+      }),
+    ),
+  ],
+  segments: [],
+  pools: [],
+  free: { identifications: [], vxlanSourcePorts: [] },
+  assumptions: [],
+  ignored: [],
+};
+
+interface Bridged {
+  readonly from: number;
+  readonly to: number;
+  readonly gap: number;
+  readonly port: number;
+}
+
+/** What each host sends, by the port of the bridge where it arrives. */
+function bridgedCaptures(frames: readonly Bridged[]): { at: string; file: string }[] {
+  const files = [0, 1, 2].map((i) => ({ at: `sw:p${i}`, file: join(root, `bridged-${i}.pcap`) }));
+  const writers = files.map(({ file }) => new CaptureWriter(file));
+  let now = 1_700_000_000_000;
+  for (const { from, to, gap, port } of frames) {
+    now += gap;
+    const frame = buildFrame([
+      { layer: 'ethernet', src: `02:00:00:00:02:0${from}`, dst: `02:00:00:00:02:0${to}` },
+      { layer: 'ipv4', src: `10.5.0.${from + 1}`, dst: `10.5.0.${to + 1}` },
+      { layer: 'udp', srcPort: 7000 + port, dstPort: 7000 + port },
+    ]);
+    writers[from]!.write(Math.floor(now / 1000), (now % 1000) * 1e6, frame);
+  }
+  for (const writer of writers) writer.close();
+  return files;
+}
+
 describe('the parts of a replay', () => {
   it('come to what one cluster writes, or are refused by name', () => {
     const told = new Set<string>();
@@ -225,8 +315,10 @@ describe('the parts of a replay', () => {
         fc.integer({ min: 2, max: 4 }),
         fc.nat(3),
         fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, fc.constant(true)),
-        (mode, frames, count, seed, more) => {
-          const make = (): Cluster => Cluster.fromYaml(yaml(mode, more), 'test', { seed });
+        fc.boolean(),
+        (mode, frames, count, seed, more, netfilter) => {
+          const make = (): Cluster =>
+            Cluster.fromYaml(yaml(mode, more), 'test', { seed, netfilter });
           const files = captures(make(), frames);
           const expected = alone(make, files);
           try {
@@ -303,6 +395,47 @@ describe('the parts of a replay', () => {
     expect(replayShard(wireguard, inputsOf(files), [], shard, join(root, 'p')).entangled).toBe(
       'WireGuard',
     );
+  });
+
+  it('of flows that cross a bridge come to the same, or are refused for what it learned', () => {
+    const told = new Set<string>();
+    let equal = 0;
+    const one = fc.record({
+      from: fc.nat(2),
+      to: fc.nat(2),
+      gap: fc.constantFrom(0, 1, 400_000),
+      port: fc.integer({ min: 1, max: 3 }),
+    });
+    fc.assert(
+      fc.property(fc.array(one, { minLength: 1, maxLength: 12 }), (frames) => {
+        const make = (): Cluster => Cluster.fromPlan(BRIDGED);
+        const files = bridgedCaptures(frames);
+        const expected = alone(make, files);
+        try {
+          expect(merged(make, files, 2)).toEqual(expected);
+          equal++;
+        } catch (error) {
+          if (!(error instanceof Entangled)) throw error;
+          told.add(error.what);
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(equal).toBeGreaterThan(5);
+    expect([...told]).toContain('what bridges learned of sw');
+  });
+
+  it('of flows into a VXLAN device that learns are refused', () => {
+    const make = (): Cluster => {
+      const { plan } = Cluster.fromYaml(yaml(MODES[0]!), 'test');
+      return Cluster.fromPlan({ ...plan, namespaces: plan.namespaces.map(learning) });
+    };
+    const frames = Array.from({ length: 16 }, (_, i): Sent => {
+      const rest = { ttl: 64, df: false, flags: '.', gap: 1, broken: false, fragment: false };
+      return { from: 0, to: PODS[1], kind: 'udp', port: 40_000 + i, size: 8, ...rest };
+    });
+    const files = captures(make(), frames);
+    expect(() => merged(make, files, 2)).toThrow(/flows share what VXLAN learned of n[12]/);
   });
 
   it('give everything before a damage, and then its error', () => {
