@@ -94,14 +94,16 @@ function interleave(
     let first = open[0]!;
     for (const part of open) if (part.frame < first.frame) first = part;
     if (first.frame > last) return;
-    numbers.take(first.drawn());
-    for (const { output, seconds, nanoseconds, bytes, comment } of first.records()) {
+    numbers.begin();
+    first.tellDrawn(numbers);
+    while (first.next()) {
+      const { output, bytes, start, end } = first;
       const target = targets[output];
       if (target === undefined) throw partError(first.name, 'a known output', `${output}`);
-      numbers.mend(bytes, target.isEthernet);
+      numbers.mend(bytes, start, end, target.isEthernet);
       const sink = sinks[output] ?? target.open();
       sinks[output] = sink;
-      sink.write(seconds, nanoseconds, bytes, 0, bytes.length, bytes.length, comment);
+      sink.write(first.seconds, first.nanoseconds, bytes, start, end, end - start, first.comment);
     }
     if (!first.advance()) open = open.filter((part) => part !== first);
   }

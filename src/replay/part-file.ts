@@ -14,10 +14,28 @@ import type { ReplayReport } from './replay.ts';
 
 export const MAGIC: Buffer = Buffer.from('podwire part 1\n');
 export const HEAD_LEN: number = MAGIC.length + 8;
-export const BLOCK_LEN = 20;
-export const DRAWN_LEN = 16;
-export const RECORD_LEN = 22;
 export const OUTCOME = -1;
+
+// Where fields stand.
+export const block = { length: 0, frame: 4, drawn: 12, records: 16 } as const;
+export const BLOCK_LEN = 20;
+export const drawn = {
+  node: 0,
+  source: 4,
+  destination: 8,
+  protocol: 12,
+  identification: 14,
+} as const;
+export const DRAWN_LEN = 16;
+/** A comment stands between a record's head and its frame. */
+export const record = {
+  output: 0,
+  seconds: 2,
+  nanoseconds: 10,
+  textLength: 14,
+  length: 18,
+} as const;
+export const RECORD_LEN = 22;
 
 /** An identification that a namespace gave away. */
 export interface Drawn {

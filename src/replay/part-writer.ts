@@ -1,15 +1,19 @@
 /** Writes a worker's part of a replay, frame by frame; see part-file.ts for the picture. */
 import { closeSync, openSync } from 'node:fs';
 import { fileError, writeBytes } from '../pcap/descriptor.ts';
+import { copyWords, SHORT_COPY, SourceView } from '../wire/bytes.ts';
 import {
   BLOCK_LEN,
+  block,
   DRAWN_LEN,
   type Drawn,
+  drawn,
   HEAD_LEN,
   MAGIC,
   OUTCOME,
   type PartOutcome,
   RECORD_LEN,
+  record,
 } from './part-file.ts';
 import type { RecordSink } from './recording.ts';
 import type { ShardOf } from './shard.ts';
@@ -20,6 +24,8 @@ export class PartWriter {
   private readonly name: string;
   private fd: number;
   private buffer: Buffer = Buffer.allocUnsafeSlow(2 * BATCH_LEN);
+  private view: DataView = viewOf(this.buffer);
+  private readonly sources = new SourceView();
   private fill = 0;
   /** Where the block of the present frame begins; its identifications are put in when it ends. */
   private block = 0;
@@ -55,33 +61,30 @@ export class PartWriter {
 
   /** The present frame's records: the bytes `b[start, end)` of each. */
   visit(see: (b: Buffer, start: number, end: number, isEthernet: boolean) => void): void {
-    const { buffer } = this;
+    const { buffer, view } = this;
     for (let at = this.block + BLOCK_LEN; at < this.fill; ) {
-      const start = at + RECORD_LEN + buffer.readUInt32LE(at + 14);
-      const end = start + buffer.readUInt32LE(at + 18);
-      see(buffer, start, end, this.ethernet[buffer.readUInt16LE(at)]!);
+      const start = at + RECORD_LEN + view.getUint32(at + record.textLength, true);
+      const end = start + view.getUint32(at + record.length, true);
+      see(buffer, start, end, this.ethernet[view.getUint16(at + record.output, true)]!);
       at = end;
     }
   }
 
   /** The frame's packets have all ended. */
-  end(frame: number, drawn: readonly Drawn[]): void {
-    const at = this.block;
-    if (this.records === 0 && drawn.length === 0) return;
-    this.reserve(drawn.length * DRAWN_LEN);
-    const { buffer } = this;
-    for (const d of drawn) {
-      buffer.writeUInt32LE(d.node, this.fill);
-      buffer.writeInt32LE(d.source, this.fill + 4);
-      buffer.writeInt32LE(d.destination, this.fill + 8);
-      buffer.writeUInt16LE(d.protocol, this.fill + 12);
-      buffer.writeUInt16LE(d.identification, this.fill + 14);
+  end(frame: number, used: readonly Drawn[]): void {
+    if (this.records === 0 && used.length === 0) return;
+    this.reserve(used.length * DRAWN_LEN);
+    const { view } = this;
+    for (const d of used) {
+      const at = this.fill;
+      view.setUint32(at + drawn.node, d.node, true);
+      view.setInt32(at + drawn.source, d.source, true);
+      view.setInt32(at + drawn.destination, d.destination, true);
+      view.setUint16(at + drawn.protocol, d.protocol, true);
+      view.setUint16(at + drawn.identification, d.identification, true);
       this.fill += DRAWN_LEN;
     }
-    buffer.writeUInt32LE(this.fill - at, at);
-    buffer.writeDoubleLE(frame, at + 4);
-    buffer.writeUInt32LE(drawn.length, at + 12);
-    buffer.writeUInt32LE(this.records, at + 16);
+    this.head(frame, used.length);
     this.begin(this.fill);
   }
 
@@ -93,11 +96,10 @@ export class PartWriter {
     this.reserve(text.length);
     text.copy(this.buffer, this.fill);
     this.fill += text.length;
-    this.buffer.writeUInt32LE(this.fill - this.block, this.block);
-    this.buffer.writeDoubleLE(OUTCOME, this.block + 4);
-    this.buffer.fill(0, this.block + 12, this.block + BLOCK_LEN);
+    this.records = 0;
+    this.head(OUTCOME, 0);
     this.reserve(4);
-    this.buffer.writeUInt32LE(this.fill - this.block, this.fill);
+    this.view.setUint32(this.fill, this.fill - this.block, true);
     this.flush(this.fill + 4);
     this.abandon();
   }
@@ -118,17 +120,30 @@ export class PartWriter {
     comment: string,
   ): void {
     const text = comment === '' ? 0 : Buffer.byteLength(comment);
-    this.reserve(RECORD_LEN + text + end - start);
-    const { buffer, fill } = this;
-    buffer.writeUInt16LE(output, fill);
-    buffer.writeDoubleLE(seconds, fill + 2);
-    buffer.writeUInt32LE(nanoseconds, fill + 10);
-    buffer.writeUInt32LE(text, fill + 14);
-    buffer.writeUInt32LE(end - start, fill + 18);
+    const length = end - start;
+    this.reserve(RECORD_LEN + text + length);
+    const { buffer, fill, view } = this;
+    view.setUint16(fill + record.output, output, true);
+    view.setFloat64(fill + record.seconds, seconds, true);
+    view.setUint32(fill + record.nanoseconds, nanoseconds, true);
+    view.setUint32(fill + record.textLength, text, true);
+    view.setUint32(fill + record.length, length, true);
     if (text > 0) buffer.write(comment, fill + RECORD_LEN);
-    bytes.copy(buffer, fill + RECORD_LEN + text, start, end);
-    this.fill = fill + RECORD_LEN + text + end - start;
+    const to = fill + RECORD_LEN + text;
+    const from = length <= SHORT_COPY ? this.sources.of(bytes) : null;
+    if (from === null) bytes.copy(buffer, to, start, end);
+    else copyWords(from, start, end, view, to);
+    this.fill = to + length;
     this.records++;
+  }
+
+  /** Of the present block, which ends at `fill`. */
+  private head(frame: number, identifications: number): void {
+    const { block: at, view } = this;
+    view.setUint32(at + block.length, this.fill - at, true);
+    view.setFloat64(at + block.frame, frame, true);
+    view.setUint32(at + block.drawn, identifications, true);
+    view.setUint32(at + block.records, this.records, true);
   }
 
   private begin(at: number): void {
@@ -144,6 +159,7 @@ export class PartWriter {
     const wider = Buffer.allocUnsafeSlow(2 * (this.fill + length));
     this.buffer.copy(wider, 0, 0, this.fill);
     this.buffer = wider;
+    this.view = viewOf(wider);
   }
 
   private flush(length: number): void {
@@ -155,3 +171,5 @@ export class PartWriter {
     this.block = 0;
   }
 }
+
+const viewOf = (b: Buffer): DataView => new DataView(b.buffer, b.byteOffset, b.length);

@@ -40,14 +40,15 @@ const isBetween = (d: Drawn, b: Buffer, at: number): boolean =>
 export const isOf = (d: Drawn, b: Buffer, at: number): boolean =>
   isBetween(d, b, at) && ipv4.identification(b, at) === d.identification;
 
-interface Renamed extends Drawn {
-  readonly to: number;
-}
+/** Of `names`: source, destination, protocol, identification, and what that becomes. */
+const NAME_LEN = 5;
 
 export class Renumberer {
   private readonly cluster: Cluster;
   private readonly stack: HeaderStack;
-  private renamed: readonly Renamed[] = [];
+  /** Of the present frame. */
+  private names: Int32Array = new Int32Array(16 * NAME_LEN);
+  private length = 0;
 
   /** `cluster`: one to which nothing has happened yet; its counters are used up. */
   constructor(cluster: Cluster) {
@@ -55,25 +56,63 @@ export class Renumberer {
     this.stack = new HeaderStack(cluster.plan);
   }
 
-  /** The next frame, of those that used up any: what it was given. */
-  take(drawn: readonly Drawn[]): void {
-    this.renamed = drawn.map((d) => {
-      const { identifications } = this.cluster.nodes[d.node]!;
-      return { ...d, to: identifications.next(d.source, d.destination, d.protocol) };
-    });
+  /** The next frame comes. */
+  begin(): void {
+    this.length = 0;
   }
 
-  /** Puts them into one of the frame's records, of which `isTold` held. */
-  mend(b: Buffer, isEthernet: boolean): void {
-    const { renamed, stack } = this;
-    if (renamed.length === 0) return;
-    stack.read(b, 0, b.length, isEthernet);
+  /** What the frame was given; what it gets is counted here. `node`: its position. */
+  take(
+    node: number,
+    source: number,
+    destination: number,
+    protocol: number,
+    identification: number,
+  ): void {
+    const { identifications } = this.cluster.nodes[node]!;
+    const at = this.length;
+    if (at + NAME_LEN > this.names.length) {
+      const wider = new Int32Array(2 * this.names.length);
+      wider.set(this.names);
+      this.names = wider;
+    }
+    const { names } = this;
+    names[at] = source;
+    names[at + 1] = destination;
+    names[at + 2] = protocol;
+    names[at + 3] = identification;
+    names[at + 4] = identifications.next(source, destination, protocol);
+    this.length = at + NAME_LEN;
+  }
+
+  /** Puts them into one of the frame's records, `b[start, end)`, of which `isTold` held. */
+  mend(b: Buffer, start: number, end: number, isEthernet: boolean): void {
+    if (this.length === 0) return;
+    const { stack } = this;
+    stack.read(b, start, end, isEthernet);
     for (let i = 0; i < stack.count; i++) {
       const at = stack.offsets[i]!;
-      const one = renamed.find((d) => isOf(d, b, at));
-      if (one === undefined || one.to === one.identification) continue;
-      putU16(b, at + ipv4.field.identification, one.to);
+      const now = ipv4.identification(b, at);
+      const then = this.nameOf(b, at, now);
+      if (then === now) continue;
+      putU16(b, at + ipv4.field.identification, then);
       ipv4.fillChecksum(b, at);
     }
+  }
+
+  /** What the identification of the header at `at` becomes. */
+  private nameOf(b: Buffer, at: number, identification: number): number {
+    const { names } = this;
+    for (let i = 0; i < this.length; i += NAME_LEN) {
+      if (
+        names[i + 3] === identification &&
+        names[i] === ipv4.source(b, at) &&
+        names[i + 1] === ipv4.destination(b, at) &&
+        names[i + 2] === ipv4.protocol(b, at)
+      ) {
+        return names[i + 4]!;
+      }
+    }
+    return identification;
   }
 }
