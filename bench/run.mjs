@@ -16,7 +16,7 @@ import { progress } from './tool.mjs';
 const ROUNDS = 9;
 const QUICK_ROUNDS = 3;
 /** Of a part that does not come to an end. */
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 600_000;
 const PARTS = {
   lpm: () => import('./lpm.mjs'),
   kernel: () => import('./kernel-path.mjs'),
