@@ -23,7 +23,7 @@ import { felixNetfilterOf } from './netfilter-rules.ts';
 import { type Flavour, flavourOf, type Release, releaseOf } from './release.ts';
 import { connectedRoutes, ownRoutes, podRoutes, staticRoutes } from './routes.ts';
 import { serviceRanges } from './service-advertisement.ts';
-import { vxlanHosts } from './tunnel-hosts.ts';
+import { vxlanHostsOf } from './tunnel-hosts.ts';
 import { buildFabric, type Fabric } from './underlay.ts';
 import { type CommonEnds, commonEnds, type Vtep, vtepsOf } from './vteps.ts';
 import {
@@ -83,6 +83,7 @@ export function planCluster(
   const policy = endpointChainsOf(manifest, hosts, addressing.pods, flavour, assumptions);
   const context = {
     tunnelEnds: commonEnds(vteps, fdb),
+    vxlanHosts: vxlanHostsOf(vteps),
     manifest,
     addressing,
     fabric,
@@ -157,6 +158,7 @@ interface PlanContext {
   /** The same by MAC. */
   readonly fdb: readonly Vtep[];
   readonly tunnelEnds: CommonEnds;
+  readonly vxlanHosts: ReturnType<typeof vxlanHostsOf>;
   readonly number: Numbering;
   readonly felixRules: ReturnType<typeof felixNetfilterOf>;
   readonly overKubeProxy: ReturnType<typeof kubeProxyOver>;
@@ -176,6 +178,7 @@ function planNode(
     vteps,
     fdb,
     tunnelEnds,
+    vxlanHosts,
     number,
     felixRules,
     overKubeProxy,
@@ -244,7 +247,7 @@ function planNode(
       netfilter: usesEncapsulation(manifest.pools, 'vxlan')
         ? {
             ...rulesOfAll,
-            sets: [...rulesOfAll.sets, vxlanHosts(name, vteps, felix.externalNodesList)],
+            sets: [...rulesOfAll.sets, vxlanHosts(name, felix.externalNodesList)],
           }
         : rulesOfAll,
       ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),

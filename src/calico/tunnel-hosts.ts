@@ -3,6 +3,7 @@
  * others that have a VTEP, and in both whom the user adds (felix/dataplane/linux
  * ipip_mgr.go, vxlan_mgr.go updateNeighborsAndAllowedSources).
  */
+import { shareSet } from '../plan/common-tables.ts';
 import type { IpSetPlan } from '../plan/netfilter.ts';
 import type { Prefix } from '../wire/address.ts';
 import type { Vtep } from './vteps.ts';
@@ -11,23 +12,30 @@ import type { Vtep } from './vteps.ts';
 export const IPIP_HOSTS = 'cali40all-hosts-net';
 export const VXLAN_HOSTS = 'cali40all-vxlan-net';
 
-/** VXLAN's of one node. Its list is made when it is first asked for: with n nodes, each of them has n entries. */
-export function vxlanHosts(
-  node: string,
+/**
+ * VXLAN's, by node. Lists are made when they are first asked for: with n nodes, each of them
+ * has n entries.
+ */
+export function vxlanHostsOf(
   vteps: readonly Vtep[],
-  externalNodes: readonly Prefix[] = [],
-): IpSetPlan {
-  let prefixes: readonly Prefix[] | undefined;
-  return {
-    name: VXLAN_HOSTS,
-    get prefixes() {
-      prefixes ??= [
-        ...externalNodes,
-        ...vteps.flatMap(({ name, fdb: { destination } }) =>
-          name === node || destination === undefined ? [] : [{ address: destination, length: 32 }],
-        ),
-      ];
-      return prefixes;
-    },
+): (node: string, externalNodes?: readonly Prefix[]) => IpSetPlan {
+  const ends = vteps.flatMap(({ name, fdb: { destination } }) =>
+    destination === undefined ? [] : [{ name, prefix: { address: destination, length: 32 } }],
+  );
+  const all = ends.map(({ prefix }) => prefix);
+  const own = new Map(ends.map(({ name, prefix }) => [name, prefix]));
+  return (node, added = NOBODY) => {
+    const lacks = own.get(node);
+    let prefixes: readonly Prefix[] | undefined;
+    const set: IpSetPlan = {
+      name: VXLAN_HOSTS,
+      get prefixes() {
+        prefixes ??= [...added, ...all.filter((prefix) => prefix !== lacks)];
+        return prefixes;
+      },
+    };
+    return lacks === undefined ? set : shareSet(set, { all, lacks: lacks.address, added });
   };
 }
+
+const NOBODY: readonly Prefix[] = [];

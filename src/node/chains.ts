@@ -1,14 +1,7 @@
 /** Rules and chains as the packet meets them: ip_tables.c, with the matches Calico uses. */
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
-import type {
-  ChainPlan,
-  IpSetPlan,
-  NetfilterPlan,
-  NetfilterRule,
-  Target,
-} from '../plan/netfilter.ts';
-import { Fib } from '../tables/fib.ts';
+import type { ChainPlan, NetfilterPlan, NetfilterRule, Target } from '../plan/netfilter.ts';
 import { contains } from '../wire/address.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -17,6 +10,7 @@ import { CtState } from './connection.ts';
 import { mix } from './flow-hash.ts';
 import { HOOK_CHAINS, type Hook } from './hook.ts';
 import { sendError } from './icmp-error.ts';
+import { IpSet } from './ip-set.ts';
 import type { Node } from './node.ts';
 import { RecentTable } from './recent-table.ts';
 import {
@@ -61,7 +55,7 @@ export class Chains {
   /** By hook: the built-in chains, where they have anything to say. */
   private readonly hooks = new Array<Chain | null>(HOOK_CHAINS.length).fill(null);
   private readonly chains = new Map<string, Chain>();
-  private readonly sets = new Map<string, Fib>();
+  private readonly sets = new Map<string, IpSet>();
   /** Of the match `recent`, by name. */
   private readonly lists = new Map<string, RecentTable>();
   private readonly seed: number;
@@ -76,7 +70,7 @@ export class Chains {
   /** At the first packet: most nodes of a large cluster never see one. */
   private prepare(plan: NetfilterPlan): void {
     this.plan = null;
-    for (const set of plan.sets) this.sets.set(set.name, ipSet(set));
+    for (const set of plan.sets) this.sets.set(set.name, new IpSet(set));
     for (const chain of plan.chains)
       this.chains.set(`${chain.table} ${chain.name}`, this.compile(chain));
     for (const { rules } of this.chains.values()) {
@@ -230,8 +224,7 @@ export class Chains {
   }
 
   private inSet(name: string, address: number): boolean {
-    const set = this.sets.get(name);
-    return set !== undefined && set.find(address) >= 0;
+    return this.sets.get(name)?.has(address) ?? false;
   }
 
   private draw(node: Node, rule: CompiledRule): boolean {
@@ -246,17 +239,4 @@ export class Chains {
     const random = (mix(this.seed, ++this.draws) >>> 0) / 2 ** 32;
     return random < (statistic?.probability ?? 1);
   }
-}
-
-/** Sets by their plan: nodes share them. */
-const ipSets = new WeakMap<IpSetPlan, Fib>();
-
-function ipSet(plan: IpSetPlan): Fib {
-  let set = ipSets.get(plan);
-  if (set === undefined) {
-    set = new Fib();
-    for (const { address, length } of plan.prefixes) set.insert(address, length, 0);
-    ipSets.set(plan, set);
-  }
-  return set;
 }

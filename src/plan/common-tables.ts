@@ -3,6 +3,8 @@
  * and FDB entries, which differ in its own ones only: whoever builds tables builds the common
  * ones once, and adds to each namespace what is its own.
  */
+import type { Ip4, Prefix } from '../wire/address.ts';
+import type { IpSetPlan } from './netfilter.ts';
 import type { FdbPlan, NamespacePlan, NeighbourPlan, RoutePlan } from './plan.ts';
 
 /** Entries in the order of each namespace's list, and by entry the namespace that lacks it. */
@@ -31,3 +33,20 @@ export function shareTables(plan: NamespacePlan, common: CommonTables): void {
 
 /** Undefined where every list is the namespace's own. */
 export const commonTables = (plan: NamespacePlan): CommonTables | undefined => tables.get(plan);
+
+/** The prefixes of a set: a list that many sets share but for one address, and what is added to it. */
+export interface CommonSet {
+  readonly all: readonly Prefix[];
+  readonly lacks: Ip4;
+  readonly added: readonly Prefix[];
+}
+
+const sets = new WeakMap<IpSetPlan, CommonSet>();
+
+/** Says of a set what it shares, and gives it. A copy of the set shares nothing. */
+export function shareSet(plan: IpSetPlan, common: CommonSet): IpSetPlan {
+  sets.set(plan, common);
+  return plan;
+}
+
+export const commonSet = (plan: IpSetPlan): CommonSet | undefined => sets.get(plan);
