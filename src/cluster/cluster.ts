@@ -31,6 +31,7 @@ import { buildLinks, buildNodes, warm } from './build.ts';
 import type { ClusterOptions } from './cluster-options.ts';
 import { dump } from './dump.ts';
 import { Fifo, Timers } from './events.ts';
+import { FirstKeepalives } from './first-keepalives.ts';
 import { Flow, FlowCache } from './flow-cache.ts';
 import type { Link } from './links.ts';
 import { Names, type Port } from './names.ts';
@@ -58,6 +59,7 @@ export class Cluster implements World {
   readonly timers = new Timers();
   private carrier: Node | null = null;
   private readonly flows: FlowCache;
+  private readonly keepalives: FirstKeepalives;
 
   constructor(planned: ClusterPlan, options: ClusterOptions = {}) {
     const plan = options.netfilter === false ? routesOnly(planned) : planned;
@@ -68,6 +70,7 @@ export class Cluster implements World {
     this.links = buildLinks(plan, this.nodes);
     if (options.neighbours !== 'cold') warm(plan, this.nodes);
     this.names = new Names(this.nodes, plan.services);
+    this.keepalives = new FirstKeepalives(this.nodes, () => this.settle());
     this.flows = new FlowCache(this, options.flowCache ?? true);
   }
 
@@ -172,12 +175,11 @@ export class Cluster implements World {
   /** Moves the clock on to a moment, firing the timers on the way. Earlier moments change nothing. */
   advance(to: Moment): void {
     this.settle();
-    for (;;) {
-      const timer = this.timers.first;
-      if (timer === undefined || !isBefore(timer.when, to)) break;
-      this.fireNext();
-    }
-    if (isBefore(this.now, to)) this.now = to;
+    this.keepalives.before(this.now, to);
+    while (this.timers.first !== undefined && isBefore(this.timers.first.when, to)) this.fireNext();
+    if (!isBefore(this.now, to)) return;
+    this.now = to;
+    this.keepalives.begin();
   }
 
   /** Lets virtual time pass until no packet waits any more. */

@@ -166,6 +166,7 @@ export class WireguardDevice<P> implements PeerHost<P> {
 
   /** The interface comes up: persistent keepalives begin (wg_open). */
   start(at: Moment): void {
+    if (this.running) return;
     this.enter(at);
     this.running = true;
     for (const peer of this.table) if (peer.persistentKeepalive > 0) peer.keepalive();
