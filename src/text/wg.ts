@@ -1,6 +1,6 @@
 /**
- * `wg show`: WireGuard devices with their peers (wireguard-tools, show.c). A plan by
- * itself has no handshakes and no counters: those lines are then absent, as they are
+ * `wg show` and `wg showconf`: WireGuard devices with their peers (wireguard-tools, show.c
+ * and showconf.c). A plan by itself has no handshakes and no counters: those lines are then absent, as they are
  * on a device that has not sent yet.
  */
 import type {
@@ -22,11 +22,12 @@ const settingsOf = ({ name, wireguard }: DevicePlan): WireguardDevice[] =>
 
 const WHERE = 'wg show';
 
-/** `wg [show [DEVICE|all|interfaces] [public-key|listen-port|fwmark|peers|endpoints|allowed-ips|latest-handshakes|transfer|persistent-keepalive|dump]]` */
+/** `wg [show [DEVICE|all|interfaces] [public-key|listen-port|fwmark|peers|endpoints|allowed-ips|latest-handshakes|transfer|persistent-keepalive|preshared-keys|dump]]`, `wg showconf DEVICE` */
 export function runWg(ns: NamespacePlan, argv: readonly string[]): string {
-  const words = [...argv];
-  if (words.length > 0 && words.shift() !== 'show') refuse('wg', 'show', argv[0]);
+  const [command = 'show', ...words] = argv;
   const devices = [...ns.devices].sort((a, b) => a.index - b.index).flatMap(settingsOf);
+  if (command === 'showconf') return showConf(devices, words);
+  if (command !== 'show') refuse('wg', 'show or showconf', command);
   if (words[0] === 'interfaces') return devices.map(({ name }) => `${name}\n`).join('');
   const all = words[0] === undefined || words[0] === 'all';
   const name = all ? undefined : deviceWord(ns, WHERE, [...words]);
@@ -121,6 +122,7 @@ const COLUMNS: ReadonlyMap<string, (settings: WireguardSettings) => readonly str
     (s: WireguardSettings) =>
       s.peers.map((p) => `${p.publicKey}\t${p.persistentKeepalive ?? 'off'}`),
   ],
+  ['preshared-keys', (s: WireguardSettings) => s.peers.map((p) => `${p.publicKey}\t(none)`)],
   ['dump', dump],
 ]);
 
@@ -138,6 +140,32 @@ function dump({ publicKey, listenPort, fwmark, peers }: WireguardSettings): stri
     peer.persistentKeepalive ?? 'off',
   ]);
   return [head, ...lines].map((words) => words.join('\t'));
+}
+
+function showConf(devices: readonly WireguardDevice[], [name, more]: readonly string[]): string {
+  const shown = devices.find((one) => one.name === name);
+  if (shown === undefined) return refuse('wg showconf', 'a WireGuard device', name);
+  if (more !== undefined) refuse('wg showconf', 'no more words', more);
+  return conf(shown.settings);
+}
+
+/** As of a device without a private key, whatever it has. */
+function conf({ listenPort, fwmark, peers }: WireguardSettings): string {
+  const head = ['[Interface]', `ListenPort = ${listenPort}`];
+  if (fwmark !== 0) head.push(`FwMark = ${mark(fwmark)}`);
+  const sections = peers.map((peer) => [
+    '[Peer]',
+    `PublicKey = ${peer.publicKey}`,
+    ...(peer.allowedIps.length === 0
+      ? []
+      : [`AllowedIPs = ${peer.allowedIps.map(formatPrefix).join(', ')}`]),
+    `Endpoint = ${endpointOf(peer)}`,
+    ...(peer.persistentKeepalive === undefined
+      ? []
+      : [`PersistentKeepalive = ${peer.persistentKeepalive}`]),
+  ]);
+  const text = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
+  return `${text(head)}\n${sections.map(text).join('\n')}`;
 }
 
 function device({ name, settings }: WireguardDevice): string {

@@ -130,9 +130,25 @@ peer: ${KEYS[2]}
     );
   });
 
+  // Texts of `wg` 1.0.20210914 about a device of wireguard-go with the same settings and no private key.
+  it('wg showconf and preshared-keys', () => {
+    const text = run('wg showconf wireguard.cali');
+    expect(text).toBe(
+      '[Interface]\nListenPort = 51820\nFwMark = 0x100000\n\n' +
+        `[Peer]\nPublicKey = ${KEYS[1]}\nAllowedIPs = 198.19.21.0/26, 198.19.21.2/32\nEndpoint = 198.19.0.1:51820\n\n` +
+        `[Peer]\nPublicKey = ${KEYS[2]}\nEndpoint = 198.19.0.3:51820\n`,
+    );
+    expect(run('wg show wireguard.cali preshared-keys')).toBe(
+      `${KEYS[1]}\t(none)\n${KEYS[2]}\t(none)\n`,
+    );
+  });
+
   it.each([
-    ['wg set wireguard.cali', 'wg: expected show, found "set"'],
+    ['wg set wireguard.cali', 'wg: expected show or showconf, found "set"'],
     ['wg show lo', 'expected a WireGuard device, found "lo"'],
+    ['wg showconf lo', 'expected a WireGuard device, found "lo"'],
+    ['wg showconf', 'wg showconf: expected a WireGuard device'],
+    ['wg showconf wireguard.cali dump', 'no more words, found "dump"'],
     ['wg show wireguard.cali private-key', 'found "private-key"'],
   ])('%s is refused', (command, message) => expect(() => run(command)).toThrow(message));
 });
