@@ -1,0 +1,106 @@
+/**
+ * Three nodes that encrypt: what tshark finds in the messages on the NICs is what was
+ * captured at the pods, byte for byte but for TTL and header checksum.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { later } from '../../src/packet/moment.ts';
+import { openCapture } from '../../src/pcap/capture.ts';
+import { CaptureFolder } from '../../src/replay/capture-folder.ts';
+import { keyLogOf, Recording } from '../../src/replay/recording.ts';
+import { formatKeyLog } from '../../src/wireguard/key-log.ts';
+import { clusterOf, echo, felix, lab, originate, pool } from '../behaviour/lab.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'podwire-pods-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+function hasTshark(): boolean {
+  try {
+    execFileSync('tshark', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    console.warn('SKIPPED: tshark is not installed, so it opened no capture');
+    return false;
+  }
+}
+
+/** A packet as far as routers leave it alone, and a TTL. */
+function seen(packet: Buffer, ttl = packet[8]!): string {
+  const rest = Buffer.from(packet.subarray(0, packet.readUInt16BE(2)));
+  rest[8] = ttl;
+  rest.fill(0, 10, 12);
+  return rest.toString('hex');
+}
+
+/** What a pod's device saw, the TTL as it is between the nodes: one less than sent, one more than received. */
+const atPod = (file: string, own: string): string[] =>
+  [...openCapture(file)]
+    .flatMap(({ bytes }) => (bytes.readUInt16BE(12) === 0x0800 ? [bytes.subarray(14)] : []))
+    .map((packet) => {
+      const isSent = packet.subarray(12, 16).join('.') === own;
+      return seen(packet, packet[8]! + (isSent ? -1 : 1));
+    });
+
+/** Packets that tshark found inside messages. */
+function inside(file: string, options: readonly string[] = []): string[] {
+  const text = execFileSync('tshark', ['-n', '-r', file, ...options, '-x'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    maxBuffer: 2 ** 26,
+  });
+  return [...text.matchAll(/^Decrypted Packet.*\n((?:[0-9a-f]{4} .*\n)+)/gm)].map(([, dump]) =>
+    seen(
+      Buffer.from(dump!.replace(/^[0-9a-f]{4} {2}(.{47}).*$/gm, '$1').replace(/\s/g, ''), 'hex'),
+    ),
+  );
+}
+
+describe.skipIf(!hasTshark())('pods on three nodes that encrypt', () => {
+  it.each([
+    ['vxlanMode: Never', 'wireguardEnabled: true'],
+    ['ipipMode: Always', 'wireguardEnabled: true, wireguardKeepAlive: 20s'],
+  ])(
+    'sent and got what is inside on the wire: %s, %s',
+    (mode, settings) => {
+      const cluster = clusterOf(lab(pool(mode), felix(settings)));
+      const folder = mkdtempSync(join(root, 'run-'));
+      const captures = new CaptureFolder(cluster, folder);
+      const recording = new Recording(cluster, keyLogOf(cluster));
+      captures.record(recording);
+      for (const [round, size] of [28, 29, 84, 1311, 1440].entries()) {
+        cluster.advance(later({ seconds: 1_700_000_000, nanoseconds: 0 }, round * 70_000));
+        for (const from of [0, 1, 2]) {
+          for (const to of [0, 1, 2].filter((other) => other !== from)) {
+            const [source, target] = [`10.65.${from}.2`, `10.65.${to}.2`];
+            originate(
+              cluster,
+              `x/w${from}`,
+              echo(source, target, size, { id: 1 + round, ttl: 64 }),
+            );
+          }
+        }
+        cluster.run();
+      }
+      recording.stop();
+      captures.close();
+      const keyLog = join(folder, 'keys');
+      writeFileSync(keyLog, cluster.keys.handshakes.map(formatKeyLog).join(''));
+      for (const i of [0, 1, 2]) {
+        const pod = atPod(join(folder, `x_w${i}.eth0.pcapng`), `10.65.${i}.2`).sort();
+        // One to each of two pods and one from each.
+        expect(pod).toHaveLength(5 * 2 * 2);
+        const wire = join(folder, `n${i}.eth0.pcapng`);
+        expect(inside(wire).sort()).toEqual(pod);
+        // The same frames in a file that tells nothing: with the key log alone.
+        const silent = join(folder, `n${i}.pcap`);
+        execFileSync('tshark', ['-r', wire, '-F', 'pcap', '-w', silent], { stdio: 'ignore' });
+        expect(inside(silent)).toEqual([]);
+        expect(inside(silent, ['-o', `wg.keylog_file:${keyLog}`]).sort()).toEqual(pod);
+      }
+    },
+    120_000,
+  );
+});
