@@ -103,4 +103,55 @@ describe.skipIf(!hasTshark())('pods on three nodes that encrypt', () => {
     },
     120_000,
   );
+
+  it('wait for a node under load, which hands out cookies first', () => {
+    const cluster = clusterOf(lab(pool('vxlanMode: Never'), felix('wireguardEnabled: true')));
+    const folder = mkdtempSync(join(root, 'load-'));
+    const captures = new CaptureFolder(cluster, folder);
+    const recording = new Recording(cluster, keyLogOf(cluster));
+    captures.record(recording);
+    // An eighth of the kernel's queue, and some: initiations of nobody.
+    const flood = (): void => {
+      for (let i = 0; i < 520; i++) {
+        originate(cluster, 'n2', [
+          { layer: 'ipv4', src: '172.16.0.12', dst: '172.16.0.11' },
+          { layer: 'udp', srcPort: 4000, dstPort: 51820 },
+          { layer: 'payload', bytes: Buffer.alloc(148).fill(1, 0, 1) },
+        ]);
+      }
+    };
+    flood();
+    originate(cluster, 'x/w0', echo('10.65.0.2', '10.65.1.2', 84));
+    // Shortly before REKEY_TIMEOUT, after which it is asked again.
+    cluster.advance(later(cluster.now, 4_900));
+    flood();
+    cluster.run();
+    recording.stop();
+    captures.close();
+    const rows = execFileSync(
+      'tshark',
+      ['-n', '-r', join(folder, 'n0.eth0.pcapng'), '-Y', 'wg', '-T', 'fields'].concat(
+        ['wg.type', 'udp.length', 'wg.mac2', 'wg.handshake_ok'].flatMap((field) => ['-e', field]),
+      ),
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+    )
+      .trimEnd()
+      .split('\n')
+      .map((line) =>
+        line
+          .replaceAll(':', '')
+          .replace(/(?!0{32})[0-9a-f]{32}/, 'cookie')
+          .replace('True', '1'),
+      );
+    const none = '0'.repeat(32);
+    expect(rows.slice(0, 4)).toEqual([
+      `1\t156\t${none}\t`,
+      '3\t72\t\t',
+      '1\t156\tcookie\t',
+      `2\t100\t${none}\t1`,
+    ]);
+    expect(inside(join(folder, 'n0.eth0.pcapng'))).toEqual(
+      atPod(join(folder, 'x_w0.eth0.pcapng'), '10.65.0.2'),
+    );
+  }, 60_000);
 });
