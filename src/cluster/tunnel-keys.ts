@@ -2,7 +2,6 @@
  * The keys that a cluster's WireGuard devices work with. A plan may know only public
  * halves, as listings do: the devices then use others, and every peer knows them.
  */
-
 import type { Device } from '../node/device.ts';
 import { mix } from '../node/flow-hash.ts';
 import type { Node } from '../node/node.ts';
@@ -79,7 +78,9 @@ export class KeyRing {
 
   /** A peer as the tunnel knows it now: where it is, and what went between the two. */
   live(tunnel: WireguardTunnel, listed: WireguardPeerPlan, now: Moment): WireguardPeerPlan {
-    const peer = tunnel.peer(this.peer(listed).publicKey) ?? tunnel.peer(bytesOf(listed.publicKey));
+    const { protocol } = tunnel;
+    const used = this.peer(listed).publicKey;
+    const peer = protocol.peer(used) ?? protocol.peer(bytesOf(listed.publicKey));
     if (peer === undefined) return listed;
     const at = peer.lastHandshake;
     const handshake =

@@ -92,7 +92,7 @@ export class LiveNode {
       unsafePredictable: false,
       tireless: true,
     });
-    const real = this.tunnel.peer(Buffer.from(peer.publicKey, 'base64'));
+    const real = this.tunnel.protocol.peer(Buffer.from(peer.publicKey, 'base64'));
     if (real === undefined) {
       throw new PodwireError('ERR_USAGE', 'privateKey: expected another key than the peer has');
     }

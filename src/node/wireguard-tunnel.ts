@@ -73,11 +73,6 @@ export class WireguardTunnel implements WireguardSink<Packet> {
     this.protocol = new WireguardDevice<Packet>({ ...options, sink: this });
   }
 
-  /** The peer with this key, as the protocol knows it. */
-  peer(publicKey: Uint8Array): Peer<Packet> | undefined {
-    return this.protocol.peers.find((peer) => peer.publicKey.equals(publicKey));
-  }
-
   /** The interface comes up. */
   start(): void {
     this.use();

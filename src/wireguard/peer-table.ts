@@ -1,5 +1,6 @@
 /** The peers of a device, by their keys and by the inner addresses they have. */
 import { found, PodwireError } from '../errors.ts';
+import type { Prefix } from '../wire/address.ts';
 import { AllowedIps } from './allowed-ips.ts';
 import { formatKey, KEY_LEN } from './key.ts';
 import { Peer } from './peer.ts';
@@ -35,7 +36,7 @@ export class PeerTable<P> {
     return this.allowed.lookup(address);
   }
 
-  allowedIps(peer: Peer<P>): ReturnType<AllowedIps<Peer<P>>['of']> {
+  allowedIps(peer: Peer<P>): Prefix[] {
     return this.allowed.of(peer);
   }
 

@@ -256,12 +256,12 @@ export class Peer<P> {
   }
 
   /** Packets that wait are lost. */
-  purge(why: Drop): void {
+  private purge(why: Drop): void {
     for (const packet of this.staged.splice(0)) this.host.lose(packet, why);
   }
 
   /** Zeroes the handshake and all sessions. */
-  forget(): void {
+  private forget(): void {
     this.abandon();
     this.sessions.forget();
   }
