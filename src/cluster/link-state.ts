@@ -57,6 +57,8 @@ export function deleteLink(cluster: Cluster, port: string): void {
     const { node, device } = one;
     const { devices, routes } = node.plan;
     device.addresses = [];
+    if (device.master >= 0) node.bridges.forget(device.position, true);
+    device.master = -1;
     change(node, {
       ...node.plan,
       devices: devices.filter((plan) => plan !== device.plan),
@@ -100,7 +102,11 @@ function restate(cluster: Cluster, { node, device }: Port, next: DevicePlan): vo
   const known = { ...node.plan, devices };
   const routes = [...node.plan.routes, ...(isBack ? returning(known, planned, next) : [])];
   change(node, { ...known, routes: routes.flatMap((route) => kept(route, next)) });
-  if (hasCarrier(before) && !device.running) flushNeighbours(node, device);
+  if (hasCarrier(before) && !device.running) {
+    flushNeighbours(node, device);
+    flushBridge(node, device);
+    if (!device.up) node.fdb.forget(device.position);
+  }
   if (before.up && !next.up) node.netfilter?.conntrack.forgetMasqueraded(device.position);
   if (next.up !== before.up) switchTunnel(node, device);
   if (!isBack || node.plan.role !== 'node') return;
@@ -237,6 +243,12 @@ function numbersOf({ routes }: Node): Map<string, number> {
     numbers.set(wordsOf(routes.origin(id)), id);
   }
   return numbers;
+}
+
+/** br_stp_disable_port of a port without carrier, br_stp_disable_bridge: what was learned there. */
+function flushBridge({ bridges, devices }: Node, { position, master }: Device): void {
+  if (master >= 0) bridges.forget(position);
+  for (const port of devices) if (port.master === position) bridges.forget(port.position);
 }
 
 /** neigh_ifdown, neigh_carrier_down: what waits for an answer ends, and nobody is told. */

@@ -17,7 +17,9 @@ export interface OpenPorts {
 export const listen = (cluster: Cluster, name: string, ports: OpenPorts): void =>
   listenOn(cluster.names.find(name), ports);
 
-export function listenOn({ sockets }: Node, { tcp = [], udp = [] }: OpenPorts): void {
+export function listenOn(node: Node, { tcp = [], udp = [] }: OpenPorts): void {
+  const { sockets } = node;
+  node.version++;
   sockets.listen(ipv4.PROTO_TCP, tcp);
   sockets.listen(ipv4.PROTO_UDP, udp);
 }

@@ -85,12 +85,12 @@ export class BridgeFdb {
     }
   }
 
-  /** br_fdb_delete_by_port: what was learned behind a port that goes down. */
-  forget(port: number): void {
+  /** br_fdb_delete_by_port: what was learned behind a port that goes down; `all`, of one that is deleted. */
+  forget(port: number, all = false): void {
     for (const [id, at] of this.ports.entries()) {
-      if (at === port && this.kinds[id] === BridgeEntry.Learned) {
-        this.heard[id] = Number.NEGATIVE_INFINITY;
-      }
+      if (at !== port || !(all || this.kinds[id] === BridgeEntry.Learned)) continue;
+      this.kinds[id] = BridgeEntry.Learned;
+      this.heard[id] = Number.NEGATIVE_INFINITY;
     }
   }
 

@@ -116,6 +116,13 @@ export class Fdb {
     return this.index.delete(key(device, macHigh), macLow | 0);
   }
 
+  /** vxlan_flush: what a device that goes down has learned. */
+  forget(device: number): void {
+    for (const [id, entry] of this.entries.entries()) {
+      if (entry.device === device && this.isLearned(id)) this.heard[id] = Number.NEGATIVE_INFINITY;
+    }
+  }
+
   get size(): number {
     this.part();
     return this.index.size;

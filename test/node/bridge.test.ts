@@ -1,6 +1,7 @@
 /** Bridges, as a kernel's were seen to treat the same frames (Linux 6.18, packet sockets on every port). */
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
+import { deleteLink, setLink } from '../../src/cluster/link-state.ts';
 import { later } from '../../src/packet/moment.ts';
 import type { ClusterPlan, DevicePlan, NamespacePlan } from '../../src/plan/plan.ts';
 import { parseIp4, parseMac } from '../../src/wire/address.ts';
@@ -163,6 +164,41 @@ describe('a bridge', () => {
     expect(fdb(cluster)).toContain('02:00:00:00:00:55 dev p1 master br0 static');
     seen(cluster, 2, '02:00:00:00:00:55', BROADCAST);
     expect(fdb(cluster)).toContain('02:00:00:00:00:55 dev p2 master br0 static');
+    cluster.run();
+    expectAccounted(cluster);
+  });
+
+  it('forgets what it learned behind a port that goes down, and all of one that is deleted', () => {
+    const cluster = cold({
+      fdb: [{ device: 'p1', master: 'br0', mac: parseMac('02:00:00:00:00:55'), state: 'static' }],
+    });
+    const own = PORTS.map((name, i) => `${macOf(i)} dev ${name} master br0 permanent`);
+    const entered = '02:00:00:00:00:55 dev p1 master br0 static';
+    const learned = [0, 1].map((i) => `${hostMac(i)} dev p${i} master br0 `);
+    const lists = (...lines: string[]): void => expect(fdb(cluster).sort()).toEqual(lines.sort());
+    const hear = (...ports: number[]): void => {
+      for (const i of ports) seen(cluster, i, hostMac(i), BROADCAST);
+    };
+    hear(0, 1);
+    lists(...own, entered, ...learned);
+    setLink(cluster, 'sw:p0', { up: false });
+    lists(...own, entered, learned[1]!);
+    // A cable that is pulled does as much, and so does the bridge for all its ports.
+    setLink(cluster, 'sw:p0', { up: true });
+    hear(0);
+    setLink(cluster, 'h0:eth0', { up: false });
+    lists(...own, entered, learned[1]!);
+    setLink(cluster, 'h0:eth0', { up: true });
+    hear(0);
+    setLink(cluster, 'sw:br0', { up: false });
+    lists(...own, entered);
+    setLink(cluster, 'sw:br0', { up: true });
+    expect(seen(cluster, 2, hostMac(2), hostMac(1))).toBe('p0 p1');
+    hear(0, 1);
+    deleteLink(cluster, 'sw:p1');
+    lists(own[0]!, own[2]!, learned[0]!, `${hostMac(2)} dev p2 master br0 `);
+    expect(seen(cluster, 0, hostMac(0), '02:00:00:00:00:55')).toBe('p2');
+    expect(seen(cluster, 0, hostMac(0), macOf(1))).toBe('p2');
     cluster.run();
     expectAccounted(cluster);
   });
