@@ -13,14 +13,14 @@ import { release } from './neighbour.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
 import { selectSource } from './source.ts';
-import { inputRoute } from './source-check.ts';
+import { inputRoute, isMulticast } from './source-check.ts';
 
 const MESSAGE_LEN = ethernet.HEADER_LEN + arp.LEN;
 
 /** Notes: A the operation, B 1 for an answer given. */
 export function receiveArp(node: Node, p: Packet): Next {
   const device = node.devices[p.input]!;
-  const wrong = device.ethernet ? arp.check(bytes, p.data, p.tail) : Drop.ArpIgnored;
+  const wrong = arp.check(bytes, p.data, p.tail);
   if (wrong !== Drop.None) return dropped(p, wrong);
   const at = p.data;
   const from = arp.senderIp(bytes, at);
@@ -28,18 +28,25 @@ export function receiveArp(node: Node, p: Packet): Next {
   p.noteA = arp.operation(bytes, at);
   node.world.audit?.alone('ARP');
   p.noteB = 0;
+  if (isNoQuestion(device, p.noteA, target)) return dropped(p, Drop.ArpIgnored);
 
   if (p.noteA === arp.REQUEST) {
     const answers = from === 0 ? isOwn(node, target) : answersFor(node, device, from, target);
     if (from !== 0) learn(node, device, at, from, Nud.Stale, answers || accepts(node, p, from));
     if (answers) reply(node, device, at, target, from);
     p.noteB = +answers;
-  } else if (p.noteA === arp.REPLY) {
+  } else {
     // A reply that was not sent to this host alone proves nothing (arp_process).
     const state = p.frameType === FrameType.Host ? Nud.Reachable : Nud.Stale;
     learn(node, device, at, from, state, accepts(node, p, from));
   }
   return End.Consumed;
+}
+
+/** Neither request nor reply, or about an address that is no station's: teaches nothing (arp_process). */
+function isNoQuestion({ routeLocalnet }: Device, operation: number, target: number): boolean {
+  if (operation !== arp.REQUEST && operation !== arp.REPLY) return true;
+  return isMulticast(target) || (target >>> 24 === 127 && !routeLocalnet);
 }
 
 const isOwn = (node: Node, address: number): boolean => {
