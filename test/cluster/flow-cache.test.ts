@@ -4,11 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { captureAt } from '../../src/cluster/capture-tap.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { ClusterOptions } from '../../src/cluster/cluster-options.ts';
+import { setLink } from '../../src/cluster/link-state.ts';
+import { listen } from '../../src/cluster/listen.ts';
 import type { Port } from '../../src/cluster/names.ts';
 import { addRoute, removeRoute, setDevice } from '../../src/cluster/table-edit.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
-import { formatIp4 } from '../../src/wire/address.ts';
+import type { ClusterPlan, NamespacePlan } from '../../src/plan/plan.ts';
+import { formatIp4, formatMac, parseMac } from '../../src/wire/address.ts';
 
 const pod = (name: string, node: string, ip: string): string => `---
 apiVersion: v1
@@ -182,8 +185,11 @@ class Stage {
   readonly wire: { readonly at: string; readonly frame: Buffer }[] = [];
   private gone = false;
 
-  constructor(text: string, options: ClusterOptions) {
-    this.cluster = Cluster.fromYaml(text, 'test', options);
+  constructor(told: string | ClusterPlan, options: ClusterOptions) {
+    this.cluster =
+      typeof told === 'string'
+        ? Cluster.fromYaml(told, 'test', options)
+        : Cluster.fromPlan(told, options);
     for (const node of this.cluster.nodes) {
       for (const device of node.devices) {
         const at = `${node.name}:${device.name}`;
@@ -254,7 +260,7 @@ class Stage {
 }
 
 const pairOf = (
-  text: string,
+  text: string | ClusterPlan,
   neighbours: 'warm' | 'cold',
   options: ClusterOptions = {},
 ): [Stage, Stage] => [
@@ -262,8 +268,29 @@ const pairOf = (
   new Stage(text, { ...options, neighbours, flowCache: false }),
 ];
 
+const USUAL = {
+  ...({ kind: 'packet', flags: '.', seq: 1000, size: 22, ttl: 64, tos: 0 } as const),
+  ...{ df: false, broken: false, back: false, padding: 0 },
+};
+
+/** The node with its NIC as the port of a bridge, which has the addresses and routes from then on. */
+function bridged(ns: NamespacePlan): NamespacePlan {
+  const toBridge = <T extends { readonly device?: string }>(entry: T): T =>
+    entry.device === 'eth0' ? { ...entry, device: 'br0' } : entry;
+  const devices = ns.devices.flatMap((d) =>
+    d.name === 'eth0'
+      ? [
+          { ...d, addresses: [], master: 'br0', mac: parseMac('02:00:00:00:0b:01') },
+          { ...d, name: 'br0', index: 99, kind: 'bridge' as const },
+        ]
+      : [d],
+  );
+  const routes = ns.routes.map((r) => toBridge(r));
+  return { ...ns, devices, routes, neighbours: ns.neighbours.map(toBridge) };
+}
+
 describe('a cluster that remembers flows', () => {
-  it('does what one does that walks every packet, on every device', { timeout: 120_000 }, () => {
+  it('does what one does that walks every packet, on every device', { timeout: 600_000 }, () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...MODES),
@@ -352,6 +379,78 @@ describe('a cluster that remembers flows', () => {
     const { nodes } = slow.cluster;
     const now = slow.cluster.ticks();
     expect(nodes.flatMap((n) => n.pathMtus.list(now, n.routes))).not.toEqual([]);
+    expect(quick.outcome).toEqual(slow.outcome);
+  });
+
+  it('follows a redirect while it counts, and a tunnel as well', () => {
+    const text = `${yaml('ipipMode: Always', false)}---
+apiVersion: podwire/v1
+kind: Underlay
+metadata: {name: lab}
+spec:
+  segments:
+  - {name: A, members: [{name: n1}, {name: n2}, {name: gw, interface: e0, address: 172.20.0.1/24}]}
+  - {name: B, members: [{name: n3}, {name: gw, interface: e1, address: 172.20.7.1/24}]}
+  routers: [{name: gw}]
+  defaultGateway: {A: 172.20.0.1, B: 172.20.7.1}
+`;
+    const base = Cluster.fromYaml(text).plan;
+    const accepting = (ns: NamespacePlan): NamespacePlan => {
+      const redirects = { accept: true, sharedMedia: true, secure: true };
+      return { ...ns, devices: ns.devices.map((d) => ({ ...d, redirects })) };
+    };
+    const namespaces = base.namespaces.map((ns) => (ns.name === 'n1' ? accepting(ns) : ns));
+    const [quick, slow] = pairOf({ ...base, namespaces }, 'warm');
+    for (const stage of [quick, slow]) {
+      const { cluster } = stage;
+      const nic = cluster.names.port('n1:eth0');
+      const to = (port: string): string => formatMac(cluster.names.port(port).device.plan.mac!);
+      const redirect = buildFrame([
+        { layer: 'ethernet', src: to('gw:e0'), dst: to('n1:eth0') },
+        { layer: 'ipv4', src: '172.20.0.1', dst: '172.20.0.11' },
+        { layer: 'icmp', type: 'redirect', code: 1, gateway: '172.20.0.12' },
+        { layer: 'ipv4', src: '172.20.0.11', dst: '172.20.7.13', protocol: 17 },
+        { layer: 'payload', bytes: new Uint8Array(8) },
+      ]);
+      const one: Event = { ...USUAL, from: 0, to: '172.20.7.13', tcp: false, port: 53, repeat: 5 };
+      /** Whether packets for n3 leave by n2. */
+      const byN2 = (): boolean => {
+        const before = stage.wire.length;
+        stage.play(one);
+        const left = stage.wire.slice(before).filter(({ at }) => at === 'n1:eth0');
+        expect(left).toHaveLength(5);
+        return left.every(
+          ({ frame }) => frame.toString('hex', 0, 6) === to('n2:eth0').replaceAll(':', ''),
+        );
+      };
+      expect(byN2()).toBe(false);
+      cluster.arrive(nic, redirect);
+      expect(byN2()).toBe(true);
+      // ip_rt_gc_timeout
+      for (let i = 0; i < 12; i++) stage.play({ kind: 'wait', ms: 29_000 });
+      expect(byN2()).toBe(false);
+    }
+    expect(quick.outcome).toEqual(slow.outcome);
+  });
+
+  it('leaves it to bridges where a frame goes', () => {
+    const base = Cluster.fromYaml(yaml('ipipMode: Never', false)).plan;
+    // Between n1 and the others: a segment whose member bridges, so that MACs are learned on the way.
+    const namespaces = base.namespaces.map((ns) => (ns.name === 'n2' ? bridged(ns) : ns));
+    const [quick, slow] = pairOf({ ...base, namespaces }, 'warm');
+    const one: Event = { ...USUAL, from: 0, to: POD_IPS[1], tcp: false, port: 53, repeat: 5 };
+    for (const stage of [quick, slow]) {
+      stage.play(one);
+      stage.play({ kind: 'wait', ms: 400_000 });
+      stage.play(one);
+      setLink(stage.cluster, 'n2:eth0', { up: false });
+      stage.play(one);
+      setLink(stage.cluster, 'n2:eth0', { up: true });
+      stage.play(one);
+      listen(stage.cluster, 'default/b', { udp: [53] });
+      stage.play(one);
+      expect(stage.cluster.counts.delivered).toBeGreaterThanOrEqual(15);
+    }
     expect(quick.outcome).toEqual(slow.outcome);
   });
 
