@@ -119,10 +119,7 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
   ),
   [Drop.ArpShort]: info('arp-short', 'the ARP message is cut'),
   [Drop.ArpFormat]: info('arp-format', 'the ARP message is not IPv4 over Ethernet'),
-  [Drop.ArpIgnored]: info(
-    'arp-ignored',
-    'an ARP message of another kind, or about an address that no station has',
-  ),
+  [Drop.ArpIgnored]: info('arp-ignored', 'ARP of another kind, or about no station’s address'),
   [Drop.Ipv4Short]: info('ipv4-short', 'the packet is shorter than an IPv4 header', 'IP_INHDR'),
   [Drop.Ipv4Version]: info('ipv4-version', 'the IP version is not 4', 'IP_INHDR'),
   [Drop.Ipv4HeaderLength]: info(
