@@ -95,7 +95,7 @@ export { formatDissection } from './report/dissection-text.ts';
 export { type Finding, lintPlan } from './report/lint.ts';
 export { sendRecorded } from './report/trace-captures.ts';
 export { formatSteps, formatTrace, type TraceTextOptions } from './report/trace-text.ts';
-export { Fib, type FibEntry } from './tables/fib.ts';
+export { Fib, type FibEntry, type FibOptions } from './tables/fib.ts';
 export type { FibColumns } from './tables/prefixes.ts';
 export {
   type SampleStream,

@@ -3,7 +3,7 @@
  * a large table: a cell for each /24, and a block of 256 for one with longer prefixes in it.
  */
 import { type Cells, isBlock, makeCells, NARROW_BLOCKS, NOTHING, OVERFLOW } from './cells.ts';
-import { type FlatMemory, makeFlatMemory, TOP } from './flat-memory.ts';
+import { type FlatMemory, makeFlatMemory, TOP } from './lookup-memory.ts';
 import { type PrefixBlocks, placeOf } from './prefix-blocks.ts';
 
 /** Blocks of 32-bit cells for routes to come, for the arrays to stay the same. */
@@ -118,7 +118,7 @@ export class FlatTable {
 }
 
 /** Paints the prefixes below a place in a block over the `span` cells of that place. */
-function paintBlock(
+export function paintBlock(
   cells: Cells,
   first: number,
   span: number,
@@ -137,7 +137,8 @@ function paintBlock(
   }
 }
 
-function fill(cells: Cells, value: number, first: number, count: number): void {
+/** Gives `count` cells a value. */
+export function fill(cells: Cells, value: number, first: number, count: number): void {
   if (count > 16) cells.fill(value, first, first + count);
   else for (let at = first; at < first + count; at++) cells[at] = value;
 }

@@ -5,8 +5,9 @@
  * fast by that. A lookup calls nothing and names no constant of the module: what V8 does not
  * inline costs a loop around it the registers, and a bundle has variables for constants.
  */
-import { CHUNK, type FlatMemory } from './flat-memory.ts';
+import type { CompactTable } from './compact-table.ts';
 import type { FlatTable } from './flat-table.ts';
+import { CHUNK, type CompactMemory, type FlatMemory } from './lookup-memory.ts';
 import type { StrideTable, Window } from './stride-table.ts';
 
 /** Addresses in, values out; -1 where no prefix matches. */
@@ -74,6 +75,40 @@ function wide24({ top, rest }: Wide): Kernel {
     return cell >= -1 ? cell : rest[((cell & 0x7fffffff) << 8) | (address & 255)]!;
   };
   return { lookup, batch: oneByOne(lookup) };
+}
+
+/** Runs of values of 16 bits; `plain`: in TypeScript alone. */
+export function narrowRuns(table: CompactMemory, plain = false): Kernel {
+  const { words, leaves, input, output, answer } = table;
+  const lookup = (address: number): number => {
+    const cell = leaves[place(words, address >>> 14, address >>> 8)]!;
+    if (cell >= -1) return cell;
+    const group = 0x40000 + ((cell & 0x7fff) << 2) + ((address >>> 6) & 3);
+    return leaves[place(words, group, address)]!;
+  };
+  const fast = plain || answer === null ? undefined : inChunks(input, output, answer);
+  return { lookup, batch: fast ?? oneByOne(lookup) };
+}
+
+/** Runs of values of 32 bits. */
+function wideRuns({ words, leaves }: CompactTable): Kernel {
+  const lookup = (address: number): number => {
+    const cell = leaves[place(words, address >>> 14, address >>> 8)]!;
+    if (cell >= -1) return cell;
+    const group = 0x40000 + ((cell & 0x7fffffff) << 2) + ((address >>> 6) & 3);
+    return leaves[place(words, group, address)]!;
+  };
+  return { lookup, batch: oneByOne(lookup) };
+}
+
+/** Where the value of a bit of a group is: compact-table.ts has the layout. */
+function place(words: Int32Array, group: number, bit: number): number {
+  const down = ((bit >>> 5) & 1) - 1;
+  let rest = words[3 * group + 1 + down]! & ((-2 << bit) ^ ~down);
+  rest -= (rest >>> 1) & 0x55555555;
+  rest = (rest & 0x33333333) + ((rest >>> 2) & 0x33333333);
+  const count = Math.imul((rest + (rest >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+  return words[3 * group + 2]! + ((count ^ down) - down);
 }
 
 /** 8-8-10-6 bits in cells of 16 bits: for whoever has many such tables at hand. */
@@ -147,7 +182,8 @@ function inChunks(
 }
 
 /** Of a table as it is now, until its layout changes. */
-export function kernelOf(table: StrideTable | FlatTable): Kernel {
+export function kernelOf(table: StrideTable | FlatTable | CompactTable): Kernel {
+  if ('words' in table) return table.compact ? narrowRuns(table.compact) : wideRuns(table);
   const isNarrow = table.top instanceof Int16Array;
   if ('window' in table) return isNarrow ? narrow8(table as Pool) : wide8(table as Wide);
   return table.flat === null ? wide24(table as Wide) : narrow24(table.flat);

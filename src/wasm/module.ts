@@ -38,10 +38,12 @@ interface Kernels {
   };
   lookup: {
     /**
-     * Longest prefixes in a table of 24-8 bits (tables/flat-memory.ts): the values of `count`
+     * Longest prefixes in a table of 24-8 bits (tables/flat-table.ts): the values of `count`
      * addresses at `from`, to `to`. All places are byte offsets.
      */
     flat(top: number, rest: number, from: number, to: number, count: number): void;
+    /** The same in a table of runs (tables/compact-table.ts). */
+    compact(words: number, leaves: number, from: number, to: number, count: number): void;
   };
   series: {
     /** Runs the program at address 0 (frame/series-program.ts): `count` records from `out` on. */

@@ -114,64 +114,71 @@ describe('Fib', () => {
     expect(fib.remove(ip('10.0.0.0'), 8, 100)).toBe(false);
   });
 
-  it('is one table for 150,000 routes and for the 15,000 left of them', () => {
-    // The twin: a map for each length, asked from the longest down.
-    const twin = Array.from({ length: 33 }, () => new Map<number, number>());
-    const slow = (address: number): number => {
-      for (let length = 32; length >= 0; length--) {
-        const value = twin[length]!.get(address & netmask(length));
-        if (value !== undefined) return value;
+  it.each([
+    { form: 'fast', least: 2 ** 25, most: 33 * 2 ** 20 },
+    { form: 'compact', least: 3 * 2 ** 20, most: 5 * 2 ** 20 },
+  ] as const)(
+    'is one $form table for 150,000 routes and for the 15,000 left of them',
+    ({ form, least, most }) => {
+      // The twin: a map for each length, asked from the longest down.
+      const twin = Array.from({ length: 33 }, () => new Map<number, number>());
+      const slow = (address: number): number => {
+        for (let length = 32; length >= 0; length--) {
+          const value = twin[length]!.get(address & netmask(length));
+          if (value !== undefined) return value;
+        }
+        return -1;
+      };
+      const draw = randoms(7);
+      const addresses: number[] = [];
+      const lengths: number[] = [];
+      const values: number[] = [];
+      for (let i = 0; i < 150_000; i++) {
+        const length = i % 64 === 0 ? draw() % 33 : 16 + (draw() % 9);
+        // Half of them near others.
+        const near = i % 2 === 0 ? draw() : addresses[draw() % i]! + (draw() % 0x2000);
+        const address = near & netmask(length);
+        addresses.push(address);
+        lengths.push(length);
+        values.push(draw() % 1000);
+        if (!twin[length]!.has(address)) twin[length]!.set(address, values[i]!);
       }
-      return -1;
-    };
-    const draw = randoms(7);
-    const addresses: number[] = [];
-    const lengths: number[] = [];
-    const values: number[] = [];
-    for (let i = 0; i < 150_000; i++) {
-      const length = i % 64 === 0 ? draw() % 33 : 16 + (draw() % 9);
-      // Half of them near others.
-      const near = i % 2 === 0 ? draw() : addresses[draw() % i]! + (draw() % 0x2000);
-      const address = near & netmask(length);
-      addresses.push(address);
-      lengths.push(length);
-      values.push(draw() % 1000);
-      if (!twin[length]!.has(address)) twin[length]!.set(address, values[i]!);
-    }
-    const distinct = (): number => twin.reduce((sum, map) => sum + map.size, 0);
-    const fib = new Fib();
-    expect(fib.load({ addresses, lengths, values })).toBe(distinct());
-    const probes = Int32Array.from({ length: 20_000 }, (_, i) =>
-      i % 3 === 0 ? draw() : addresses[draw() % addresses.length]! + (draw() % 300) - 20,
-    );
-    const agree = (): void => {
-      expect(fib.size).toBe(distinct());
-      const found = new Int32Array(probes.length);
-      fib.lookupBatch(probes, found);
-      const expected = probes.map(slow);
-      expect(found).toEqual(expected);
-      expect(probes.map((probe) => fib.lookup(probe))).toEqual(expected);
-      expect(probes.map((probe) => fib.find(probe))).toEqual(expected);
-    };
-    agree();
-    expect(fib.memory()).toBeGreaterThan(2 ** 25);
-    for (let i = 0; i < 10_000; i++) {
-      const at = draw() % addresses.length;
-      const [address, length] = [addresses[at]!, lengths[at]!];
-      if (i % 2 === 0) {
-        expect(fib.remove(address, length)).toBe(twin[length]!.delete(address));
-      } else {
-        expect(fib.replace(address, length, i)).toBe(twin[length]!.has(address));
-        twin[length]!.set(address, i);
+      const distinct = (): number => twin.reduce((sum, map) => sum + map.size, 0);
+      const fib = new Fib({ form });
+      expect(fib.load({ addresses, lengths, values })).toBe(distinct());
+      const probes = Int32Array.from({ length: 20_000 }, (_, i) =>
+        i % 3 === 0 ? draw() : addresses[draw() % addresses.length]! + (draw() % 300) - 20,
+      );
+      const agree = (): void => {
+        expect(fib.size).toBe(distinct());
+        const found = new Int32Array(probes.length);
+        fib.lookupBatch(probes, found);
+        const expected = probes.map(slow);
+        expect(found).toEqual(expected);
+        expect(probes.map((probe) => fib.lookup(probe))).toEqual(expected);
+        expect(probes.map((probe) => fib.find(probe))).toEqual(expected);
+      };
+      agree();
+      expect(fib.memory()).toBeGreaterThan(least);
+      expect(fib.memory()).toBeLessThan(most);
+      for (let i = 0; i < 10_000; i++) {
+        const at = draw() % addresses.length;
+        const [address, length] = [addresses[at]!, lengths[at]!];
+        if (i % 2 === 0) {
+          expect(fib.remove(address, length)).toBe(twin[length]!.delete(address));
+        } else {
+          expect(fib.replace(address, length, i)).toBe(twin[length]!.has(address));
+          twin[length]!.set(address, i);
+        }
       }
-    }
-    agree();
-    for (let i = 0; i < addresses.length * 0.9; i++) {
-      fib.remove(addresses[i]!, lengths[i]!);
-      twin[lengths[i]!]!.delete(addresses[i]!);
-    }
-    agree();
-  });
+      agree();
+      for (let i = 0; i < addresses.length * 0.9; i++) {
+        fib.remove(addresses[i]!, lengths[i]!);
+        twin[lengths[i]!]!.delete(addresses[i]!);
+      }
+      agree();
+    },
+  );
 
   it('takes its metrics along when it becomes a large table, and back', () => {
     const fib = new Fib();
@@ -193,16 +200,22 @@ describe('Fib', () => {
     ]);
   });
 
-  it('takes wide cells where 40,000 ranges of /24 are split', () => {
-    const fib = new Fib();
-    for (let i = 0; i < 40_000; i++) fib.insert(i << 8, 25, i);
-    for (const i of [0, 1, 32_766, 32_767, 32_768, 39_999]) {
-      expect(fib.lookup((i << 8) + 5)).toBe(i);
-      expect(fib.lookup((i << 8) + 200)).toBe(-1);
-    }
-    fib.remove(32_767 << 8, 25);
-    expect(fib.lookup(32_767 << 8)).toBe(-1);
-  });
+  it.each(['fast', 'compact'] as const)(
+    'takes wide cells where 40,000 ranges of /24 are split: %s',
+    (form) => {
+      const fib = new Fib({ form });
+      for (let i = 0; i < 40_000; i++) fib.insert(i << 8, 25, i);
+      // Many enough for a large table.
+      for (let i = 0; i < 70_000; i++) fib.insert((i << 8) | 0x40000000, 24, 40_000 + i);
+      for (const i of [0, 1, 32_766, 32_767, 32_768, 39_999]) {
+        expect(fib.lookup((i << 8) + 5)).toBe(i);
+        expect(fib.lookup((i << 8) + 200)).toBe(-1);
+      }
+      expect(fib.lookup(0x40000000 | (69_999 << 8))).toBe(109_999);
+      fib.remove(32_767 << 8, 25);
+      expect(fib.lookup(32_767 << 8)).toBe(-1);
+    },
+  );
 
   it('has nothing to remove at a length that no prefix has', () => {
     const fib = new Fib();

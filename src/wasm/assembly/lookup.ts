@@ -3,7 +3,6 @@
  * cell is a value from 0 on, -1 for nothing, else the number of a block with the sign bit set.
  */
 
-// @ts-expect-error: of AssemblyScript
 function cellOf(top: usize, address: u32): i32 {
   return <i32>load<i16>(top + ((<usize>(address >>> 8)) << 1));
 }
@@ -49,5 +48,27 @@ export function flat(top: usize, rest: usize, from: usize, to: usize, count: u32
   for (; from < end; from += 4, to += 4) {
     const address = load<u32>(from);
     store<i32>(to, below(rest, cellOf(top, address), address));
+  }
+}
+
+/** The value of a bit, in the layout of tables/compact-table.ts. */
+function leafOf(words: usize, leaves: usize, group: u32, bit: u32): i32 {
+  const at = words + <usize>group * 12;
+  const down = ((bit >>> 5) & 1) - 1;
+  const word = load<u32>(at + ((<usize>(down + 1)) << 2));
+  const count = <u32>popcnt<i32>(word & (((<u32>-2) << (bit & 31)) ^ ~down));
+  return <i32>load<i16>(leaves + ((<usize>(load<u32>(at, 8) + ((count ^ down) - down))) << 1));
+}
+
+/** The same for a table of runs: `words` and `leaves` as tables/compact-table.ts has them. */
+export function compact(words: usize, leaves: usize, from: usize, to: usize, count: u32): void {
+  for (const end = from + ((<usize>count) << 2); from < end; from += 4, to += 4) {
+    const address = load<u32>(from);
+    let cell = leafOf(words, leaves, address >>> 14, address >>> 8);
+    if (cell < -1) {
+      const group = 0x40000 + ((cell & 0x7fff) << 2) + ((address >>> 6) & 3);
+      cell = leafOf(words, leaves, group, address);
+    }
+    store<i32>(to, cell);
   }
 }
