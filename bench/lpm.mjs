@@ -55,14 +55,17 @@ const prefixText = (address, length) => `${formatIp4(address)}/${length}`;
 /** It is measured where somebody installed it. */
 const PACKAGE_NOT_DECLARED = 'ip-set';
 
+const podwire = (form) => async (routes) => {
+  const fib = new Fib({ form });
+  fib.load(routes);
+  fib.memory();
+  return { numbers: (address) => fib.lookup(address), fib };
+};
+
 /** Competitors by name: how to build one, and how it answers an address. */
 const makers = {
-  async podwire(routes) {
-    const fib = new Fib();
-    fib.load(routes);
-    fib.memory();
-    return { numbers: (address) => fib.lookup(address), fib };
-  },
+  podwire: podwire('fast'),
+  'podwire compact': podwire('compact'),
   async 'longest-prefix-match'(routes) {
     const { default: Table } = await import('longest-prefix-match');
     const fallback = routes.values[routes.lengths.indexOf(0)];
@@ -321,13 +324,20 @@ function whyNot(name, table, quick) {
 /** All competitors for a table, each with its routes, and the seconds that their first builds took. */
 async function gather(table, folder, routes, { quick, program }) {
   const worker = (name) => new Competitor(process.execPath, [SELF, '--worker', name, folder]);
-  const own = worker('podwire');
+  const fast = worker('podwire');
   const ways = [
-    { name: 'podwire lookup', at: own, way: 'single' },
-    { name: 'podwire lookup, taken out once', at: own, way: 'taken' },
-    { name: 'podwire lookupBatch', at: own, way: 'batch' },
+    { name: 'podwire lookup', at: fast, way: 'single' },
+    { name: 'podwire lookup, taken out once', at: fast, way: 'taken' },
+    { name: 'podwire lookupBatch', at: fast, way: 'batch' },
   ];
-  const builds = { podwire: await own.ask('build') };
+  const builds = { podwire: await fast.ask('build') };
+  // Small tables have but one form.
+  const compact = table === 'bgp' ? worker('podwire compact') : undefined;
+  if (compact !== undefined) {
+    builds['podwire compact'] = await compact.ask('build');
+    ways.push({ name: 'podwire compact, lookup', at: compact, way: 'single' });
+    ways.push({ name: 'podwire compact, lookupBatch', at: compact, way: 'batch' });
+  }
   const native = program && new Competitor(program, [folder]);
   const missing = native === undefined ? [{ name: 'DPDK', why: 'not installed' }] : [];
   if (native !== undefined) {
@@ -339,7 +349,7 @@ async function gather(table, folder, routes, { quick, program }) {
     ways.push({ name: 'rte_fib bulk', at: native, way: 'fib' });
   }
   const fallback = routes.values[routes.lengths.indexOf(0)];
-  for (const name of Object.keys(makers).filter((maker) => maker !== 'podwire')) {
+  for (const name of Object.keys(makers).filter((maker) => !maker.startsWith('podwire'))) {
     const why = whyNot(name, table, quick);
     if (why !== undefined) {
       missing.push({ name, why });
@@ -350,7 +360,7 @@ async function gather(table, folder, routes, { quick, program }) {
     const kind = MEMBERSHIP.has(name) ? fallback : 'values';
     ways.push({ name, at: peer, way: 'texts', count: LINEAR.has(name) ? 256 : TEXTS, kind });
   }
-  return { own, native, builder: worker('podwire'), ways, builds, missing };
+  return { own: fast, compact, native, builder: worker('podwire'), ways, builds, missing };
 }
 
 const isLpmBuilt = (table) => table !== 'bgp' || process.argv.includes('--lpm-build');
@@ -407,10 +417,11 @@ async function compare(table, { rounds, quick, folder, program }) {
   const rates = await measureLookups(table, field, rounds, quick);
   const changes = await measureChanges(table, field, rounds);
   const bytes = await field.own.ask('memory');
+  const compactBytes = await field.compact?.ask('memory');
   for (const { at } of [...field.ways, { at: field.builder }]) at.close();
   return {
     markdown: section(table, routes.addresses.length, bytes, field, rates, changes),
-    figures: figuresOf(table, bytes, field, rates, changes),
+    figures: figuresOf(table, bytes, compactBytes, field, rates, changes),
   };
 }
 
@@ -448,7 +459,7 @@ function worst(ours, theirs, wanted) {
     .sort((a, b) => median(a.values) - median(b.values))[0];
 }
 
-function figuresOf(table, bytes, { native, missing }, rates, changes) {
+function figuresOf(table, bytes, compactBytes, { native, missing }, rates, changes) {
   const { title, lookups, memory, changes: goals } = GOALS[table];
   const compared = [...lookups, ...PACKAGES].map(({ way, peer, stream: wanted, goal }) => {
     const measure = `${title}, ${way} vs ${peer}`;
@@ -471,7 +482,10 @@ function figuresOf(table, bytes, { native, missing }, rates, changes) {
           { goal },
         ),
   );
-  if (table === 'bgp') others.push(absent(`${title}, compact, memory`, 'podwire has one form'));
+  if (compactBytes !== undefined) {
+    const limit = { goal: 5, unit: 'MiB', atMost: true };
+    others.push(figure(`${title}, compact, memory`, [compactBytes / 2 ** 20], limit));
+  }
   const { goal, unit, bytes: size } = memory;
   const held = figure(`${title}, memory`, [bytes / size], { goal, unit, atMost: true });
   return [...compared, ...others, ...changed, held];
