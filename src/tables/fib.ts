@@ -36,8 +36,8 @@ export interface FibOptions {
   /**
    * Of a table of more than 100,000 routes: 'fast' (the default) takes 33 MiB and changes in
    * place. 'compact' takes less than 5 for a million routes with values up to 32,767, answers
-   * about half as fast, and is made anew, in a few tenths of a second, at the first lookup after
-   * changes: for tables that are loaded and then asked.
+   * up to half as fast where the same addresses return, and is made anew, in some tenths of a
+   * second, at the first lookup after changes: for tables that are loaded and then asked.
    */
   readonly form?: 'fast' | 'compact';
 }
