@@ -19,7 +19,7 @@ import { RouteTable } from '../tables/route-table.ts';
 import { Routes } from '../tables/routes.ts';
 import { ANY_INPUT } from '../tables/rules.ts';
 import { localRoutes } from '../text/ip-route.ts';
-import { rulesOf } from '../text/ip-rule.ts';
+import { askedRules, ruleAfter, rulesOf } from '../text/ip-rule.ts';
 import { formatIp4, type Ip4, macHigh, macLow, netmask } from '../wire/address.ts';
 import { bridgesOf } from './bridge-tables.ts';
 import type { CommonState, SharedRoutes } from './common-state.ts';
@@ -29,6 +29,7 @@ import { kindOf, nudOf } from './kernel-number.ts';
 export const hopsOf = (route: RoutePlan, positionOf: (device: string) => number) =>
   (route.nextHops ?? [route]).map((hop) => ({
     kind: kindOf[route.type],
+    length: route.destination.length,
     gateway: hop.via ?? 0,
     device: hop.device === undefined ? withoutDevice(route) : positionOf(hop.device),
     mtu: route.mtu ?? 0,
@@ -58,24 +59,24 @@ export function stateOf(node: Node, seed: number, common: CommonState): NodeStat
   };
   const alike = commonTables(plan);
   const shared = alike && sharedRoutes(plan, alike, common);
+  const asked = askedRules(plan);
   const state: NodeState = {
     local: tableOf('local').plain,
-    rules: rulesOf(plan)
-      // What it asks of packets is not known here.
-      .filter(({ other }) => other === undefined)
-      .map(({ not, from, to, fwmark, iif, tos = 0, table }) => ({
-        not,
-        value: fwmark?.value ?? 0,
-        mask: fwmark?.mask ?? 0,
-        from: from?.address ?? 0,
-        fromMask: from === undefined ? 0 : netmask(from.length),
-        to: to?.address ?? 0,
-        toMask: to === undefined ? 0 : netmask(to.length),
-        // A device that is gone matches nothing (`[detached]`).
-        input: iif === undefined ? ANY_INPUT : iif === 'lo' ? -1 : (positions.get(iif) ?? NO_INPUT),
-        tos,
-        table: tableOf(table),
-      })),
+    rules: asked.map(({ not, from, to, fwmark, iif, tos = 0, table, suppressLength = -1 }, i) => ({
+      not,
+      value: fwmark?.value ?? 0,
+      mask: fwmark?.mask ?? 0,
+      from: from?.address ?? 0,
+      fromMask: from === undefined ? 0 : netmask(from.length),
+      to: to?.address ?? 0,
+      toMask: to === undefined ? 0 : netmask(to.length),
+      // A device that is gone matches nothing (`[detached]`).
+      input: iif === undefined ? ANY_INPUT : iif === 'lo' ? -1 : (positions.get(iif) ?? NO_INPUT),
+      tos,
+      table: table === undefined ? null : tableOf(table),
+      next: ruleAfter(asked, i, rulesOf(plan)),
+      suppressLength,
+    })),
     routes: new Routes(shared?.routes, positionOf),
     neighbours: new Neighbours(),
     fdb: new Fdb(),

@@ -1,9 +1,9 @@
 /** Changes to the tables of a living namespace, as `ip` and `bridge` make them. */
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
-import type { FdbPlan, NeighbourPlan, RoutePlan, RulePlan } from '../plan/plan.ts';
+import type { FdbPlan, NeighbourPlan, RoutePlan } from '../plan/plan.ts';
 import type { RouteTable } from '../tables/route-table.ts';
-import { rulesOf } from '../text/ip-rule.ts';
+import { askedRules } from '../text/ip-rule.ts';
 import { macHigh, macLow } from '../wire/address.ts';
 import { ownNeighbours } from './common-state.ts';
 import { nudOf } from './kernel-number.ts';
@@ -45,12 +45,9 @@ export const isSameEntry = (a: RoutePlan, b: RoutePlan): boolean =>
 
 /** A table that no rule asks is not kept. */
 export function tableOf(node: Node, { table }: RoutePlan): RouteTable | undefined {
-  return node.rules[asked(node).findIndex((rule) => rule.table === table)]?.table;
+  const at = askedRules(node.plan).findIndex((rule) => rule.table === table);
+  return node.rules[at]?.table ?? undefined;
 }
-
-/** Of the rules those that `Node.rules` has, in its order. */
-const asked = ({ plan }: Node): RulePlan[] =>
-  rulesOf(plan).filter(({ other }) => other === undefined);
 
 /** `bridge fdb replace` */
 export function setFdb(node: Node, { device, mac, destination }: FdbPlan): void {

@@ -4,6 +4,7 @@
  */
 import type { ClusterPlan, DevicePlan, NamespacePlan, RoutePlan } from '../plan/plan.ts';
 import { formatDestination, routeEntry, tableRoutes } from '../text/ip-route.ts';
+import { rulesOf } from '../text/ip-rule.ts';
 import { contains, formatIp4, formatMac, type Ip4, type Mac } from '../wire/address.ts';
 
 export interface MissingFact {
@@ -251,15 +252,15 @@ const macOf = ({ neighbours }: NamespacePlan, device: string, address: Ip4): Mac
 /** The rules in order; what a tunnel sends itself carries the mark that skips its table. */
 function lookUp(at: NamespacePlan, to: Ip4, outer: boolean): RoutePlan | undefined {
   const asked = at.rules?.filter(({ fwmark, not }) => fwmark === undefined || not !== outer) ?? [];
-  const tables = asked.map(({ table }) => (table === 'default' ? 253 : table));
-  for (const table of tables.length > 0 ? tables : (['main'] as const)) {
-    if (table === 'local') continue;
+  for (const { table, suppressLength = -1 } of asked.length > 0 ? asked : rulesOf({})) {
+    if (table === undefined || table === 'local') continue;
     let best: RoutePlan | undefined;
-    for (const route of tableRoutes(at, table)) {
+    for (const route of tableRoutes(at, table === 'default' ? 253 : table)) {
       const longer = route.destination.length > (best?.destination.length ?? -1);
       if (longer && contains(route.destination, to)) best = route;
     }
-    if (best !== undefined && best.type !== 'throw') return best;
+    if (best !== undefined && best.type !== 'throw' && best.destination.length > suppressLength)
+      return best;
   }
   return undefined;
 }

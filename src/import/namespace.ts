@@ -46,7 +46,7 @@ function ownRules({ name, rules }: TableSet, notes: Notes): Pick<NamespacePlan, 
   const lost = rulesOf({}).filter(({ table }) => !rules.some((rule) => rule.table === table));
   for (const rule of lost) {
     notes.assume(
-      `${name}: there is the kernel’s rule "${ruleEntry(rule).replace('\t', ' ')}", as \`ip rule\` lacks it`,
+      `${name}: there is the kernel’s rule "${ruleEntry(rule, rules).replace('\t', ' ')}", as \`ip rule\` lacks it`,
     );
   }
   const all = [...rules, ...lost];

@@ -80,7 +80,7 @@ function readRules(section: Section, name: string, notes: Notes): RulePlan[] {
   const rules = parseIpRule(text, { source, firstLine });
   for (const rule of rules) {
     if (rule.other === undefined) continue;
-    const words = ruleEntry(rule).replace('\t', ' ');
+    const words = ruleEntry(rule, rules).replace('\t', ' ');
     notes.assume(`${name}: packets pass by the rule ${words}: its conditions are not modelled`);
   }
   return rules;

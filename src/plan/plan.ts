@@ -202,7 +202,12 @@ export interface RulePlan {
    */
   readonly other?: readonly string[];
   readonly fwmark?: { readonly value: number; readonly mask: number };
-  readonly table: 'local' | 'main' | 'default' | number;
+  /** Absent: the rule asks none, but leads on to another one. */
+  readonly table?: 'local' | 'main' | 'default' | number;
+  /** `suppress_prefixlength`: what the table says by a route no longer than this does not count. */
+  readonly suppressLength?: number;
+  /** Of a rule without a table: priority of the rule that comes next; absent: `nop`, the one below. */
+  readonly goto?: number;
 }
 
 export interface NamespacePlan extends PathMtuSettings {

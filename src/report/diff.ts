@@ -78,7 +78,8 @@ function tableRows(): { readonly [T in Table]: (ns: NamespacePlan) => Row[] } {
   }));
   return {
     devices: (ns) => ns.devices.map((d) => ({ key: d.name, text: deviceText(ns, d) })),
-    rules: (ns) => rulesOf(ns).map((r) => ({ key: String(r.priority), text: ruleEntry(r) })),
+    rules: (ns) =>
+      rulesOf(ns).map((r, _, all) => ({ key: String(r.priority), text: ruleEntry(r, all) })),
     routes: (ns) => ns.routes.map(route),
     neighbours: (ns) => ns.neighbours.map(neighbour),
     fdb: (ns) => ns.fdb.map(fdb),

@@ -10,7 +10,6 @@ import type { RouteFields } from './routes.ts';
 
 export interface CommonRoute<Origin> extends Omit<RouteFields, 'device'> {
   readonly address: number;
-  readonly length: number;
   /** Empty for a route that leads to no device. */
   readonly device: string;
   readonly origin: Origin;

@@ -19,6 +19,8 @@ export type RouteKind = (typeof RouteKind)[keyof typeof RouteKind];
 
 export interface RouteFields {
   readonly kind: RouteKind;
+  /** Of its prefix, in bits. */
+  readonly length: number;
   /** 0 for a directly connected destination. */
   readonly gateway: number;
   /** Position in the namespace's device list; -1 for blackhole and its kin. */
@@ -40,6 +42,7 @@ export class Routes<Origin> {
   /** How many routes are shared. */
   private readonly shared: number;
   private readonly kinds: number[] = [];
+  private readonly lengths: number[] = [];
   private readonly gateways: number[] = [];
   private readonly devices: number[] = [];
   private readonly mtus: number[] = [];
@@ -61,6 +64,7 @@ export class Routes<Origin> {
   /** The new route's number. */
   add(fields: RouteFields, origin: Origin): number {
     this.kinds.push(fields.kind);
+    this.lengths.push(fields.length);
     this.gateways.push(fields.gateway | 0);
     this.devices.push(fields.device);
     this.mtus.push(fields.mtu);
@@ -107,6 +111,8 @@ export class Routes<Origin> {
 
   kind = (id: number): number =>
     id < this.shared ? this.common!.kinds[id]! : this.kinds[id - this.shared]!;
+  length = (id: number): number =>
+    id < this.shared ? this.common!.lengths[id]! : this.lengths[id - this.shared]!;
   gateway = (id: number): number =>
     id < this.shared ? this.common!.gateways[id]! : this.gateways[id - this.shared]!;
   mtu = (id: number): number =>

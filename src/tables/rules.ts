@@ -17,7 +17,12 @@ export interface Rule {
   readonly input: number;
   /** 0 takes every TOS. */
   readonly tos: number;
-  readonly table: RouteTable;
+  /** Null: the rule asks none. */
+  readonly table: RouteTable | null;
+  /** Of a rule without a table: the position of the next one, further on. */
+  readonly next: number;
+  /** Answers by a route no longer than this do not count; -1: all do. */
+  readonly suppressLength: number;
 }
 
 /** A rule without `iif`. */
@@ -25,7 +30,8 @@ export const ANY_INPUT = -2;
 
 /**
  * The route for an address, or -1: fib_rules_lookup over the rules in their order.
- * A table without an answer and a `throw` route lead to the next rule.
+ * A table without an answer, a `throw` route and one that is too short for its rule
+ * (fib4_rule_suppress) lead to the next rule.
  */
 export function lookupRules(
   rules: readonly Rule[],
@@ -45,8 +51,17 @@ export function lookupRules(
       (rule.input === ANY_INPUT || rule.input === input) &&
       (rule.tos === 0 || rule.tos === (tos & ROUTED_TOS));
     if (hit === rule.not) continue;
-    const route = rule.table.find(address, tos);
-    if (route >= 0 && routes.kind(route) !== RouteKind.Throw) return route;
+    const { table } = rule;
+    if (table === null) {
+      i = rule.next - 1;
+      continue;
+    }
+    const route = table.find(address, tos);
+    if (route < 0) continue;
+    const kind = routes.kind(route);
+    if (kind === RouteKind.Throw) continue;
+    // Refusals are errors, which nothing suppresses.
+    if (kind > RouteKind.Broadcast || routes.length(route) > rule.suppressLength) return route;
   }
   return -1;
 }

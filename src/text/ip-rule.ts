@@ -15,6 +15,28 @@ const DEFAULT_RULES: readonly RulePlan[] = [
 export const rulesOf = ({ rules }: Pick<NamespacePlan, 'rules'>): readonly RulePlan[] =>
   rules === undefined ? DEFAULT_RULES : [...rules].sort((a, b) => a.priority - b.priority);
 
+/** Of the rules those whose conditions packets here are asked for. */
+export const askedRules = (ns: Pick<NamespacePlan, 'rules'>): readonly RulePlan[] =>
+  rulesOf(ns).filter(({ other }) => other === undefined);
+
+/**
+ * Which rule follows one that matches and asks no table: a position in `rules`, by priority,
+ * beyond `at`. A `goto` to a priority that no rule has (in `all`) leads on to the rule below.
+ */
+export function ruleAfter(
+  rules: readonly RulePlan[],
+  at: number,
+  all: readonly RulePlan[] = rules,
+): number {
+  const target = rules[at]?.goto;
+  if (target === undefined || !isResolved(target, all)) return at + 1;
+  const found = rules.findIndex(({ priority }, i) => i > at && priority >= target);
+  return found < 0 ? rules.length : found;
+}
+
+const isResolved = (target: number, rules: readonly RulePlan[]): boolean =>
+  rules.some(({ priority }) => priority === target);
+
 const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
 
 /** A mark is a number of 32 bits; the mask that takes all of it does not print. */
@@ -24,18 +46,9 @@ const ALL_BITS = 0xffffffff;
 const host = (prefix: Prefix): string =>
   prefix.length === 32 ? formatIp4(prefix.address) : formatPrefix(prefix);
 
-/** One rule; a tab follows the priority. */
-export function ruleEntry({
-  priority,
-  not,
-  from,
-  to,
-  fwmark,
-  iif,
-  tos,
-  other = [],
-  table,
-}: RulePlan): string {
+/** One rule of several; a tab follows the priority. */
+export function ruleEntry(rule: RulePlan, all: readonly RulePlan[]): string {
+  const { priority, not, from, to, fwmark, iif, tos, other = [] } = rule;
   const mask = fwmark === undefined || fwmark.mask >>> 0 === ALL_BITS ? '' : `/${hex(fwmark.mask)}`;
   const mark = fwmark === undefined ? '' : `fwmark ${hex(fwmark.value)}${mask}`;
   const words = [
@@ -45,30 +58,60 @@ export function ruleEntry({
     ...(mark === '' ? [] : [mark]),
     ...(iif === undefined ? [] : [`iif ${iif}`]),
     ...other,
+    ...actionWords(rule, all),
   ];
-  return `${priority}:\t${not ? 'not ' : ''}${words.join(' ')} lookup ${table}`;
+  return `${priority}:\t${not ? 'not ' : ''}${words.join(' ')}`;
+}
+
+function actionWords(
+  { table, suppressLength, goto }: RulePlan,
+  all: readonly RulePlan[],
+): readonly string[] {
+  if (table !== undefined) {
+    const least = suppressLength === undefined ? [] : [`suppress_prefixlength ${suppressLength}`];
+    return [`lookup ${table}`, ...least];
+  }
+  if (goto === undefined) return ['nop'];
+  return [`goto ${goto}`, ...(isResolved(goto, all) ? [] : ['[unresolved]'])];
 }
 
 /** `ip rule [show]` */
 export const printIpRule = (ns: Pick<NamespacePlan, 'rules'> = {}): string =>
   rulesOf(ns)
-    .map((rule) => `${ruleEntry(rule)}\n`)
+    .map((rule, _, all) => `${ruleEntry(rule, all)}\n`)
     .join('');
 
 /** `ip -j rule` */
 export const ruleJson = (ns: Pick<NamespacePlan, 'rules'>): Json =>
-  rulesOf(ns).map(({ priority, not, from, to, fwmark, iif, tos, other = [], table }) => ({
-    priority,
-    ...(not ? { not: null } : {}),
-    ...(from === undefined ? { src: 'all' } : end('src', from)),
-    ...(to === undefined ? {} : end('dst', to)),
-    ...(tos === undefined ? {} : { tos: dsfieldName(tos) }),
-    ...(fwmark === undefined ? {} : { fwmark: hex(fwmark.value) }),
-    ...(fwmark === undefined || fwmark.mask >>> 0 === ALL_BITS ? {} : { fwmask: hex(fwmark.mask) }),
-    ...(iif === undefined ? {} : { iif }),
-    ...Object.assign({}, ...other.map(otherJson)),
-    table: String(table),
-  }));
+  rulesOf(ns).map((rule, _, all) => {
+    const { priority, not, from, to, fwmark, iif, tos, other = [] } = rule;
+    return {
+      priority,
+      ...(not ? { not: null } : {}),
+      ...(from === undefined ? { src: 'all' } : end('src', from)),
+      ...(to === undefined ? {} : end('dst', to)),
+      ...(tos === undefined ? {} : { tos: dsfieldName(tos) }),
+      ...(fwmark === undefined ? {} : { fwmark: hex(fwmark.value) }),
+      ...(fwmark === undefined || fwmark.mask >>> 0 === ALL_BITS
+        ? {}
+        : { fwmask: hex(fwmark.mask) }),
+      ...(iif === undefined ? {} : { iif }),
+      ...Object.assign({}, ...other.map(otherJson)),
+      ...actionJson(rule, all),
+    };
+  });
+
+function actionJson(
+  { table, suppressLength, goto }: RulePlan,
+  all: readonly RulePlan[],
+): { readonly [key: string]: Json } {
+  if (table !== undefined) {
+    const least = suppressLength === undefined ? {} : { suppress_prefixlen: suppressLength };
+    return { table: String(table), ...least };
+  }
+  if (goto === undefined) return { nop: null };
+  return { goto, ...(isResolved(goto, all) ? {} : { unresolved: null }) };
+}
 
 const end = (
   key: 'src' | 'dst',

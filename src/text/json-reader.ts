@@ -295,6 +295,11 @@ function ruleLine(row: Row): string[] {
     range('sport_start', 'sport_end', 'sport'),
     range('dport_start', 'dport_end', 'dport'),
     row.has('table') ? ` lookup ${row.needed('table')}` : row.pair('action', ''),
+    row.has('suppress_prefixlen')
+      ? ` suppress_prefixlength ${row.number('suppress_prefixlen')}`
+      : '',
+    row.has('goto') ? ` goto ${row.number('goto')}` : '',
+    row.has('nop') ? ' nop' : '',
   ];
   return [`${row.number('priority')}:${words.join('')}`];
 }

@@ -10,7 +10,7 @@ import { contains, formatIp4, type Ip4, networkOf } from '../wire/address.ts';
 import { keptAddresses } from './device-address.ts';
 import { dsfieldName } from './dsfield.ts';
 import { tableRoutes } from './ip-route.ts';
-import { ruleMatches, rulesOf } from './ip-rule.ts';
+import { ruleAfter, ruleMatches, rulesOf } from './ip-rule.ts';
 import type { Json } from './json.ts';
 import { tableName } from './route-name.ts';
 
@@ -136,18 +136,27 @@ function cacheFlags({ type }: RoutePlan, learned: RouteExceptionPlan | undefined
 const isOf = (exception: RouteExceptionPlan, { table, tos }: RoutePlan): boolean =>
   exception.table === table && exception.tos === tos;
 
-/** Rule by rule; a throw route sends on to the next one. */
+/** Rule by rule; a throw route, and one that its rule suppresses, send on to the next one. */
 function lookUp(ns: NamespacePlan, address: Ip4, mark: number, tos: number): RoutePlan | undefined {
-  for (const rule of rulesOf(ns)) {
+  const rules = rulesOf(ns);
+  for (let i = 0; i < rules.length; i++) {
+    const rule = rules[i]!;
     if (!ruleMatches(rule, address, mark, tos)) continue;
+    const { table, suppressLength = -1 } = rule;
+    if (table === undefined) {
+      i = ruleAfter(rules, i) - 1;
+      continue;
+    }
     let best: RoutePlan | undefined;
-    for (const route of tableRoutes(ns, rule.table === 'default' ? 253 : rule.table)) {
+    for (const route of tableRoutes(ns, table === 'default' ? 253 : table)) {
       // Dump order has the lowest metric of a prefix first, and before it those with a TOS.
       const longer = route.destination.length > (best?.destination.length ?? -1);
       const fits = route.tos === undefined || route.tos === (tos & ROUTED_TOS);
       if (longer && fits && contains(route.destination, address)) best = route;
     }
-    if (best !== undefined && best.type !== 'throw') return best;
+    if (best === undefined || best.type === 'throw') continue;
+    const refuses = REFUSED[best.type] !== undefined;
+    if (refuses || best.destination.length > suppressLength) return best;
   }
   return undefined;
 }

@@ -6,8 +6,8 @@ import { type TextPlace, WordCursor, writtenLines } from './line-reader.ts';
 import { tryTable, tryUnsigned } from './route-name.ts';
 
 /**
- * Rules in the order of the text. An action other than a table is refused, as leaving it
- * out would change where packets go. Throws ERR_CONFIG_VALUE with the line.
+ * Rules in the order of the text. An action other than a table, `goto` and `nop` is refused,
+ * as leaving it out would change where packets go. Throws ERR_CONFIG_VALUE with the line.
  */
 export function parseIpRule(text: string, place: TextPlace = { source: 'ip rule' }): RulePlan[] {
   return writtenLines(text, place).map((line) => readRule(new WordCursor(line)));
@@ -19,7 +19,7 @@ function readRule(cursor: WordCursor): RulePlan {
   );
   const not = cursor.skip('not');
   if (!cursor.skip('from')) cursor.fail('from', cursor.peek);
-  const draft: Writable<RulePlan> = { priority, not, table: 'main' };
+  const draft: Writable<RulePlan> = { priority, not };
   const other: string[] = [];
   if (!cursor.skip('all')) draft.from = cursor.value('all or an IPv4 prefix', tryHost);
   for (;;) {
@@ -38,13 +38,32 @@ function readRule(cursor: WordCursor): RulePlan {
     } else break;
   }
   if (other.length > 0) draft.other = other;
-  if (!cursor.skip('lookup') && !cursor.skip('table')) {
-    cursor.fail('lookup, as rules with another action are not modelled', cursor.peek);
-  }
-  draft.table = cursor.value('a table after lookup', readTable);
+  readAction(cursor, draft);
   if (cursor.skip('proto')) cursor.next('a protocol');
   if (!cursor.done) cursor.fail('the end of the rule', cursor.peek);
   return draft;
+}
+
+function readAction(cursor: WordCursor, draft: Writable<RulePlan>): void {
+  if (cursor.skip('nop')) return;
+  if (cursor.skip('goto')) {
+    // fib_nl_newrule: a rule leads forward only.
+    const expected = `a priority beyond ${draft.priority} after goto`;
+    draft.goto = cursor.value(expected, (word) => {
+      const target = tryUnsigned(word, 2 ** 32 - 1);
+      return target !== undefined && target > draft.priority ? target : undefined;
+    });
+    cursor.skip('[unresolved]');
+    return;
+  }
+  if (!cursor.skip('lookup') && !cursor.skip('table')) {
+    cursor.fail('lookup, goto or nop, as rules with another action are not modelled', cursor.peek);
+  }
+  draft.table = cursor.value('a table after lookup', readTable);
+  if (cursor.skip('suppress_prefixlength')) {
+    const length = cursor.value('a prefix length', (word) => tryUnsigned(word, 2 ** 31 - 1));
+    draft.suppressLength = length;
+  }
 }
 
 /** Conditions that a plan keeps only to print them. */

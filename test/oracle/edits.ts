@@ -10,7 +10,7 @@ import type { LabEdit } from '../../src/verify/verify.ts';
 import { parseIp4, parsePrefix } from '../../src/wire/address.ts';
 
 const withoutDefault = (cluster: Cluster): void => {
-  cluster.names.find('node1').rules[1]!.table.remove(0, 0);
+  cluster.names.find('node1').rules[1]!.table!.remove(0, 0);
 };
 
 /** `ip route add TYPE PREFIX`: the route's origin is only for printing. */
@@ -18,8 +18,8 @@ function addRoute(cluster: Cluster, prefix: string, kind: RouteKind): void {
   const node = cluster.names.find('node1');
   const { address, length } = parsePrefix(prefix);
   const origin = node.routes.origin(0);
-  const id = node.routes.add({ kind, gateway: 0, device: -1, mtu: 0, source: 0 }, origin);
-  node.rules[1]!.table.insert(address, length, id);
+  const id = node.routes.add({ kind, length, gateway: 0, device: -1, mtu: 0, source: 0 }, origin);
+  node.rules[1]!.table!.insert(address, length, id);
 }
 
 const rpFilter = (node: string, device: string, value: number) => (cluster: Cluster) => {

@@ -54,7 +54,8 @@ describe('routes that tables share', () => {
             key(one) === key(at) && one.metric === metric;
           for (const { add, at, metric } of acts) {
             if (add) {
-              const hop = { ...fields(RouteKind.Blackhole), device: -1, weight: 1 };
+              const { length } = at;
+              const hop = { ...fields(RouteKind.Blackhole), length, device: -1, weight: 1 };
               const value = routes.addHops([hop], at);
               const isNew = !all.some(isThere(at, metric));
               expect(table.insert(at.address, at.length, value, metric)).toBe(isNew);
@@ -71,6 +72,7 @@ describe('routes that tables share', () => {
             expect(found).toBe(expected?.value ?? -1);
             if (found < 0) continue;
             expect(key(routes.origin(found))).toBe(key(expected!));
+            expect(routes.length(found)).toBe(expected!.length);
             const isShared = found < shared.length;
             expect(routes.kind(found)).toBe(isShared ? RouteKind.Unicast : RouteKind.Blackhole);
             expect(routes.device(found)).toBe(isShared ? 3 : -1);

@@ -7,6 +7,7 @@ import { ANY_INPUT, lookupRules, type Rule } from '../../src/tables/rules.ts';
 
 const hop = (device: number, weight: number) => ({
   kind: RouteKind.Unicast,
+  length: 0,
   gateway: 0,
   device,
   mtu: 0,
@@ -25,6 +26,8 @@ const every = {
   toMask: 0,
   input: ANY_INPUT,
   tos: 0,
+  next: 0,
+  suppressLength: -1,
 };
 
 /** Nodes' WireGuard set-up: `99: not from all fwmark 0x200000/0x200000 lookup 1`. */
@@ -125,6 +128,8 @@ describe('conditions of a rule', () => {
               input: input ?? ANY_INPUT,
               tos,
               table,
+              next: 0,
+              suppressLength: -1,
             };
           });
           const wanted = list.findIndex(({ not, mark, from, to, input, tos }) => {
@@ -150,6 +155,57 @@ describe('conditions of a rule', () => {
           expect(id < 0 ? -1 : Number(routes.origin(id))).toBe(wanted);
         },
       ),
+    );
+  });
+});
+
+describe('what a rule does', () => {
+  it('asks a table, passes by, or leads on, as in a list that is walked by hand', () => {
+    const route = fc.record({
+      length: fc.integer({ min: 0, max: 32 }),
+      kind: fc.constantFrom(
+        RouteKind.Unicast,
+        RouteKind.Local,
+        RouteKind.Throw,
+        RouteKind.Prohibit,
+      ),
+    });
+    const drawn = fc.record({
+      not: fc.boolean(),
+      skip: fc.option(fc.integer({ min: 1, max: 4 })),
+      suppressLength: fc.integer({ min: -1, max: 32 }),
+      routes: fc.uniqueArray(route, { selector: ({ length }) => length, maxLength: 4 }),
+    });
+    fc.assert(
+      fc.property(fc.array(drawn, { maxLength: 6 }), (list) => {
+        const routes = new Routes<string>();
+        const rules = list.map((one, i): Rule => {
+          const table = new RouteTable();
+          for (const { length, kind } of one.routes) {
+            table.insert(
+              0,
+              length,
+              routes.addHops([{ ...hop(0, 1), kind, length }], `${i} ${length}`),
+            );
+          }
+          const { not, skip, suppressLength } = one;
+          const fields = { ...every, not, suppressLength, next: i + (skip ?? 0) };
+          return { ...fields, table: skip === null ? table : null };
+        });
+        const walk = (i: number): string | undefined => {
+          const rule = list[i];
+          if (rule === undefined) return undefined;
+          if (rule.not) return walk(i + 1);
+          if (rule.skip !== null) return walk(i + rule.skip);
+          const [best] = [...rule.routes].sort((a, b) => b.length - a.length);
+          if (best === undefined || best.kind === RouteKind.Throw) return walk(i + 1);
+          const refuses = best.kind === RouteKind.Prohibit;
+          const counts = refuses || best.length > rule.suppressLength;
+          return counts ? `${i} ${best.length}` : walk(i + 1);
+        };
+        const id = lookupRules(rules, routes, 0, 0);
+        expect(id < 0 ? undefined : routes.origin(id)).toBe(walk(0));
+      }),
     );
   });
 });

@@ -123,8 +123,10 @@ describe('rules that are not modelled', () => {
   it('are refused with their line where leaving them out would change the way', () => {
     for (const text of [
       '100:\tfrom all blackhole',
-      '100:\tfrom all goto 200',
-      '100:\tfrom all lookup main suppress_prefixlength 0',
+      '100:\tfrom all goto 100',
+      '100:\tfrom all goto none',
+      '100:\tfrom all lookup main suppress_prefixlength',
+      '100:\tfrom all lookup main suppress_ifgroup 2',
       '100:\tfrom 10.0.0.0/40 lookup main',
       '100:\tfrom all oif',
     ]) {
