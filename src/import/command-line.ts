@@ -185,7 +185,7 @@ function ipListing(words: string[]): Found | undefined {
     if (brief || (oneline && object === 'address')) return { format: 'brief', whole, ...at };
     return { format: 'link', whole, addresses: object === 'address', ...at };
   }
-  if (brief) return OTHER;
+  if (brief && !object.startsWith('neigh')) return OTHER;
   if (object === 'rule') return whole ? { format: 'rule', whole, ...at } : undefined;
   if (object === 'route') return routeListing(words, at);
   const device = deviceOf(words);

@@ -8,7 +8,7 @@ import { isCalicoctlTitle, isNodeStatus } from '../text/calicoctl-reader.ts';
 import { isKubectlTitle } from '../text/kubectl-reader.ts';
 import { wordsOf } from '../text/line-reader.ts';
 import { isLinkHead } from '../text/link-reader.ts';
-import { isArpTitle, isNeighbourState } from '../text/neighbour-reader.ts';
+import { isArpTitle, isBriefNeighbour, isNeighbourState } from '../text/neighbour-reader.ts';
 import { isRouteTitle } from '../text/route-n-reader.ts';
 import { isSetupLine } from '../text/setup-reader.ts';
 import { isWgConfFact, isWgConfHead } from '../text/wg-conf-reader.ts';
@@ -130,6 +130,9 @@ function byWords(text: string, open: Format | undefined): Format | 'ipv6' | unde
     return rest.some((word) => ROUTE_WORDS.has(word) || word === 'lladdr') ? 'ipv6' : undefined;
   if (typed) return 'route';
   if (isNeighbourState(rest.at(-1) ?? '') || rest.includes('lladdr')) return 'neigh';
+  // Of `ip -br neigh`, a line without a link address looks like any two words.
+  const ends = tryMac(rest.at(-1) ?? '') !== undefined;
+  if (ends && (rest.length === 2 || open === 'neigh') && isBriefNeighbour(words)) return 'neigh';
   if (rest[0] === 'ether' || rest[0] === '(incomplete)') return 'arp';
   if (rest.length >= 7 && isHop(rest[0]) && tryIp4(rest[1] ?? '') !== undefined) return 'route-n';
   if (!ROUTE_WORDS.has(rest[0] ?? '')) return undefined;

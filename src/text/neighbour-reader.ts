@@ -4,7 +4,7 @@
  */
 import type { NeighbourPlan, NeighbourState } from '../plan/plan.ts';
 import { tryIp4, tryMac } from '../wire/address.ts';
-import { type TextPlace, WordCursor, writtenLines } from './line-reader.ts';
+import { type TextPlace, WordCursor, wordsOf, writtenLines } from './line-reader.ts';
 
 const STATES: ReadonlyMap<string, NeighbourState | undefined> = new Map([
   ...(
@@ -21,8 +21,9 @@ const FLAGS = new Set(['router', 'extern_learn', 'managed', 'offload']);
 const STATISTICS = new Set(['ref', 'used', 'probes']);
 
 /**
- * `ip neigh`, in the order of the text. `device` is that of a listing filtered by
- * one, whose lines do not name it. Throws ERR_CONFIG_VALUE with the line.
+ * `ip neigh` and `ip -br neigh`, in the order of the text. `device` is that of a listing
+ * filtered by one, whose lines do not name it. The brief form tells no states: REACHABLE
+ * with a link address, FAILED without. Throws ERR_CONFIG_VALUE with the line.
  */
 export function parseIpNeigh(
   text: string,
@@ -32,8 +33,37 @@ export function parseIpNeigh(
   return writtenLines(text, place).flatMap((line) => {
     const cursor = new WordCursor(line);
     if (cursor.peek?.includes(':')) return [];
-    return readEntry(cursor, device);
+    return isBriefNeighbour(wordsOf(line.text))
+      ? readBrief(cursor, device)
+      : readEntry(cursor, device);
   });
+}
+
+/** Is it a line of `ip -br neigh`: an address, a device unless one was asked for, a link address? */
+export function isBriefNeighbour([address = '', ...rest]: readonly string[]): boolean {
+  if (tryIp4(address) === undefined || rest.length > 2) return false;
+  const known = rest.filter((word) => tryMac(word) === undefined);
+  return known.length < 2 && !known.some((word) => STATES.has(word) || LONG_FORM.has(word));
+}
+
+/** Words of the other form, none of which a device is called here. */
+const LONG_FORM = new Set([
+  'dev',
+  'lladdr',
+  'proxy',
+  'router',
+  'extern_learn',
+  'managed',
+  'offload',
+]);
+
+function readBrief(cursor: WordCursor, listed: string | undefined): NeighbourPlan[] {
+  const address = cursor.ip4('of a neighbour');
+  const named = !cursor.done && tryMac(cursor.peek ?? '') === undefined;
+  const device = named ? cursor.device('after the address') : listed;
+  if (device === undefined) return cursor.fail('a device', cursor.peek);
+  if (cursor.done) return [{ device, address, state: 'FAILED' }];
+  return [{ device, address, mac: cursor.mac('at the end'), state: 'REACHABLE' }];
 }
 
 function readEntry(cursor: WordCursor, listed: string | undefined): NeighbourPlan[] {

@@ -83,4 +83,17 @@ describe.skipIf(!ready)('a namespace of this machine', () => {
       ['node1', 'node1', 'unknown/10.2.36.71', '192.168.33.0/24 is one L2 segment of node1'].sort(),
     );
   });
+
+  it('has the same neighbours by `ip -br neigh`, whose lines name no states', () => {
+    const others = dumps.filter(([command]) => !/neigh|arp/.test(command));
+    const brief = ['ip -br neigh', 'ip -br neigh show dev cali1'].map((c) => [c, real(c)] as const);
+    const read = [...others, ...brief].map(([c, printed]) => `root@node1:~# ${c}\n${printed}`);
+    const { namespaces } = importDumps([file(read.join(''))]).plan;
+    const told = namespaces.find(({ name }) => name === 'node1')?.neighbours ?? [];
+    const wanted = (node?.neighbours ?? []).filter(({ mac }) => mac !== undefined);
+    expect(wanted.length).toBeGreaterThan(1);
+    const key = ({ device, address, mac }: (typeof told)[number]) => `${device} ${address} ${mac}`;
+    expect(told.map(key).sort()).toEqual(wanted.map(key).sort());
+    expect(told.every(({ state }) => state === 'REACHABLE')).toBe(true);
+  });
 });

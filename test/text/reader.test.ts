@@ -255,6 +255,8 @@ peer: ${key('B')}
 describe('what is damaged is refused with its line', () => {
   it.each<[string, (text: string) => unknown, string]>([
     ['ip neigh', parseIpNeigh, '10.0.0.1 dev eth0 lladdr 0g:00:00:00:00:01 STALE'],
+    ['ip neigh', parseIpNeigh, '10.0.0.1 02:00:00:00:00:01'],
+    ['ip neigh', parseIpNeigh, '10.0.0.1 dev'],
     ['ip neigh', parseIpNeigh, '10.0.0.1 dev eth0 lladdr'],
     ['ip neigh', parseIpNeigh, '10.0.0.1 dev eth0 lladdr 02:00:00:00:00:01'],
     ['ip neigh', parseIpNeigh, '10.0.0.1 lladdr 02:00:00:00:00:01 STALE'],
