@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import {
   type Capture,
+  type CaptureRecord,
   type Dissection,
   dissect,
   formatDissection,
@@ -61,12 +62,20 @@ interface Frame extends Dissection {
   readonly comments?: readonly string[];
 }
 
-function* frames(capture: Capture, { vxlanPort, keylog }: Flags): Generator<Frame> {
+type Chosen = (record: CaptureRecord) => boolean;
+
+function* frames(
+  capture: Capture,
+  { vxlanPort, keylog }: Flags,
+  chosen: Chosen = () => true,
+): Generator<Frame> {
   const tunnels = new Transcript(keylog === undefined ? [] : readKeyLog(keylog));
   const options = { tunnels, ...(vxlanPort === undefined ? {} : { vxlanPorts: [vxlanPort] }) };
   let known = 0;
   let frame = 0;
-  for (const { bytes, seconds, nanoseconds, originalLength, linkType, comments } of capture) {
+  for (const record of capture) {
+    frame++;
+    const { bytes, seconds, nanoseconds, originalLength, linkType, comments } = record;
     const { name } = capture.interface;
     if (known < capture.secrets.length) {
       // One key log may be spread over several blocks.
@@ -77,10 +86,11 @@ function* frames(capture: Capture, { vxlanPort, keylog }: Flags): Generator<Fram
       for (const secrets of parseKeyLog(text)) tunnels.trust(secrets);
       known = capture.secrets.length;
     }
+    if (!chosen(record)) continue;
     const digits = capture.nanosecond ? 9 : 6;
     const fraction = String(nanoseconds).padStart(9, '0').slice(0, digits);
     yield {
-      frame: ++frame,
+      frame,
       time: `${seconds}.${fraction}`,
       length: bytes.length,
       originalLength,
@@ -112,10 +122,10 @@ function printFrames(capture: Capture, flags: Flags): void {
 }
 
 /** One element a line, so that a large capture streams; closed also before an error. */
-function printFramesJson(capture: Capture, flags: Flags): void {
+export function printFramesJson(capture: Capture, flags: Flags, chosen?: Chosen): void {
   let separator = '[\n';
   try {
-    for (const frame of frames(capture, flags)) {
+    for (const frame of frames(capture, flags, chosen)) {
       print(`${separator}${JSON.stringify(frame)}`);
       separator = ',\n';
     }

@@ -11,10 +11,12 @@ import {
   openCapture,
   PodwireError,
 } from '../index.ts';
+import { printFramesJson } from './dissect.ts';
 import { print } from './terminal.ts';
 
 interface Flags {
   readonly write?: string;
+  readonly json?: boolean;
   readonly lenient?: boolean;
 }
 
@@ -25,11 +27,13 @@ export function addFilter(program: Command): void {
     .argument('<file>', 'a capture, or - for standard input')
     .argument('<expression>', "'udp port 4789 and host 192.168.33.55'")
     .option('-w, --write <file>', 'copy the frames to a pcap file (- for stdout) instead')
+    .option('--json', 'a JSON array with one object per frame, as of dissect')
     .option('--lenient', 'a cut file ends quietly')
     .addHelpText('after', NOTES)
     .action((file: string, expression: string, flags: Flags) => {
       const capture = openCapture(file, { lenient: flags.lenient === true });
-      if (flags.write === undefined) printFrames(capture, expression);
+      if (flags.json === true) printFramesJson(capture, {}, chosenBy(expression));
+      else if (flags.write === undefined) printFrames(capture, expression);
       else writeFrames(capture, expression, flags.write);
     });
 }
@@ -41,20 +45,24 @@ dst, ether, ip, arp, icmp, tcp, udp, and, or, not, parentheses, and bytes: ip[8]
 Example:
   podwire filter out/calico-ipip.pcap 'proto 4' -w tunnel.pcap`;
 
-/** Records that pass, with their numbers from 1. */
-function* passing(capture: Capture, expression: string): Generator<[number, CaptureRecord]> {
+/** Throws ERR_USAGE for an expression, or a link type, that filters do not know. */
+function chosenBy(expression: string): (record: CaptureRecord) => boolean {
   // A pcapng may hold several link types.
   const filters = new Map<number, CaptureFilter>();
+  return ({ linkType, bytes, originalLength }) => {
+    const passes = filters.get(linkType) ?? captureFilter(expression, { linkType });
+    filters.set(linkType, passes);
+    return passes(bytes, originalLength);
+  };
+}
+
+/** Records that pass, with their numbers from 1. */
+function* passing(capture: Capture, expression: string): Generator<[number, CaptureRecord]> {
+  const passes = chosenBy(expression);
   let frame = 0;
   for (const record of capture) {
     frame++;
-    const { linkType } = record;
-    let passes = filters.get(linkType);
-    if (passes === undefined) {
-      passes = captureFilter(expression, { linkType });
-      filters.set(linkType, passes);
-    }
-    if (passes(record.bytes, record.originalLength)) yield [frame, record];
+    if (passes(record)) yield [frame, record];
   }
 }
 

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import {
   type Capture,
   type Cluster,
+  captureFilter,
   Entangled,
   keyLogOf,
   type ManifestFile,
@@ -13,6 +14,7 @@ import {
   PodwireError,
   printable,
   Recording,
+  type ReplayGate,
   type ReplayInput,
   type ReplayReport,
   readManifests,
@@ -44,6 +46,7 @@ interface Flags extends ClusterFlags, KeyLogFlags {
   readonly lenient?: boolean;
   readonly answer?: boolean;
   readonly json?: boolean;
+  readonly filter?: string;
   readonly jobs?: number;
   readonly shard?: ShardOf;
   readonly part?: string;
@@ -68,6 +71,7 @@ export function addReplay(program: Command): void {
       [],
     )
     .option('--capture-all <dir>', 'write NODE.DEVICE.pcapng for every device that sees a frame')
+    .option('--filter <expression>', "only frames that pass one of tcpdump's expressions")
     .option('--lenient', 'a cut input ends quietly')
     .option('--answer', 'stacks answer: echo requests, SYNs, closed ports (for one-sided captures)')
     .addOption(listenOption())
@@ -159,15 +163,31 @@ function replayAlone(
   cluster: Cluster,
   inputs: readonly ReplayInput[],
   outputs: ReplayOutputs,
-  { answer = false }: Flags,
+  { answer = false, filter }: Flags,
 ): ReplayReport {
   const recording = new Recording(cluster, keyLogOf(cluster));
   try {
     outputs.record(recording);
-    return replay(cluster, inputs, [], { answer });
+    return replay(cluster, inputs, [], {
+      answer,
+      ...(filter === undefined ? {} : { gate: filterGate(filter) }),
+    });
   } finally {
     recording.stop();
   }
+}
+
+/** LINKTYPE_RAW */
+const RAW_IP = 101;
+
+/** Throws ERR_USAGE for an expression that filters do not know. */
+function filterGate(expression: string): ReplayGate {
+  const framed = captureFilter(expression);
+  const bare = captureFilter(expression, { linkType: RAW_IP });
+  return {
+    admits: (b, start, end, isEthernet) => (isEthernet ? framed : bare)(b.subarray(start, end)),
+    done: () => {},
+  };
 }
 
 /** Sockets answer, or refuse, by what any flow has done before. */
@@ -184,6 +204,10 @@ async function replayInJobs(
   if (jobs === 1) return undefined;
   if (hasSockets(flags)) {
     tell(`podwire: 1 job, not ${jobs}: flows share sockets (--answer, --listen)\n`);
+    return undefined;
+  }
+  if (flags.filter !== undefined) {
+    tell(`podwire: 1 job, not ${jobs}: --filter is asked by one\n`);
     return undefined;
   }
   const once = flags.inject.find(({ file }) => !isFile(file));
@@ -224,7 +248,10 @@ const entangledError = (what: string): PodwireError =>
   );
 
 function refuseHalves(flags: Flags): void {
-  const { shard, part, merge, jobs } = flags;
+  const { shard, part, merge, jobs, filter } = flags;
+  if (filter !== undefined) {
+    throw new PodwireError('ERR_USAGE', '--filter: expected no --shard with it, found one');
+  }
   if (shard !== undefined && part === undefined) {
     throw new PodwireError('ERR_USAGE', '--shard: expected --part FILE with it, found none');
   }

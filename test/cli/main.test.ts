@@ -265,6 +265,17 @@ describe('podwire replay', () => {
     },
   );
 
+  it.skipIf(!existsSync(real))('lets in only what passes --filter', () => {
+    const inject = ['replay', VXLAN, '--inject', `k8s-node1:enp1s0=${real}`, '--json'];
+    const chosen = podwire([...inject, '--filter', 'udp and dst host 192.168.33.55']);
+    expect(JSON.parse(chosen.stdout)).toMatchObject({ injected: 6, sentAgain: 0 });
+    const none = podwire([...inject, '--filter', 'arp']);
+    expect(JSON.parse(none.stdout)).toMatchObject({ injected: 0, delivered: 0 });
+    expect(podwire([...inject, '--filter', 'host x']).status).toBe(2);
+    const shard = podwire([...inject, '--filter', 'udp', '--shard', '0/2', '--part', at('part')]);
+    expect(shard.stderr).toContain('--filter: expected no --shard');
+  });
+
   it.skipIf(!existsSync(real) || !tcpdump)('pipes into tcpdump, and from another program', () => {
     const line = `podwire replay ${VXLAN} --inject k8s-node1:enp1s0=- --capture kubia-d278t:eth0=- < ${real} | tcpdump -nr - 2>/dev/null`;
     const { stdout, status } = bash(line);
@@ -329,6 +340,8 @@ describe('podwire dissect', () => {
     expect(frames(at('some.pcap')).map(({ time }) => time)).toEqual(wanted.map(({ time }) => time));
     const text = podwire(['filter', file, expression]).stdout;
     expect(text.match(/^frame /gm)).toHaveLength(wanted.length);
+    const json = JSON.parse(podwire(['filter', file, expression, '--json']).stdout);
+    expect(json).toEqual(wanted);
     const wrong = podwire(['filter', file, 'host x']);
     expect([wrong.status, wrong.stderr]).toEqual([
       2,
