@@ -98,8 +98,8 @@ const writtenOut = <K extends 'routes' | 'neighbours' | 'fdb'>(
 ): NamespacePlan[K] | readonly never[] =>
   Object.getOwnPropertyDescriptor(plan, list)?.get === undefined ? plan[list] : [];
 
-/** Connects the devices; each learns the position of its link. */
-export function buildLinks(plan: ClusterPlan, nodes: readonly Node[]): Link[] {
+/** Connects the devices; each learns the position of its link. `cold`: switches know nobody. */
+export function buildLinks(plan: ClusterPlan, nodes: readonly Node[], cold: boolean): Link[] {
   const named = new Map(nodes.map((node) => [node.name, node]));
   const deviceOf = (name: string, device: string): { node: Node; device: Device } => {
     const node = named.get(name);
@@ -126,7 +126,7 @@ export function buildLinks(plan: ClusterPlan, nodes: readonly Node[]): Link[] {
   for (const { members, mtu, srcDstCheck } of plan.segments) {
     const ends = members.map((m) => deviceOf(m.namespace, m.device));
     for (const { device } of ends) device.link = links.length;
-    links.push(new Segment(ends, mtu, srcDstCheck));
+    links.push(new Segment(ends, mtu, srcDstCheck, cold));
   }
   return links;
 }

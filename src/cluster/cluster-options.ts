@@ -4,7 +4,7 @@ import type { PlanOptions } from '../calico/cluster-plan.ts';
 export interface ClusterOptions extends PlanOptions {
   /** Decides every byte that a kernel draws at random and that is not declared. Default 1. */
   readonly seed?: number;
-  /** `warm` (default): ARP has learned what a cluster in use knows. `cold`: nothing yet. */
+  /** `warm` (default): ARP has learned what a cluster in use knows. `cold`: nothing yet, nor have switches. */
   readonly neighbours?: 'warm' | 'cold';
   /**
    * Packets of a flow that was seen go the way of those before them without walking

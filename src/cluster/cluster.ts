@@ -67,7 +67,7 @@ export class Cluster implements World {
     const seed = options.seed ?? 1;
     this.keys = new KeyRing(plan, seed);
     this.nodes = buildNodes(plan, this, seed, this.keys);
-    this.links = buildLinks(plan, this.nodes);
+    this.links = buildLinks(plan, this.nodes, options.neighbours === 'cold');
     if (options.neighbours !== 'cold') warm(plan, this.nodes);
     this.names = new Names(this.nodes, plan.services);
     this.keepalives = new FirstKeepalives(this.nodes, () => this.settle());

@@ -1,4 +1,4 @@
-/** The cables: veth pairs, and segments with a switch that knows every member's MAC. */
+/** The cables: veth pairs, and segments with a switch that knows every member's MAC, or learns it. */
 import { Drop } from '../drop.ts';
 import { isValidSource } from '../node/bridge.ts';
 import type { Device } from '../node/device.ts';
@@ -76,14 +76,17 @@ export class Segment implements Link {
   private readonly byMac = new PairIndex();
   private readonly mtu: number;
   private readonly srcDstCheck: boolean;
-  /** Others than its members may be behind it: somebody bridges. */
-  private readonly open: boolean;
+  /** It learns: others than its members may be behind it, since somebody bridges, or it knows nobody yet. */
+  private readonly learns: boolean;
 
-  constructor(ends: readonly End[], mtu: number, srcDstCheck: boolean) {
+  /** `cold`: the switch has to learn where its members are; a fabric with checks was told. */
+  constructor(ends: readonly End[], mtu: number, srcDstCheck: boolean, cold: boolean) {
+    const unaware = cold && !srcDstCheck;
     this.ends = ends;
     this.mtu = mtu;
     this.srcDstCheck = srcDstCheck;
-    this.open = ends.some(({ device }) => device.master >= 0);
+    this.learns = unaware || ends.some(({ device }) => device.master >= 0);
+    if (unaware) return;
     for (const [i, { device }] of ends.entries()) {
       this.byMac.set(device.macHigh, device.macLow, i);
     }
@@ -99,7 +102,7 @@ export class Segment implements Link {
       lose(p, Drop.LinkMtu);
       return;
     }
-    if (this.open) this.learn(device, p);
+    if (this.learns) this.learn(device, p);
     if (ethernet.isGroup(bytes, p.data)) {
       this.flood(device, p, lose);
       return;
@@ -109,7 +112,7 @@ export class Segment implements Link {
       ethernet.destinationLow(bytes, p.data),
     );
     const end = at < 0 ? undefined : this.ends[at];
-    if (end === undefined && this.open) this.flood(device, p, lose);
+    if (end === undefined && this.learns) this.flood(device, p, lose);
     else if (end === undefined) {
       // A switch floods what it has not learned; nobody will take it.
       for (const other of this.ends) if (other.device !== device) this.copyTo(other, p, lose);
@@ -124,11 +127,11 @@ export class Segment implements Link {
     const high = ethernet.sourceHigh(bytes, p.data);
     const low = ethernet.sourceLow(bytes, p.data);
     if (this.byMac.size > MAX_LEARNED || !isValidSource(high, low)) return;
-    this.byMac.set(
-      high,
-      low,
-      this.ends.findIndex((end) => end.device === device),
-    );
+    const at = this.ends.findIndex((end) => end.device === device);
+    if (this.byMac.get(high, low) === at) return;
+    this.byMac.set(high, low, at);
+    // What went elsewhere until now, on tapes too, comes here.
+    for (const { node } of this.ends) node.version++;
   }
 
   private flood(device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void {

@@ -14,7 +14,7 @@ import { dissect } from '../../src/frame/dissect.ts';
 import { counts, inUse } from '../../src/packet/slab.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
 import { cluster as arbitraryCluster } from '../../src/testing/index.ts';
-import { formatIp4 } from '../../src/wire/address.ts';
+import { formatIp4, parseIp4, parseMac } from '../../src/wire/address.ts';
 
 const VXLAN = join('fixtures', 'calico-vxlan');
 const IPIP = join('fixtures', 'calico-ipip');
@@ -304,6 +304,99 @@ ${extra}`;
       outcome: 'dropped',
       at: 'gw',
     });
+  });
+});
+
+describe('the switch of a segment', () => {
+  const segment = (count: number): string => `
+apiVersion: v1
+kind: List
+items:
+${Array.from({ length: count }, (_, i) => `- {apiVersion: projectcalico.org/v3, kind: Node, metadata: {name: n${i + 1}}, spec: {bgp: {ipv4Address: 172.16.1.1${i}/24}}}`).join('\n')}
+---
+apiVersion: podwire/v1
+kind: Underlay
+metadata: {name: lab}
+spec:
+  segments:
+  - name: A
+    members: [${Array.from({ length: count }, (_, i) => `{name: n${i + 1}, interface: eth0, address: 172.16.1.1${i}/24}`).join(', ')}]
+`;
+  const MACS = ['02:00:00:00:00:01', '02:00:00:00:00:02', '02:00:00:00:00:03'].map(parseMac);
+
+  /** Three nodes whose administrators wrote every neighbour down; frames seen at each NIC are counted. */
+  function watched(neighbours: 'warm' | 'cold', flowCache = true) {
+    const { plan } = Cluster.fromYaml(segment(3));
+    const namespaces = plan.namespaces.map((ns, me) => ({
+      ...ns,
+      devices: ns.devices.map((d) => (d.name === 'eth0' ? { ...d, mac: MACS[me]! } : d)),
+      neighbours: MACS.flatMap((mac, i) =>
+        i === me
+          ? []
+          : [
+              {
+                device: 'eth0',
+                address: parseIp4(`172.16.1.1${i}`),
+                mac,
+                state: 'PERMANENT' as const,
+              },
+            ],
+      ),
+    }));
+    const cluster = Cluster.fromPlan({ ...plan, namespaces }, { neighbours, flowCache });
+    const seen = [0, 0, 0];
+    for (const i of [0, 1, 2]) {
+      captureAt(cluster, cluster.names.port(`n${i + 1}:eth0`), {
+        write: () => {
+          seen[i]!++;
+        },
+      });
+    }
+    const send = (from: string, dst: string): number[] => {
+      seen.fill(0);
+      const node = cluster.names.find(from);
+      const src = formatIp4(node.devices.find((d) => d.name === 'eth0')!.addresses[0]!);
+      const layers = [
+        { layer: 'ipv4', src, dst },
+        { layer: 'udp', srcPort: 1, dstPort: 2 },
+      ] as const;
+      cluster.originate(node, buildFrame(layers));
+      cluster.run();
+      expectAccounted(cluster);
+      return [...seen];
+    };
+    return { cluster, send };
+  }
+
+  it('floods what it has not learned, where nothing is known', () => {
+    const { send } = watched('cold');
+    expect(send('n1', '172.16.1.11')).toEqual([1, 1, 1]);
+    // n2 has not spoken: podwire's hosts keep silent about what no socket takes.
+    expect(send('n1', '172.16.1.11')).toEqual([1, 1, 1]);
+    // n1 has, and so is known.
+    expect(send('n2', '172.16.1.10')).toEqual([1, 1, 0]);
+    expect(send('n1', '172.16.1.11')).toEqual([1, 1, 0]);
+  });
+
+  it('knows every member of a network in use', () => {
+    const { send } = watched('warm');
+    expect(send('n1', '172.16.1.11')).toEqual([1, 1, 0]);
+  });
+
+  it('follows a MAC to another place, flows that are known too', () => {
+    for (const flowCache of [true, false]) {
+      const { cluster, send } = watched('cold', flowCache);
+      send('n2', '172.16.1.10');
+      for (let i = 0; i < 3; i++) expect(send('n1', '172.16.1.11')).toEqual([1, 1, 0]);
+      // Somebody at n3's port speaks with n2's MAC.
+      const forged = buildFrame([
+        { layer: 'ethernet', src: '02:00:00:00:00:02', dst: '02:00:00:00:00:01' },
+        { layer: 'ipv4', src: '172.16.1.11', dst: '172.16.1.10', protocol: 253 },
+      ]);
+      cluster.depart(cluster.names.port('n3:eth0'), forged);
+      cluster.run();
+      for (let i = 0; i < 3; i++) expect(send('n1', '172.16.1.11')).toEqual([1, 0, 1]);
+    }
   });
 });
 
