@@ -18,6 +18,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { AnnouncedMss } from './announced-mss.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
+import { ToldMtus } from './told-mtu.ts';
 import { joinTrains, type Sent, type Train } from './trains.ts';
 
 export interface Input extends Moment {
@@ -54,13 +55,16 @@ function sent(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
       if (file === undefined || port.device.link < 0) return [];
       const mac = macText(port.device);
       const byHand = injected(lab, port.node.name);
+      const { mtu, ethernet: framed } = port.device;
+      const told = new ToldMtus(file, framed);
+      const at = framed ? ethernet.HEADER_LEN : 0;
       return [...openCapture(file)]
         .filter(({ bytes }) => isFrom(bytes, mac) || byHand.has(bytes.toString('hex')))
         .map(({ bytes, seconds, nanoseconds }) => {
           const frame = Buffer.from(bytes);
-          const { mtu, ethernet: framed } = port.device;
-          const longest = mss.longest(frame, framed ? ethernet.HEADER_LEN : 0) || mtu;
-          const cap = Math.min(longest, mtu);
+          const longest = mss.longest(frame, at) || mtu;
+          const path = told.longest(frame, at, { seconds, nanoseconds });
+          const cap = Math.min(longest, mtu, path);
           const enter = (): void => cluster.depart(port, frame, 0, frame.length, cap);
           return { seconds, nanoseconds, enter };
         });
@@ -220,7 +224,8 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
           seen.add(key);
           return [{ seconds, nanoseconds, packet: Buffer.from(bytes.subarray(at)) }];
         });
-        return leaving(own, device, mss).map(({ seconds, nanoseconds, packet, longest }) => {
+        const told = new ToldMtus(file, device.ethernet);
+        return leaving(own, device, mss, told).map(({ seconds, nanoseconds, packet, longest }) => {
           const enter = (): void => cluster.originate(node, packet, 0, longest);
           return { seconds, nanoseconds, enter };
         });
@@ -229,13 +234,13 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
 }
 
 /** As the sockets handed them to the device: in trains, where those are cut before it or by it. */
-function leaving(own: readonly Sent[], device: Device, mss: AnnouncedMss): Train[] {
+function leaving(own: readonly Sent[], device: Device, mss: AnnouncedMss, told: ToldMtus): Train[] {
   if (!device.checksumOffload) {
     return device.receiveOffload ? joinTrains(own) : own.map((one) => ({ ...one, longest: 0 }));
   }
   return own.map((one) => {
     const longest = mss.longest(one.packet, 0);
-    return { ...one, longest: Math.min(longest, device.mtu) };
+    return { ...one, longest: Math.min(longest, device.mtu, told.longest(one.packet, 0, one)) };
   });
 }
 

@@ -1,0 +1,57 @@
+/**
+ * The path MTUs that a TCP sender was told of, as its own capture has them (ICMP
+ * "fragmentation needed", RFC 1191). From then on it cuts its trains to that; no
+ * later packet says so. Errors about other protocols do not count: a stack heeds
+ * them only where the sender was a socket (udp_err), which no capture shows.
+ */
+import { isBefore, type Moment } from '../packet/moment.ts';
+import { openCapture } from '../pcap/capture.ts';
+import { type Bytes, u16 } from '../wire/bytes.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as icmp from '../wire/icmp.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+
+/** ip_rt_min_pmtu: what is told below it counts as this. */
+const MIN_PMTU = 552;
+
+interface Told extends Moment {
+  readonly mtu: number;
+}
+
+export class ToldMtus {
+  /** By the addresses of the packet that was too big, in the order of their times. */
+  private readonly told = new Map<string, Told[]>();
+
+  /** `file`: a device's capture; `framed`: it has Ethernet headers. */
+  constructor(file: string, framed: boolean) {
+    for (const { bytes, seconds, nanoseconds } of openCapture(file)) {
+      const l4 = tooBigAt(bytes, framed);
+      if (l4 < 0) continue;
+      const mtu = Math.max(u16(bytes, l4 + icmp.field.rest + 2), MIN_PMTU);
+      const key = path(bytes, l4 + icmp.HEADER_LEN);
+      this.told.set(key, [...(this.told.get(key) ?? []), { seconds, nanoseconds, mtu }]);
+    }
+  }
+
+  /** The path MTU that the sender of the packet at `at` knew at the time; infinity for none. */
+  longest(b: Bytes, at: number, when: Moment): number {
+    if (this.told.size === 0 || ipv4.check(b, at, b.length) !== 0) return Number.POSITIVE_INFINITY;
+    const known = this.told.get(path(b, at))?.filter((one) => isBefore(one, when));
+    return known?.at(-1)?.mtu ?? Number.POSITIVE_INFINITY;
+  }
+}
+
+const path = (b: Bytes, at: number): string => `${ipv4.source(b, at)} ${ipv4.destination(b, at)}`;
+
+/** Where the error starts that tells a packet's sender of an MTU; -1 for anything else. */
+function tooBigAt(b: Bytes, framed: boolean): number {
+  const at = framed ? ethernet.HEADER_LEN : 0;
+  if (ipv4.check(b, at, b.length) !== 0 || ipv4.protocol(b, at) !== ipv4.PROTO_ICMP) return -1;
+  const l4 = at + ipv4.headerLength(b, at);
+  const quote = l4 + icmp.HEADER_LEN;
+  if (ipv4.isFragment(b, at) || b.length < quote + ipv4.HEADER_LEN) return -1;
+  if (icmp.type(b, l4) !== icmp.UNREACHABLE || icmp.code(b, l4) !== icmp.CODE_FRAG_NEEDED)
+    return -1;
+  if (ipv4.protocol(b, quote) !== ipv4.PROTO_TCP) return -1;
+  return ipv4.source(b, quote) === ipv4.destination(b, at) ? l4 : -1;
+}
