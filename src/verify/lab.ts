@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { Field } from '../calico/field.ts';
 import { parseYaml } from '../calico/yaml-document.ts';
 import { PodwireError, printable } from '../errors.ts';
-import { openCapture } from '../pcap/capture.ts';
 import type { ClusterPlan } from '../plan/plan.ts';
 import type { HandshakeSecrets } from '../wireguard/settings.ts';
+import { refuseCut } from './cut-frames.ts';
 import { namespaceTables, planNamespace, type TopologyEntry } from './lab-plan.ts';
 import { type LabWireguard, readWireguard, settingsOf } from './lab-wireguard.ts';
 
@@ -94,7 +94,6 @@ export function openLab(folder: string): Lab {
     .entry('captures')
     .items()
     .map((at) => readCapture(at, folder));
-  for (const file of new Set(captures.flatMap((c) => c.file ?? []))) refuseCut(file);
   const plan: ClusterPlan = {
     namespaces: namespacesOf(tables, tablesFile),
     segments: topology
@@ -114,6 +113,15 @@ export function openLab(folder: string): Lab {
     assumptions: [],
     ignored: [],
   };
+  for (const { namespace, device, file } of captures) {
+    const { devices } = plan.namespaces.find(({ name }) => name === namespace) ?? { devices: [] };
+    if (file !== undefined) {
+      refuseCut(
+        file,
+        devices.find(({ name }) => name === device),
+      );
+    }
+  }
   const afterFile = join(folder, 'tables.after.txt');
   const after = existsSync(afterFile)
     ? { after: { ...plan, namespaces: namespacesOf(namespaceTables(read(afterFile)), afterFile) } }
@@ -199,19 +207,6 @@ function readCapture(at: Field, folder: string): LabCapture {
   if (name === undefined) return { namespace, device };
   if (/[/\\]/.test(name)) throw source.refuse('a file name without folders');
   return { namespace, device, file: join(folder, name) };
-}
-
-/** A frame cut by a snapshot length can neither be sent again nor compared. */
-function refuseCut(file: string): void {
-  let frame = 0;
-  for (const { bytes, originalLength } of openCapture(file)) {
-    frame++;
-    if (bytes.length >= originalLength) continue;
-    const found = `frame ${frame} cut to ${bytes.length} of ${originalLength} bytes (tcpdump -s 0 keeps all)`;
-    throw new PodwireError('ERR_CAPTURE_TRUNCATED', `expected whole frames, found ${found}`, {
-      source: file,
-    });
-  }
 }
 
 function readEvent(at: Field): LabEvent {

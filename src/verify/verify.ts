@@ -11,6 +11,7 @@ import type { Packet } from '../packet/packet.ts';
 import { openCapture } from '../pcap/capture.ts';
 import { routeEntry } from '../text/ip-route.ts';
 import { compareFrames, type InterfaceComparison, type MadeFrame } from './compare.ts';
+import { completeCut } from './cut-frames.ts';
 import { declarePorts, eventTime, type Input, labInputs } from './inputs.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { setLossesAside } from './losses.ts';
@@ -67,8 +68,9 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
     const recorded = [...openCapture(file)].map((r) => ({
       bytes: Buffer.from(r.bytes),
       at: sinceStart(lab, r.seconds, r.nanoseconds),
+      originalLength: r.originalLength,
     }));
-    return [compareFrames(namespace, end, recorded, frames, insider)];
+    return [compareFrames(namespace, end, completeCut(recorded, frames), frames, insider)];
   });
   return setLossesAside(compared);
 }

@@ -1,0 +1,50 @@
+/**
+ * Frames of which a capture has less than there was. A frame cut by a snapshot length
+ * can neither be sent again nor compared, but for one case: libpcap takes no more than
+ * a device's MTU into its ring (setup_mmapped), and out of a tunnel come packets that
+ * another node's larger MTU let in.
+ */
+import { PodwireError } from '../errors.ts';
+import { openCapture } from '../pcap/capture.ts';
+import type { DevicePlan } from '../plan/plan.ts';
+import type { MadeFrame, RecordedFrame } from './compare.ts';
+
+/** Throws ERR_CAPTURE_TRUNCATED for the first frame that a snapshot length cut. */
+export function refuseCut(file: string, device: DevicePlan | undefined): void {
+  const mayCut = device !== undefined && TUNNELS.has(device.kind);
+  let frame = 0;
+  for (const { bytes, originalLength } of openCapture(file)) {
+    frame++;
+    if (bytes.length >= originalLength || (mayCut && bytes.length > device.mtu)) continue;
+    const found = `frame ${frame} cut to ${bytes.length} of ${originalLength} bytes (tcpdump -s 0 keeps all)`;
+    throw new PodwireError('ERR_CAPTURE_TRUNCATED', `expected whole frames, found ${found}`, {
+      source: file,
+    });
+  }
+}
+
+const TUNNELS: ReadonlySet<string> = new Set(['vxlan', 'ipip', 'wireguard']);
+
+/** A recorded frame, and how long it was. */
+export interface KeptFrame extends RecordedFrame {
+  readonly originalLength: number;
+}
+
+/** Cut frames, completed with what was made where all that was kept of them is the same. */
+export function completeCut(
+  recorded: readonly KeptFrame[],
+  made: readonly MadeFrame[],
+): RecordedFrame[] {
+  const left = new Set(made);
+  return recorded.map((kept) => {
+    const { bytes, originalLength } = kept;
+    if (bytes.length >= originalLength) return kept;
+    const whole = [...left].find(
+      (one) =>
+        one.bytes.length === originalLength && one.bytes.subarray(0, bytes.length).equals(bytes),
+    );
+    if (whole === undefined) return kept;
+    left.delete(whole);
+    return { bytes: whole.bytes, at: kept.at };
+  });
+}
