@@ -117,6 +117,7 @@ export {
   type VerifyReport,
   verifyReport,
 } from './verify/report.ts';
+export { type UnheardSender, unheardSenders } from './verify/unheard.ts';
 export type { LabEdit, VerifyOptions } from './verify/verify.ts';
 export {
   formatIp4,

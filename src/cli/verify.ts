@@ -1,6 +1,13 @@
 /** `podwire verify`: a recorded network, rebuilt from its tables and compared frame by frame. */
 import type { Command } from 'commander';
-import { agrees, formatVerify, openLab, verifyReport, verifyWithChanges } from '../index.ts';
+import {
+  agrees,
+  formatVerify,
+  openLab,
+  unheardSenders,
+  verifyReport,
+  verifyWithChanges,
+} from '../index.ts';
 import { integer } from './options.ts';
 import { print, printJson } from './terminal.ts';
 
@@ -20,7 +27,7 @@ export function addVerify(program: Command): void {
     .action((folder: string, flags: Flags) => {
       const lab = openLab(folder);
       const options = flags.seed === undefined ? {} : { seed: flags.seed };
-      const report = verifyReport(verifyWithChanges(lab, options));
+      const report = verifyReport(verifyWithChanges(lab, options), unheardSenders(lab));
       if (flags.json === true) printJson(report);
       else print(formatVerify(report));
       if (!agrees(report)) process.exitCode = 1;

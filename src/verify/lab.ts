@@ -47,7 +47,7 @@ export interface Lab {
   readonly events: readonly LabEvent[];
   /** What opens the recorded handshakes of WireGuard, as far as it is known. */
   readonly secrets: readonly HandshakeSecrets[];
-  /** The capture of an interface, if there is one. */
+  /** The capture of an interface, or of the other end of its veth pair, if there is one. */
   file(namespace: string, device: string): string | undefined;
 }
 
@@ -122,6 +122,13 @@ export function openLab(folder: string): Lab {
       );
     }
   }
+  const fileOf = (namespace: string, device: string): string | undefined =>
+    captures.find((c) => c.namespace === namespace && c.device === device)?.file;
+  const fileOfPeer = (namespace: string, device: string): string | undefined => {
+    const { devices } = plan.namespaces.find(({ name }) => name === namespace) ?? { devices: [] };
+    const peer = devices.find(({ name }) => name === device)?.peer;
+    return peer && fileOf(peer.namespace, peer.device);
+  };
   const afterFile = join(folder, 'tables.after.txt');
   const after = existsSync(afterFile)
     ? { after: { ...plan, namespaces: namespacesOf(namespaceTables(read(afterFile)), afterFile) } }
@@ -134,8 +141,7 @@ export function openLab(folder: string): Lab {
     captures,
     events: root.entry('events').items().map(readEvent),
     secrets: wireguard.secrets,
-    file: (namespace, device) =>
-      captures.find((c) => c.namespace === namespace && c.device === device)?.file,
+    file: (namespace, device) => fileOf(namespace, device) ?? fileOfPeer(namespace, device),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What a verification found, as data (`podwire verify --json`) and as text. */
 import type { FrameDifference } from './compare.ts';
 import type { PlacedChange, Verification } from './placement.ts';
+import type { UnheardSender } from './unheard.ts';
 
 export interface FrameCounts {
   /** Frames recorded. */
@@ -33,6 +34,8 @@ export interface VerifyReport {
   readonly changes: readonly PlacedChange[];
   /** Frames that a capture lost, as another one shows. */
   readonly losses: readonly CaptureLoss[];
+  /** Whose frames could not be sent again, for want of a capture. */
+  readonly unheard: readonly UnheardSender[];
 }
 
 export interface CaptureLoss {
@@ -41,7 +44,11 @@ export interface CaptureLoss {
   readonly frames: number;
 }
 
-export function verifyReport({ compared, changes }: Verification): VerifyReport {
+/** `unheard`: who was not captured, as `unheardSenders` tells of the lab. */
+export function verifyReport(
+  { compared, changes }: Verification,
+  unheard: readonly UnheardSender[] = [],
+): VerifyReport {
   const interfaces = compared.map((c) => ({
     namespace: c.namespace,
     interface: c.interface,
@@ -69,6 +76,7 @@ export function verifyReport({ compared, changes }: Verification): VerifyReport 
     losses: compared
       .filter(({ lost }) => lost > 0)
       .map((c) => ({ namespace: c.namespace, interface: c.interface, frames: c.lost })),
+    unheard,
   };
 }
 
@@ -87,7 +95,7 @@ export const agrees = ({ totals }: VerifyReport): boolean =>
 
 /** One line an interface, then up to `shown` differences, then one line of totals. */
 export function formatVerify(report: VerifyReport, shown = 20): string {
-  const { interfaces, totals, differences, changes, losses } = report;
+  const { interfaces, totals, differences, changes, losses, unheard } = report;
   const names = interfaces.map((i) => `${i.namespace}:${i.interface}`);
   const width = Math.max(0, ...names.map((name) => name.length));
   const rows = interfaces.map((i, n) => `${(names[n] ?? '').padEnd(width)}  ${line(i)}`);
@@ -97,6 +105,7 @@ export function formatVerify(report: VerifyReport, shown = 20): string {
     ...rows,
     ...(changes.length > 0 ? ['', ...changes.map(moment)] : []),
     ...(losses.length > 0 ? ['', ...losses.map(loss)] : []),
+    ...(totals.missing > 0 && unheard.length > 0 ? ['', ...unheard.map(silence)] : []),
     ...(details.length > 0 ? ['', ...details] : []),
     ...(left > 0 ? [`and ${left} more (--json tells all)`] : []),
     '',
@@ -116,6 +125,9 @@ function line(c: FrameCounts): string {
 
 const loss = ({ namespace, interface: name, frames }: CaptureLoss): string =>
   `${namespace}:${name}: its capture lost ${frames} frames, which are on the wire inside others`;
+
+const silence = ({ namespace, interface: name }: UnheardSender): string =>
+  `${namespace}${name === undefined ? '' : `:${name}`}: no capture; what it sent is not known, and missing elsewhere`;
 
 function moment({ namespace, table, sign, entries, entry, before }: PlacedChange): string {
   const count = sign === '=' ? `its ${table}` : `${sign}${entries} of its ${table}`;

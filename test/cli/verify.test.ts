@@ -83,6 +83,7 @@ if (!existsSync(LAB)) {
         'differences',
         'changes',
         'losses',
+        'unheard',
       ]);
       const counts = ['frames', 'equal', 'equalOutsideFree', 'different', 'missing', 'extra'];
       expect(Object.keys(report.totals)).toEqual(counts);

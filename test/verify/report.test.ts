@@ -70,7 +70,21 @@ describe('a report', () => {
       })),
       changes: [],
       losses: [],
+      unheard: [],
     });
+  });
+
+  it('names who was not captured, before the frames that are missing for it', () => {
+    const unheard = [{ namespace: 'a1', interface: 'eth0' }, { namespace: 'node2' }];
+    const report = verifyReport({ compared: [bad], changes: [] }, unheard);
+    expect(report.unheard).toEqual(unheard);
+    const lines = formatVerify(report).split('\n');
+    expect(lines.filter((line) => line.includes('no capture'))).toEqual([
+      'a1:eth0: no capture; what it sent is not known, and missing elsewhere',
+      'node2: no capture; what it sent is not known, and missing elsewhere',
+    ]);
+    // Where nothing is missing, nobody is missed.
+    expect(formatVerify({ ...reportOf(good), unheard })).not.toContain('no capture');
   });
 
   it.each(['different', 'missing', 'extra'] as const)('one frame %s is a disagreement', (count) => {
