@@ -64,7 +64,9 @@ function sent(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
           const frame = Buffer.from(bytes);
           const longest = mss.longest(frame, at) || mtu;
           const path = told.longest(frame, at, { seconds, nanoseconds });
-          const cap = Math.min(longest, mtu, path);
+          const most = Math.min(longest, mtu);
+          // Only a train is cut: one segment may still have left at its old length.
+          const cap = frame.length - at > most ? Math.min(most, path) : most;
           const enter = (): void => cluster.depart(port, frame, 0, frame.length, cap);
           return { seconds, nanoseconds, enter };
         });
@@ -240,7 +242,9 @@ function leaving(own: readonly Sent[], device: Device, mss: AnnouncedMss, told: 
   }
   return own.map((one) => {
     const longest = mss.longest(one.packet, 0);
-    return { ...one, longest: Math.min(longest, device.mtu, told.longest(one.packet, 0, one)) };
+    const most = Math.min(longest, device.mtu);
+    const isTrain = one.packet.length > most;
+    return { ...one, longest: isTrain ? Math.min(most, told.longest(one.packet, 0, one)) : most };
   });
 }
 
