@@ -14,6 +14,8 @@ export interface Port {
 export class Names {
   private readonly nodes: readonly Node[];
   private readonly exact: ReadonlyMap<string, Node>;
+  /** Pods by the name behind the slash, made at the first question. */
+  private bare: ReadonlyMap<string, readonly Node[]> | null = null;
   /** By `name.namespace`. */
   private readonly services: ReadonlyMap<string, Ip4>;
 
@@ -28,8 +30,7 @@ export class Names {
   /** A node, router or host by name; a pod as `namespace/pod`, or bare where that is unambiguous. */
   find(name: string): Node {
     const exact = this.exact.get(name);
-    const pods = this.nodes.filter((n) => n.plan.role === 'pod' && n.name.endsWith(`/${name}`));
-    const matches = name.includes('/') ? [] : pods;
+    const matches = name.includes('/') ? [] : this.pods(name);
     if (exact !== undefined && matches.length === 0) return exact;
     const candidates = exact === undefined ? matches : [exact, ...matches];
     if (candidates.length === 1) return candidates[0]!;
@@ -38,6 +39,21 @@ export class Names {
       throw new PodwireError('ERR_NAME', `${found(name)}: expected one of ${names}, found several`);
     }
     throw new PodwireError('ERR_NAME', `expected ${this.known()}, found ${found(name)}`);
+  }
+
+  private pods(name: string): readonly Node[] {
+    if (this.bare === null) {
+      const bare = new Map<string, Node[]>();
+      for (const node of this.nodes) {
+        if (node.plan.role !== 'pod') continue;
+        const own = node.name.slice(node.name.lastIndexOf('/') + 1);
+        const others = bare.get(own);
+        if (others === undefined) bare.set(own, [node]);
+        else others.push(node);
+      }
+      this.bare = bare;
+    }
+    return this.bare.get(name) ?? [];
   }
 
   /** `NAME:DEVICE`. */
