@@ -34,12 +34,13 @@ export class FirstKeepalives {
   begin(): void {
     if (this.done) return;
     this.done = true;
-    for (const { wireguard, devices } of this.nodes) {
-      for (const { plan, position, up } of devices) {
+    for (const node of this.nodes) {
+      for (const { plan, position, up } of node.devices) {
         const { peers = [] } = plan.wireguard ?? {};
         const keeps = peers.some(({ persistentKeepalive = 0 }) => persistentKeepalive > 0);
-        if (wireguard === null || !up || !keeps || peers.length > MAX_PEERS) continue;
-        const tunnel = wireguard.of(position);
+        // Asked before the tunnels: those are made, with all tables of the node, at the first question.
+        if (!up || !keeps || peers.length > MAX_PEERS) continue;
+        const tunnel = node.wireguard?.of(position);
         // A real device speaks in the place of this one.
         if (tunnel === undefined || tunnel.relays.size > 0) continue;
         tunnel.start();

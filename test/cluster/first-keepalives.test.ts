@@ -95,4 +95,14 @@ describe('keepalives of a cluster just built', () => {
     more.run();
     expect(more.keys.handshakes).toHaveLength(2);
   });
+
+  it('make no tables of nodes that greet nobody', () => {
+    for (const settings of ['wireguardEnabled: false', 'wireguardEnabled: true']) {
+      const cluster = clusterOf(lab(pool('vxlanMode: Always'), felix(settings)));
+      let made = 0;
+      for (const node of cluster.nodes) node.whenMade(() => made++);
+      cluster.advance(CAPTURED);
+      expect(made).toBe(0);
+    }
+  });
 });
