@@ -45,7 +45,8 @@ export class Names {
     if (this.bare === null) {
       const bare = new Map<string, Node[]>();
       for (const node of this.nodes) {
-        if (node.plan.role !== 'pod') continue;
+        // A pod of pasted tables may have no namespace: its name is the exact one.
+        if (node.plan.role !== 'pod' || !node.name.includes('/')) continue;
         const own = node.name.slice(node.name.lastIndexOf('/') + 1);
         const others = bare.get(own);
         if (others === undefined) bare.set(own, [node]);

@@ -1,4 +1,5 @@
 /** Calico's functional tests of MTUs, spoofing, NAT and routes on a host (felix/fv): FV27 to FV40. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { setLink } from '../../src/cluster/link-state.ts';

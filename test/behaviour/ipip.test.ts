@@ -1,4 +1,5 @@
 /** Calico's functional tests of IPIP and of WireGuard's tables (felix/fv): FV13 to FV26. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { Trace } from '../../src/cluster/send.ts';

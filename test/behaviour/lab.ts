@@ -1,4 +1,5 @@
 /** Clusters of the behaviour checks, and what is asked of them: three nodes n0..n2 with a pod w0..w2 each. */
+import '../accounts.ts';
 import { expect } from 'vitest';
 import { captureAt } from '../../src/cluster/capture-tap.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';

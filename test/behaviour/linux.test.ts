@@ -1,4 +1,5 @@
 /** The kernel's own tests of routes, ICMP, neighbours and VXLAN: FT01 to FT10, VX01 to VX04. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { deleteLink, flushRouteCache, setLink } from '../../src/cluster/link-state.ts';

@@ -1,4 +1,5 @@
 /** The kernel's pmtu.sh, what of it needs one kernel: PM01 to PM10. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { deleteLink, flushRouteCache, setLink } from '../../src/cluster/link-state.ts';

@@ -1,4 +1,5 @@
 /** Calico's functional tests of VXLAN (felix/fv): FV01 to FV12. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { PortRange } from '../../src/plan/netfilter.ts';

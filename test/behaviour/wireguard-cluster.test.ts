@@ -1,4 +1,5 @@
 /** Those of WireGuard's own tests that are about devices, routes and addresses: WG01, 02, 04, 06, 11; FV20. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { NamespacePlan, WireguardPeerPlan } from '../../src/plan/plan.ts';

@@ -1,4 +1,5 @@
 /** What routes by BGP are worth: packets that arrive, or do not. */
+import '../accounts.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';

@@ -1,4 +1,5 @@
 /** A cluster of two nodes for tests about policy, and questions to it. */
+import '../accounts.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { SendOptions } from '../../src/cluster/send.ts';
 import { block, node, pool } from './manifests.ts';

@@ -1,3 +1,4 @@
+import '../accounts.ts';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';

@@ -1,4 +1,5 @@
 /** How FelixConfiguration makes Felix write its rules, and what that does to packets. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { NetfilterRule } from '../../src/plan/netfilter.ts';

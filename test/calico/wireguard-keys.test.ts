@@ -1,4 +1,5 @@
 /** Whose keys they are, and that private ones stay private. */
+import '../accounts.ts';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';

@@ -1,4 +1,5 @@
 /** Nodes that share tables behave as nodes with tables of their own. */
+import '../accounts.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planCluster } from '../../src/calico/cluster-plan.ts';

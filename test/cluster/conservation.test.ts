@@ -1,4 +1,5 @@
 /** No packet gets lost: what went in came out, ended by a reason, or still waits in a slot. */
+import '../accounts.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { captureAt } from '../../src/cluster/capture-tap.ts';

@@ -1,4 +1,5 @@
 /** Whole exchanges: what a capture of them holds, and what comes of them where something is in the way. */
+import '../accounts.ts';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
 /** Flows that are remembered: nothing of what comes out may tell whether they were. */
+import '../accounts.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { captureAt } from '../../src/cluster/capture-tap.ts';

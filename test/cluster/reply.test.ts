@@ -1,4 +1,5 @@
 /** What comes back: answers, and ICMP errors, followed like any packet. */
+import '../accounts.ts';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { listen } from '../../src/cluster/listen.ts';

@@ -1,4 +1,5 @@
 /** Traffic policies, affinity, sources and hints of services, as traffic meets them. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { bytes } from '../../src/packet/arena.ts';

@@ -1,4 +1,5 @@
 /** Services as pods and nodes meet them: kube-proxy's rules on every node. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { Trace } from '../../src/cluster/send.ts';

@@ -1,4 +1,5 @@
 /** Tunnels in tunnels: VXLAN and IPIP whose nodes' own packets are encrypted, and WireGuard's own in either. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { NamespacePlan } from '../../src/plan/plan.ts';

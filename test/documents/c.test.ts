@@ -1,4 +1,5 @@
 /** Rows C1 to C25 of the inventory: VXLAN on two VirtualBox nodes, and three modes by `route -n`. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { applyManifests } from '../../src/calico/apply.ts';
 import { planCluster } from '../../src/calico/cluster-plan.ts';

@@ -1,4 +1,5 @@
 /** Rows D1 to D31 of the inventory: three modes on three nodes. */
+import '../accounts.ts';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

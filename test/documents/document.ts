@@ -1,4 +1,5 @@
 /** The five documents, parts of them, and clusters written down from what they tell. */
+import '../accounts.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { NamespacePlan } from '../../src/plan/plan.ts';
 import { runCommand } from '../../src/text/command.ts';

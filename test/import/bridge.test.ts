@@ -1,4 +1,5 @@
 /** A host with a bridge, pasted: `ip -d link` and `bridge fdb` of Linux 6.18, and what comes out again. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { importDumps } from '../../src/import/import-dumps.ts';

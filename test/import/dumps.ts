@@ -1,4 +1,5 @@
 /** Dumps of the oracle's labs for the tests of this folder, and traces in a form to compare. */
+import '../accounts.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cluster } from '../../src/cluster/cluster.ts';

@@ -1,4 +1,5 @@
 /** Text that means harm: long lines, odd names, numbers out of range. A typed error in time, or nothing. */
+import '../accounts.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';

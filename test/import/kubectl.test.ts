@@ -1,3 +1,4 @@
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { vethName } from '../../src/calico/names.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';

@@ -1,4 +1,5 @@
 /** Labs of a real kernel, imported from nothing but what its commands printed. */
+import '../accounts.ts';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

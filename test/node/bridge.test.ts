@@ -1,4 +1,5 @@
 /** Bridges, as a kernel's were seen to treat the same frames (Linux 6.18, packet sockets on every port). */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { deleteLink, setLink } from '../../src/cluster/link-state.ts';

@@ -1,4 +1,5 @@
 /** Ends that no other test comes to, each by the smallest packet that does. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { setLink } from '../../src/cluster/link-state.ts';

@@ -1,4 +1,5 @@
 /** What waits for a neighbour that does not answer, as a kernel bounds it. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { buildFrame } from '../../src/frame/build.ts';

@@ -1,3 +1,4 @@
+import '../accounts.ts';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

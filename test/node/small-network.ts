@@ -5,6 +5,7 @@
  *
  *   in 10.1.0.2, in2 10.1.0.3 ── lan ── 10.1.0.1 gw 192.0.2.1 ── wan ── out 192.0.2.9
  */
+import '../accounts.ts';
 import { expect } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { ClusterOptions } from '../../src/cluster/cluster-options.ts';

@@ -1,4 +1,5 @@
 /** Outer headers that `ip link` gave a VXLAN device, of packets that walk and of those that are played. */
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { buildFrame } from '../../src/frame/build.ts';

@@ -1,4 +1,5 @@
 /** A cluster whose netfilter is empty: what its routes alone do. */
+import '../accounts.ts';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';

@@ -1,3 +1,4 @@
+import '../accounts.ts';
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,

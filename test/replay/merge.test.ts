@@ -1,4 +1,5 @@
 /** Replays by several workers: what is merged is what one cluster writes, or nothing is. */
+import '../accounts.ts';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

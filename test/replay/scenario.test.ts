@@ -2,6 +2,7 @@
  * The founding claim: facts and tables in, the real captures out. The digests in
  * the fixtures are those of captures taken on a real cluster by others.
  */
+import '../accounts.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,5 @@
 /** Captures of encrypted nodes that open by themselves: tshark gets the pcapng and nothing else. */
+import '../accounts.ts';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+import '../accounts.ts';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { planCluster } from '../../src/calico/cluster-plan.ts';

@@ -1,3 +1,4 @@
+import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import type { Release } from '../../src/calico/release.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';

@@ -1,3 +1,4 @@
+import '../accounts.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseYaml } from '../../src/calico/yaml-document.ts';

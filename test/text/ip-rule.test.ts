@@ -1,4 +1,5 @@
 /** `ip rule` with all its conditions, and the routes that follow, beside a real kernel. */
+import '../accounts.ts';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { PodwireError } from '../../src/errors.ts';

@@ -1,4 +1,5 @@
 /** Rules that lead on, pass by or suppress short answers, beside a real kernel. */
+import '../accounts.ts';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';

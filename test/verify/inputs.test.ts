@@ -1,4 +1,5 @@
 /** What counts as sent in a recorded network, and what its nodes only passed on. */
+import '../accounts.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /** Recordings whose routes changed on the way verify all the same, and say when. */
+import '../accounts.ts';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /** What `wg show` said in a recorded network, said again by the emulation of it. */
+import '../accounts.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
