@@ -1,7 +1,8 @@
 /**
  * Tapes of the flows that pass through a cluster, by key: a table of fixed size, where four
- * flows share a set and a newer one takes the place of one of them. The first packet of a
- * flow walks, the second is recorded, from the third on the tape plays.
+ * flows share a set. A newer one takes the place of one that has gone quiet, and walks while
+ * there is none: flows that took turns in one place would be recorded all the time. The first
+ * packet of a flow walks, the second is recorded, from the third on the tape plays.
  */
 import type { Device } from '../node/device.ts';
 import { FlowKey } from '../node/flow-key.ts';
@@ -10,6 +11,8 @@ import type { Room } from '../node/room.ts';
 import type { Tape } from '../node/tape.ts';
 import type { TapeRecorder } from '../node/tape-recorder.ts';
 import type { Packet } from '../packet/packet.ts';
+
+const setOf = (hash: number): number => (hash & (SETS - 1)) * WAYS;
 
 /** What is to be done with a packet. */
 export const Flow = {
@@ -27,6 +30,8 @@ const WAYS = 4;
 const SEEN = 65_536;
 /** Packets of a flow that left no tape walk this often before the next try. */
 const PATIENCE = 32;
+/** Those of a flow that found no place. */
+const TURN = 8;
 
 export class FlowCache {
   private readonly world: World;
@@ -36,6 +41,9 @@ export class FlowCache {
   private tapes: (Tape | null)[] = [];
   /** Of the tapes' keys. */
   private hashes = new Int32Array(0);
+  /** Whether a tape was played since somebody last wanted its place; by set, whose turn it is to give it. */
+  private played = new Uint8Array(0);
+  private turns = new Uint8Array(0);
   /** By other bits of the hash: the one seen last, and how many packets are to pass before a recording. */
   private seen = new Int32Array(0);
   private wait = new Uint8Array(0);
@@ -56,16 +64,16 @@ export class FlowCache {
     if (!this.on || !key.read(node, device, p, room)) return Flow.Walk;
     if (this.tapes.length === 0) this.open();
     const slot = this.find();
-    const tape = this.tapes[slot]!;
-    if (tape !== null && key.is(tape.key) && key.packetLength <= tape.longest) {
+    const tape = slot < 0 ? null : this.tapes[slot]!;
+    if (tape !== null && key.packetLength <= tape.longest) {
       const ticks = world.ticks();
       if (tape.holds(ticks, world.milliseconds())) {
+        this.played[slot] = 1;
         const stray = tape.play(p, ticks);
         this.node = stray ?? tape.last;
         return stray === null ? Flow.Played : Flow.Astray;
       }
     }
-    this.slot = slot;
     const mark = (key.hash >>> 12) & (SEEN - 1);
     this.mark = mark;
     if (this.seen[mark] !== key.hash) {
@@ -77,26 +85,47 @@ export class FlowCache {
       this.wait[mark] = this.wait[mark]! - 1;
       return Flow.Walk;
     }
-    return Flow.Record;
+    this.slot = slot < 0 ? this.vacate() : slot;
+    if (this.slot >= 0) return Flow.Record;
+    this.wait[mark] = TURN;
+    return Flow.Walk;
   }
 
-  /** The slot with the key's tape, else one for it: an empty one of its set, or any. */
+  /** Where the key's tape is, or -1. */
   private find(): number {
     const { key, hashes, tapes } = this;
-    const { hash } = key;
-    const first = (hash & (SETS - 1)) * WAYS;
-    let empty = -1;
+    const first = setOf(key.hash);
     for (let slot = first; slot < first + WAYS; slot++) {
+      if (hashes[slot] !== key.hash) continue;
       const tape = tapes[slot]!;
-      if (tape === null) empty = slot;
-      else if (hashes[slot] === hash && key.is(tape.key)) return slot;
+      if (tape !== null && key.is(tape.key)) return slot;
     }
-    return empty >= 0 ? empty : first + ((hash >>> 12) & (WAYS - 1));
+    return -1;
+  }
+
+  /**
+   * A place of the key's set: an empty one, or the next in turn, unless its tape was played
+   * since it was its turn before; then -1.
+   */
+  private vacate(): number {
+    const first = setOf(this.key.hash);
+    for (let slot = first; slot < first + WAYS; slot++) {
+      if (this.tapes[slot] === null) return slot;
+    }
+    const set = first / WAYS;
+    const turn = this.turns[set]!;
+    const slot = first + turn;
+    this.turns[set] = (turn + 1) % WAYS;
+    if (this.played[slot] === 0) return slot;
+    this.played[slot] = 0;
+    return -1;
   }
 
   private open(): void {
     this.tapes = new Array<Tape | null>(SETS * WAYS).fill(null);
     this.hashes = new Int32Array(SETS * WAYS);
+    this.played = new Uint8Array(SETS * WAYS);
+    this.turns = new Uint8Array(SETS);
     this.seen = new Int32Array(SEEN);
     this.wait = new Uint8Array(SEEN);
   }
@@ -111,6 +140,7 @@ export class FlowCache {
     } else {
       this.tapes[slot] = tape;
       this.hashes[slot] = key.hash;
+      this.played[slot] = 1;
     }
   }
 }

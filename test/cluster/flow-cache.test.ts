@@ -1,7 +1,7 @@
 /** Flows that are remembered: nothing of what comes out may tell whether they were. */
 import '../accounts.ts';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { captureAt } from '../../src/cluster/capture-tap.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { ClusterOptions } from '../../src/cluster/cluster-options.ts';
@@ -11,6 +11,8 @@ import type { Port } from '../../src/cluster/names.ts';
 import { addRoute, removeRoute, setDevice } from '../../src/cluster/table-edit.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
+import { FrameSeries } from '../../src/frame/series.ts';
+import { TapeRecorder } from '../../src/node/tape-recorder.ts';
 import type { ClusterPlan, NamespacePlan } from '../../src/plan/plan.ts';
 import { formatIp4, formatMac, parseMac } from '../../src/wire/address.ts';
 
@@ -510,4 +512,38 @@ spec:
     expect(hooks()).toBeGreaterThan(3);
     expect(hooks()).toBe(0);
   });
+
+  it('does not record in turns the flows that are more than it has places for', () => {
+    const cluster = Cluster.fromYaml(yaml('ipipMode: Never', false), 'cluster.yaml');
+    const port = cluster.names.port('a:eth0');
+    const recorded = vi.spyOn(TapeRecorder.prototype, 'finish');
+    /** A packet of each of many flows; how many were recorded. */
+    const round = (first: number, count: number): number => {
+      const before = recorded.mock.calls.length;
+      const layers = (srcPort: number): Layer[] => [
+        { layer: 'ethernet', src: '02:00:00:00:00:01', dst: 'ee:ee:ee:ee:ee:ee' },
+        { layer: 'ipv4', src: POD_IPS[0], dst: POD_IPS[1] },
+        { layer: 'udp', srcPort, dstPort: 9, checksum: 0 },
+      ];
+      const series = new FrameSeries(layers(first), [{ layer: 2, field: 'srcPort' }]);
+      for (let n = 0; n < count; n++) cluster.depart(port, series.next());
+      return recorded.mock.calls.length - before;
+    };
+    try {
+      const flows = 24_000;
+      round(1000, flows);
+      expect(round(1000, flows)).toBeGreaterThan(12_000);
+      round(1000, flows);
+      // At least 7,616 find no place, and must not push out those that are in use.
+      expect(round(1000, flows)).toBeLessThan(2000);
+      expect(cluster.counts.delivered).toBe(4 * flows);
+      // Those have ended: in time others have their places.
+      let late = 0;
+      for (let n = 0; n < 40; n++) late += round(40_000, 2000);
+      expect(late).toBeGreaterThan(1900);
+      expect(late).toBeLessThan(2200);
+    } finally {
+      recorded.mockRestore();
+    }
+  }, 120_000);
 });
