@@ -23,7 +23,7 @@ const NAME = /^[A-Za-z0-9]([-_.A-Za-z0-9]{0,251}[A-Za-z0-9])?$/;
 const DEVICE = /^(?!\.\.?$)[!-.0-9;-~]{1,15}$/;
 
 /** What a field needs of its document, without the tree: fields outlive most of it. */
-type Origin = Omit<YamlDocument, 'root'>;
+type Origin = Omit<YamlDocument, 'root'> & { readonly secret?: boolean };
 
 export class Field {
   /** `IPPool/default-ipv4-ippool` */
@@ -63,6 +63,12 @@ export class Field {
     return new Field(this.#document, undefined, this.#line, this.resource, this.path);
   }
 
+  /** The same place, and all below it; refusals do not repeat what stands there. */
+  secret(): Field {
+    const document = { ...this.#document, secret: true };
+    return new Field(document, this.#node, this.#line, this.resource, this.path);
+  }
+
   get absent(): boolean {
     return this.#node === undefined;
   }
@@ -74,7 +80,9 @@ export class Field {
 
   /** ERR_CONFIG_VALUE at this place: what was expected, and what stands here. */
   refuse(expected: string): PodwireError {
-    return this.#error('ERR_CONFIG_VALUE', `expected ${expected}, found ${found(this.#shape())}`);
+    const masked = this.#document.secret === true && !this.absent;
+    const shown = masked ? 'something else' : found(this.#shape());
+    return this.#error('ERR_CONFIG_VALUE', `expected ${expected}, found ${shown}`);
   }
 
   /** ERR_CONFIG_CONFLICT: this place is sound by itself but not beside another. */

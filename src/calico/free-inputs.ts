@@ -51,7 +51,7 @@ export function readFreeInputs(resource: Field, before: Freedoms): Freedoms {
   const spec = resource.entry('spec');
   const identifications = spec.entry('identifications').items();
   const ports = spec.entry('vxlanSourcePorts').items();
-  const keys = spec.entry('wireguardPrivateKeys').items();
+  const keys = spec.entry('wireguardPrivateKeys').secret().items();
   const listeners = spec.entry('listeners').items();
   return {
     inputs: {
@@ -106,13 +106,12 @@ function readSourcePort(at: Field): FreeInputs['vxlanSourcePorts'][number] {
   };
 }
 
-/** What stands there is not repeated in a refusal: it may be most of a key. */
 function readPrivateKey(at: Field): GivenKey {
   const key = at.entry('privateKey');
   const text = key.isText ? key.text() : '';
   const bytes = tryKey(text);
   if (bytes === undefined || bytes.every((byte) => byte === 0)) {
-    throw key.conflict('a private key as `wg genkey` prints it', 'something else');
+    throw key.refuse('a private key as `wg genkey` prints it');
   }
   return { node: namespaceName(at.entry('node')), key: new PrivateKey(bytes), at };
 }

@@ -79,6 +79,24 @@ describe('keys of nodes', () => {
     }
     expect(wrong.message).not.toContain(secret);
   });
+
+  it.each([
+    ['instead of the list', `wireguardPrivateKeys: ${secret}`],
+    ['instead of an entry', `wireguardPrivateKeys: [${secret}]`],
+    ['in the place of its node', `wireguardPrivateKeys: [{node: ${secret}, privateKey: n1}]`],
+    [
+      'of a node that is called so',
+      `wireguardPrivateKeys: [{node: ${secret}, privateKey: ${secret}}]`,
+    ],
+    ['in a list of its own', `wireguardPrivateKeys: [{node: n1, privateKey: [${secret}]}]`],
+  ])('a key %s is refused without being repeated', (_, spec) => {
+    const keys = `apiVersion: podwire/v1\nkind: FreeInputs\nmetadata: {name: keys}\nspec: {${spec}}`;
+    const { code, message } = failure(...base(), keys);
+    expect(code).toBe('ERR_CONFIG_VALUE');
+    expect(message).toContain('wireguardPrivateKeys');
+    expect(message).toContain('found something else');
+    expect(message).not.toContain(secret.slice(0, 12));
+  });
 });
 
 it('T27: a private key is in no listing, trace, error, JSON or inspection of a cluster that uses it', () => {
