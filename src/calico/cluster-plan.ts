@@ -21,8 +21,9 @@ import { compareNames, listNames } from './names.ts';
 import { withLists } from './namespace-lists.ts';
 import { felixNetfilterOf } from './netfilter-rules.ts';
 import { type Flavour, flavourOf, type Release, releaseOf } from './release.ts';
-import { connectedRoutes, ownRoutes, podRoutes, staticRoutes } from './routes.ts';
+import { connectedRoutes, ownRoutes, podRoutes, staticRoutes, workloadRoutes } from './routes.ts';
 import { serviceRanges } from './service-advertisement.ts';
+import { sharedAddresses } from './shared-address.ts';
 import { vxlanHostsOf } from './tunnel-hosts.ts';
 import { buildFabric, type Fabric } from './underlay.ts';
 import { type CommonEnds, commonEnds, type Vtep, vtepsOf } from './vteps.ts';
@@ -217,7 +218,12 @@ function planNode(
   const hasVtep = tunnels.vxlan.has(name);
   const others = (list: readonly Vtep[]): readonly Vtep[] =>
     hasVtep ? list.filter((vtep) => vtep.name !== name) : [];
-  const nearRoutes = () => ownRoutes(at, pods, blocks.get(name) ?? [], addressing, rules);
+  const devices = number(name, [
+    ...own,
+    ...pods.map((pod, i) => hostVeth(pod, mtus.pod, own.length + 1 + i)),
+  ]);
+  const { routed, standby } = sharedAddresses(pods, addressing.pods, devices);
+  const nearRoutes = () => ownRoutes(at, routed, blocks.get(name) ?? [], addressing, rules);
   const meshRoutes = () => (mesh === undefined ? [] : wireguardRoutes(mesh, name, felix));
   const rulesOfAll = overKubeProxy(
     felixRules(own, felix, policy(name, own, pods, felix)),
@@ -230,10 +236,7 @@ function planNode(
       role: 'node',
       forwarding: true,
       podMtu: mtus.pod,
-      devices: number(name, [
-        ...own,
-        ...pods.map((pod, i) => hostVeth(pod, mtus.pod, own.length + 1 + i)),
-      ]),
+      devices,
     },
     {
       routes: () => [...nearRoutes(), ...(remote?.all() ?? []), ...meshRoutes()],
@@ -251,6 +254,7 @@ function planNode(
           }
         : rulesOfAll,
       ...(mesh === undefined ? {} : { rules: wireguardRules(felix, flavour) }),
+      ...(standby.length > 0 && { standbyRoutes: workloadRoutes(standby, addressing, rules) }),
     },
   );
   if (remote !== undefined) {

@@ -4,6 +4,7 @@ import { type Addressing, blockOf } from './blocks.ts';
 import type { RouteSource } from './felix-configuration.ts';
 import { type Encapsulation, type IpPool, poolOf } from './ip-pool.ts';
 import type { Flavour } from './release.ts';
+import { onePerAddress } from './shared-address.ts';
 import type { Workload } from './workload.ts';
 
 /** A prefix that some node answers for. */
@@ -81,7 +82,9 @@ function borrowedAddresses(
       known: 'CalicoIPAM',
     });
   };
-  for (const pod of workloads) add(pods.get(pod.key)!, pod.node.value, false);
+  for (const pod of onePerAddress(workloads, pods)) {
+    add(pods.get(pod.key)!, pod.node.value, false);
+  }
   for (const [node, address] of tunnels.ipip) add(address, node, false);
   if (!flavour.borrowedVteps) return borrowed;
   for (const [node, address] of tunnels.vxlan) {
@@ -96,7 +99,7 @@ export const podDestinations = (
   workloads: readonly Workload[],
   { pods }: Addressing,
 ): Destination[] =>
-  workloads.map((pod) => {
+  onePerAddress(workloads, pods).map((pod) => {
     const cidr = { address: pods.get(pod.key)!, length: 32 };
     const pool = poolOf(pools, cidr);
     return {

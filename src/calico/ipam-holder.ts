@@ -37,6 +37,12 @@ export class Holders {
     return this.#byAddress.has(address);
   }
 
+  /** Has another pod of the same node this address? Felix copes with that: shared-address.ts. */
+  sharesNode(address: Ip4, { key, node }: Workload): boolean {
+    const before = this.#byAddress.get(address);
+    return before?.node === node.value && before.use !== key && this.pods.has(before.use);
+  }
+
   /** By address, those that count in a block. */
   inIpam(): (Holder & { readonly address: Ip4 })[] {
     return [...this.#byAddress]
@@ -110,7 +116,7 @@ export function statedHolders(
   for (const pod of workloads) {
     if (pod.addressing === 'requested') asking.push(pod);
     else if (pod.address !== undefined) {
-      holders.hold(pod.address, podHolder(pod));
+      if (!holders.sharesNode(pod.address.value, pod)) holders.hold(pod.address, podHolder(pod));
       holders.pods.set(pod.key, pod.address);
     }
   }
@@ -139,7 +145,8 @@ function noteAllocations(
       const label = pod ? `Pod/${use}` : kind ? `Node/${node}` : `${use} in ${at.resource}`;
       const before = holders.note(address, { label, node, use, inIpam: true });
       if (before !== undefined) {
-        if (before.label !== label) doubtful.push(`${formatIp4(address)} of ${use}`);
+        const isShared = pod !== undefined && holders.pods.get(use)?.value === address;
+        if (before.label !== label && !isShared) doubtful.push(`${formatIp4(address)} of ${use}`);
         continue;
       }
       const given = { value: address, at };

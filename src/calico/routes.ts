@@ -19,7 +19,7 @@ export function ownRoutes(
   at: Attachment,
   workloads: readonly Workload[],
   blocks: readonly Block[],
-  { pods }: Addressing,
+  addressing: Addressing,
   rules: RouteRules,
 ): RoutePlan[] {
   const gateway = defaultGateway(at);
@@ -28,22 +28,23 @@ export function ownRoutes(
     ...(gateway === undefined
       ? []
       : [route({ via: gateway.via, device: gateway.nic.device, origin: 'admin' }, DEFAULT_ROUTE)]),
-    ...workloads.map((pod) => {
-      const cidr = { address: pods.get(pod.key)!, length: 32 };
-      return route(
-        {
-          ...rules.deviceRoute,
-          device: pod.device,
-          scope: 'link',
-          metric: rules.podMetric,
-          origin: 'cni',
-        },
-        cidr,
-      );
-    }),
+    ...workloadRoutes(workloads, addressing, rules),
     ...blocks.flatMap((block) => blackhole(block, rules)),
   ];
 }
+
+/** From a node to its pods. */
+export const workloadRoutes = (
+  workloads: readonly Workload[],
+  { pods }: Addressing,
+  { deviceRoute, podMetric: metric }: RouteRules,
+): RoutePlan[] =>
+  workloads.map(({ key, device }) =>
+    route(
+      { ...deviceRoute, device, scope: 'link', metric, origin: 'cni' },
+      { address: pods.get(key)!, length: 32 },
+    ),
+  );
 
 /** Neither Felix nor BIRD writes one for a block that is a single address; a Felix that follows pods knows no blocks. */
 function blackhole({ cidr, pool }: Block, rules: RouteRules): RoutePlan[] {

@@ -16,6 +16,7 @@ import type { Cluster } from './cluster.ts';
 import { ownNeighbours } from './common-state.ts';
 import type { Port } from './names.ts';
 import { hopsOf } from './node-state.ts';
+import { preferredRoutes } from './standby-route.ts';
 import { isSameEntry, setNeighbour, tableOf } from './table-edit.ts';
 
 /** What is left out stays as it is. */
@@ -101,7 +102,8 @@ function restate(cluster: Cluster, { node, device }: Port, next: DevicePlan): vo
   const planned = cluster.plan.namespaces[node.position]!;
   const known = { ...node.plan, devices };
   const routes = [...node.plan.routes, ...(isBack ? returning(known, planned, next) : [])];
-  change(node, { ...known, routes: routes.flatMap((route) => kept(route, next)) });
+  const left = routes.flatMap((route) => kept(route, next));
+  change(node, { ...known, routes: preferredRoutes(left, planned, devices) });
   if (hasCarrier(before) && !device.running) {
     flushNeighbours(node, device);
     flushBridge(node, device);

@@ -224,6 +224,11 @@ export interface NamespacePlan extends PathMtuSettings {
    * In the order of insertion; printers sort.
    */
   readonly routes: readonly RoutePlan[];
+  /**
+   * Of a node: routes to pods whose address another pod of it has too. Felix puts one in the
+   * place of that pod's when its device goes down.
+   */
+  readonly standbyRoutes?: readonly RoutePlan[];
   readonly neighbours: readonly NeighbourPlan[];
   readonly fdb: readonly FdbPlan[];
   /** net.ipv4.icmp_ratelimit, ms between errors to one destination; absent means 1000. */

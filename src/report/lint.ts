@@ -4,11 +4,16 @@
  */
 import type { ClusterPlan, DevicePlan, NamespacePlan, RoutePlan } from '../plan/plan.ts';
 import { routeEntry } from '../text/ip-route.ts';
-import { contains, formatPrefix, type Ip4, type Prefix } from '../wire/address.ts';
+import { contains, formatIp4, formatPrefix, type Ip4, type Prefix } from '../wire/address.ts';
 
 export interface Finding {
   /** Stable name of the rule. */
-  readonly rule: 'pod-mtu' | 'tunnel-mtu' | 'router-lacks-route' | 'source-check';
+  readonly rule:
+    | 'pod-mtu'
+    | 'tunnel-mtu'
+    | 'router-lacks-route'
+    | 'source-check'
+    | 'shared-address';
   /** Node it was found on. */
   readonly node: string;
   readonly message: string;
@@ -24,7 +29,29 @@ export function lintPlan(plan: ClusterPlan): Finding[] {
       ...tunnelMtus(node),
       ...lackingRoutes(node, routers),
       ...sourceChecks(plan, node),
+      ...sharedAddresses(node),
     ]);
+}
+
+/**
+ * An address that several pods of a node report. Only one is reached by it, and what the others
+ * send is dropped where the node checks sources, for the way back leads elsewhere.
+ */
+function sharedAddresses({ name, devices, routes, standbyRoutes = [] }: NamespacePlan): Finding[] {
+  if (standbyRoutes.length === 0) return [];
+  const pods = new Map(devices.map((device) => [device.name, device.peer?.namespace]));
+  const ways = new Map(
+    routes
+      .filter(({ origin }) => origin === 'cni')
+      .map(({ destination, device = '' }) => [destination.address, device]),
+  );
+  return standbyRoutes.map(({ destination: { address }, device = '' }) => {
+    const winner = ways.get(address)!;
+    const message =
+      `${formatIp4(address)} is the address of ${pods.get(device)} and of ${pods.get(winner)}: ` +
+      `only ${winner}, of the higher interface index, has a route; what ${pods.get(device)} sends is dropped as forged`;
+    return { rule: 'shared-address', node: name, message };
+  });
 }
 
 const isTunnel = ({ kind, up }: DevicePlan): boolean =>

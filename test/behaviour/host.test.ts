@@ -2,7 +2,7 @@
 import '../accounts.ts';
 import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
-import { setLink } from '../../src/cluster/link-state.ts';
+import { deleteLink, setLink } from '../../src/cluster/link-state.ts';
 import { listen } from '../../src/cluster/listen.ts';
 import { addRoute } from '../../src/cluster/table-edit.ts';
 import { buildFrame } from '../../src/frame/build.ts';
@@ -398,7 +398,55 @@ COMMIT
     expectAccounted(mute);
   });
 
-  it.todo('FV38 two local pods of one address: an address that two pods claim is refused');
+  it('FV38 of two local pods with one address the one of the higher interface index wins', () => {
+    const twins = [pod('a', 0, '10.65.0.2'), pod('b', 0, '10.65.0.2')];
+    const made = (...more: string[]): Cluster =>
+      clusterOf(VXLAN, node(0), node(1), block(0), block(1), pod('c', 1, '10.65.1.2'), ...more);
+    const veth = (of: Cluster, name: string): string =>
+      of.tables(`x/${name}`).devices.find(({ peer }) => peer)!.peer!.device;
+    const index = (name: string, n: number): string =>
+      `apiVersion: podwire/v1\nkind: FreeInputs\nmetadata: {name: f}\nspec: {ifindex: [{node: n0, device: ${name}, index: ${n}}]}`;
+    const plain = made(...twins);
+    const [a, b] = [veth(plain, 'a'), veth(plain, 'b')];
+    const way = (of: Cluster): string[] =>
+      lines(of, 'n0', 'ip route').filter((line) => line.startsWith('10.65.0.2 '));
+    const reached = (of: Cluster): string[] => {
+      const found = ['c', 'n0', 'n1'].map((from) => of.send({ from, to: '10.65.0.2' }).at);
+      expectAccounted(of);
+      return [...new Set(found)];
+    };
+    for (const mode of [VXLAN, DIRECT, pool('ipipMode: Always')]) {
+      const cluster = clusterOf(lab(mode), pod('z', 0, '10.65.0.2'));
+      expect(way(cluster)).toEqual([`10.65.0.2 dev ${veth(cluster, 'z')} scope link`]);
+    }
+    expect([way(plain), reached(plain)]).toEqual([[`10.65.0.2 dev ${b} scope link`], ['x/b']]);
+    const stated = made(...twins, index(a, 40));
+    expect([way(stated), reached(stated)]).toEqual([[`10.65.0.2 dev ${a} scope link`], ['x/a']]);
+
+    // The winner goes down, comes back, loses its pod's end, is removed.
+    setLink(plain, `n0:${b}`, { up: false });
+    expect([way(plain), reached(plain)]).toEqual([[`10.65.0.2 dev ${a} scope link`], ['x/a']]);
+    setLink(plain, `n0:${b}`, { up: true });
+    expect([way(plain), reached(plain)]).toEqual([[`10.65.0.2 dev ${b} scope link`], ['x/b']]);
+    setLink(plain, 'x/b:eth0', { up: false });
+    expect([way(plain), reached(plain)]).toEqual([[`10.65.0.2 dev ${a} scope link`], ['x/a']]);
+    setLink(plain, 'x/b:eth0', { up: true });
+    expect(way(plain)).toEqual([`10.65.0.2 dev ${b} scope link`]);
+    deleteLink(plain, `n0:${b}`);
+    expect([way(plain), reached(plain)]).toEqual([[`10.65.0.2 dev ${a} scope link`], ['x/a']]);
+    deleteLink(plain, `n0:${a}`);
+    expect(way(plain)).toEqual([]);
+
+    // What becomes of the loser changes nothing.
+    const loser = made(...twins);
+    const before = loser.exec('n0', ['ip', 'route']);
+    setLink(loser, `n0:${a}`, { up: false });
+    expect(loser.exec('n0', ['ip', 'route'])).toBe(before);
+    setLink(loser, `n0:${a}`, { up: true });
+    expect(loser.exec('n0', ['ip', 'route'])).toBe(before);
+    deleteLink(loser, `n0:${a}`);
+    expect([loser.exec('n0', ['ip', 'route']), reached(loser)]).toEqual([before, ['x/b']]);
+  });
 
   it('FV39 of a local and a remote pod with one address the local one wins', () => {
     const borrowing = clusterOf(

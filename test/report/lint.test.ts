@@ -89,6 +89,34 @@ describe('lint', () => {
     }
   });
 
+  it('an address of two pods: only one is reached, and the other sends in vain', () => {
+    const plan = planCluster([
+      {
+        text: [
+          pool('p', 'cidr: 10.2.0.0/16'),
+          node('a', '10.30.0.1/24'),
+          ...['x', 'y'].map((name) => pod(name, 'a', '10.2.0.9')),
+          pod('z', 'a'),
+        ].join('\n---\n'),
+        source: 'twins.yaml',
+      },
+    ]);
+    const cluster = Cluster.fromPlan(plan);
+    const { device } = cluster.tables('y').devices.find(({ peer }) => peer)!.peer!;
+    expect(lintPlan(plan)).toEqual([
+      {
+        rule: 'shared-address',
+        node: 'a',
+        message:
+          '10.2.0.9 is the address of default/x and of default/y: ' +
+          `only ${device}, of the higher interface index, has a route; what default/x sends is dropped as forged`,
+      },
+    ]);
+    expect(cluster.send({ from: 'z', to: '10.2.0.9' }).at).toBe('default/y');
+    expect(cluster.send({ from: 'y', to: 'z' }).outcome).toBe('delivered');
+    expect(cluster.send({ from: 'x', to: 'z' })).toMatchObject({ at: 'a', reason: 'filtered' });
+  });
+
   it('a fabric that checks source and destination, with pods in the open', () => {
     const plan = fixture('calico-bgp');
     const segments = plan.segments.map((segment) => ({ ...segment, srcDstCheck: true }));
