@@ -36,7 +36,8 @@ export function forward(node: Node, p: Packet): Next {
 function redirect(node: Node, p: Packet): void {
   const to = ipv4.source(bytes, p.l3);
   node.world.audit?.shared(node, 'the limit of ICMP errors');
-  if (!node.icmpLimit.allowRedirect(to, node.world.milliseconds())) return;
+  const slack = node.lateness?.redirect(node, p) ?? 0;
+  if (!node.icmpLimit.allowRedirect(to, node.world.milliseconds(), slack)) return;
   if (!letsRedirect(node, p)) return;
   sendError(node, p, icmp.REDIRECT, icmp.CODE_REDIRECT_HOST, p.nextHop);
 }

@@ -57,17 +57,20 @@ export class IcmpLimit {
     return cost === 0 || this.spend(destination, cost, ROUTE_ERROR_BURST, now);
   }
 
-  /** Each redirect doubles the wait for the next; after nine there is silence. */
-  allowRedirect(destination: number, now: number): boolean {
+  /**
+   * Each redirect doubles the wait for the next; after nine there is silence. `slack`: as if
+   * so many milliseconds more had passed.
+   */
+  allowRedirect(destination: number, now: number, slack = 0): boolean {
     const peer = this.peer(destination, now);
     const silence = REDIRECT_MS * 2 ** (REDIRECTS + 1);
-    if (now > peer.redirected + silence) peer.redirects = 0;
+    if (now + slack > peer.redirected + silence) peer.redirects = 0;
     if (peer.redirects >= REDIRECTS) {
       peer.redirected = now;
       return false;
     }
     const wait = REDIRECT_MS * 2 ** peer.redirects;
-    if (peer.redirects > 0 && now <= peer.redirected + wait) return false;
+    if (peer.redirects > 0 && now + slack <= peer.redirected + wait) return false;
     peer.redirects++;
     peer.redirected = now;
     return true;

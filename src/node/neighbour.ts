@@ -103,7 +103,7 @@ function use(node: Node, id: number): void {
   if (isFresh(node, id, node.world.milliseconds())) return;
   node.neighbours.setState(id, Nud.Delay);
   node.world.audit?.alone('ARP');
-  node.world.armNeighbour(node, id, DELAY_PROBE_MS);
+  arm(node, id, DELAY_PROBE_MS);
 }
 
 /** Whether somebody answers at an address; asks for it where nobody is known to: neigh_event_send. */
@@ -146,8 +146,19 @@ function probe(node: Node, id: number, packetSource: number): void {
   node.neighbours.countProbe(id);
   sendRequest(node, id, packetSource);
   node.world.audit?.alone('ARP');
-  node.world.armNeighbour(node, id, RETRANSMIT_MS);
+  arm(node, id, RETRANSMIT_MS);
 }
+
+/** neigh_add_timer */
+function arm(node: Node, id: number, milliseconds: number): void {
+  const { lateness } = node;
+  const after = lateness === null ? milliseconds : lateness.neighbour(node, id, milliseconds);
+  node.world.armNeighbour(node, id, after);
+}
+
+/** Whether the timer of an entry that waits is its last: then nobody is asked any more. */
+export const isLastWait = (node: Node, id: number): boolean =>
+  node.neighbours.state(id) !== Nud.Delay && node.neighbours.probes(id) >= MAX_PROBES;
 
 /** The timer of an entry: verify what is old, ask again, or give up and end who waits. */
 export function neighbourTimer(node: Node, id: number, token: number): void {
@@ -162,7 +173,7 @@ export function neighbourTimer(node: Node, id: number, token: number): void {
   }
   if (state !== Nud.Incomplete && state !== Nud.Probe) return;
   const oldest = neighbours.oldest(id);
-  if (neighbours.probes(id) < MAX_PROBES) {
+  if (!isLastWait(node, id)) {
     probe(node, id, oldest === null ? 0 : ipv4.source(bytes, oldest.l3));
     return;
   }

@@ -14,6 +14,7 @@ import type { Device, Tap } from './device.ts';
 import type { Gathering } from './gather.ts';
 import type { IcmpLimit } from './icmp-limit.ts';
 import type { Identifications } from './identification.ts';
+import type { Lateness } from './lateness.ts';
 import type { Netfilter } from './netfilter.ts';
 import type { PathMtus } from './path-mtu.ts';
 import type { Reassembly } from './reassembly.ts';
@@ -100,6 +101,8 @@ export class Node {
   readonly silent: boolean;
   /** Goes up with every change of a table from outside; what was learned from packets has its own guards. */
   version = 0;
+  /** How late its timers are; null: not at all. */
+  lateness: Lateness | null = null;
   private readonly make: (node: Node) => NodeState;
   private held: NodeState | null = null;
   private counted: Uint32Array | null = null;

@@ -51,7 +51,7 @@ export class Reassembly {
       return null;
     }
     cutOdd(p);
-    const datagram = this.datagram(node, keyOf(p.l3));
+    const datagram = this.datagram(node, p);
     const fit = insert(datagram, p);
     if (fit !== Fit.New) {
       p.drop = Drop.FragmentOverlap;
@@ -67,32 +67,34 @@ export class Reassembly {
     return join(node, datagram.pieces, total);
   }
 
-  private datagram(node: Node, key: string): Datagram {
+  private datagram(node: Node, first: Packet): Datagram {
+    const key = keyOf(first.l3);
     const known = this.datagrams.get(key);
     if (known !== undefined) return known;
-    const deadline = node.world.milliseconds() + TIMEOUT_MS;
+    const wait = node.lateness?.fragments(node, first, TIMEOUT_MS) ?? TIMEOUT_MS;
+    const deadline = node.world.milliseconds() + Math.floor(wait);
     const datagram: Datagram = { key, pieces: [], bytes: 0, deadline };
     this.datagrams.set(key, datagram);
-    this.arm(node, TIMEOUT_MS);
+    this.arm(node, wait);
     return datagram;
   }
 
-  /** One timer for all: datagrams that were completed leave none behind. */
+  /** One timer for all, where all wait as long: datagrams that were completed leave none behind. */
   private arm(node: Node, milliseconds: number): void {
-    if (this.armed) return;
+    if (this.armed && node.lateness === null) return;
     this.armed = true;
     node.world.arm(milliseconds, () => {
       this.armed = false;
       const now = node.world.milliseconds();
+      let next = Number.POSITIVE_INFINITY;
       // In the order they began.
       for (const datagram of this.datagrams.values()) {
-        if (datagram.deadline > now) {
-          this.arm(node, datagram.deadline - now);
-          return;
-        }
-        complain(node, datagram.pieces);
-        this.end(node, datagram, Drop.FragmentTimeout);
+        if (datagram.deadline <= now) {
+          complain(node, datagram.pieces);
+          this.end(node, datagram, Drop.FragmentTimeout);
+        } else if (datagram.deadline < next) next = datagram.deadline;
       }
+      if (next !== Number.POSITIVE_INFINITY) this.arm(node, next - now);
     });
   }
 

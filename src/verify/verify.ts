@@ -16,6 +16,7 @@ import { declarePorts, eventTime, type Input, labInputs } from './inputs.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { setLossesAside } from './losses.ts';
 import type { Insider } from './mask.ts';
+import { declareLateness } from './recorded-lateness.ts';
 import { TunnelReader } from './tunnel-reader.ts';
 
 /** A change to the network while it was recorded, made just before an event. */
@@ -38,6 +39,7 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   });
   declarePorts(lab, cluster);
+  declareLateness(lab, cluster);
   const made = watch(cluster, lab);
   const inputs = [...labInputs(lab, cluster), ...editInputs(lab, cluster, options.edits ?? [])];
   inputs.sort((a, b) => (isBefore(a, b) ? -1 : Number(isBefore(b, a))));

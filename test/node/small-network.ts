@@ -101,7 +101,7 @@ const members = (...ends: string[]) =>
     return { namespace, device };
   });
 
-function planOf({ rules, conntrack, mtu = 1500, largeMtu = 1500 }: Setting): ClusterPlan {
+export function planOf({ rules, conntrack, mtu = 1500, largeMtu = 1500 }: Setting): ClusterPlan {
   const lan = route('10.1.0.0/24', 'eth0');
   const inner = [lan, route('0.0.0.0/0', 'eth0', LAN)];
   const outer = [route('192.0.2.0/24', 'eth0'), route('0.0.0.0/0', 'eth0', WAN)];

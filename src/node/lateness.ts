@@ -1,0 +1,17 @@
+import type { Packet } from '../packet/packet.ts';
+import type { Node } from './node.ts';
+
+/**
+ * When a kernel's timers fire and its limits end, where that is known: a timer waits for
+ * the next slot of its level of the wheel (calc_index of kernel/time/timer.c), so it is
+ * late by up to an eighth, and limits count ticks. No table tells the one or the other.
+ * Without it a node is on time, to the millisecond.
+ */
+export interface Lateness {
+  /** Milliseconds until the timer of an entry fires that was armed for so many. */
+  neighbour(node: Node, id: number, milliseconds: number): number;
+  /** Milliseconds until the fragments of a datagram, of which this is the first to come, are given up. */
+  fragments(node: Node, first: Packet, milliseconds: number): number;
+  /** Milliseconds by which the time is another to the limit of redirects, for this packet. */
+  redirect(node: Node, p: Packet): number;
+}

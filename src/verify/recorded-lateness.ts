@@ -1,0 +1,137 @@
+/**
+ * How late the timers of a recorded node were: its timer wheel rounds up (calc_index of
+ * kernel/time/timer.c), its limits count ticks, and a busy machine looks later still. Time
+ * is free, but what a late timer lets pass is not: a packet that comes before an entry
+ * fails waits for it, one that comes after starts another request. So a timer fires when
+ * the recording shows what it did, where that is within the lateness a kernel may have;
+ * what it does not show in all that time happens at its end, and is reported.
+ */
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Lateness } from '../node/lateness.ts';
+import { isLastWait } from '../node/neighbour.ts';
+import type { Node } from '../node/node.ts';
+import { bytes as arena } from '../packet/arena.ts';
+import type { Moment } from '../packet/moment.ts';
+import type { Packet } from '../packet/packet.ts';
+import { openCapture } from '../pcap/capture.ts';
+import * as arp from '../wire/arp.ts';
+import { type Bytes, u16 } from '../wire/bytes.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as icmp from '../wire/icmp.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import type { Lab } from './lab.ts';
+
+/** A level of the wheel starts at 63 of its slots or later: LVL_START, LVL_GRAN. */
+const SLOT_SHARE = 8 / 63;
+/** The longest tick of a kernel, HZ=100. */
+const TICK_MS = 10;
+/** By how much a busy machine looks at its timers later. */
+const BUSY_MS = 100;
+/** Between a packet's arrival and the request that it started. */
+const ANSWER_MS = 2;
+/** A microsecond: captures have no less. */
+const JUST_MS = 0.001;
+
+/** Tells the nodes of the network how late they were; before the run. */
+export function declareLateness(lab: Lab, cluster: Cluster): void {
+  for (const node of cluster.nodes) {
+    if (!node.silent) node.lateness = new RecordedLateness(lab, node);
+  }
+}
+
+/** Times are milliseconds since the epoch, in the order of each list. */
+class RecordedLateness implements Lateness {
+  /** Requests by device and the address they ask for. */
+  private readonly requests = new Map<string, number[]>();
+  /** ICMP errors by their type and the packet they quote. */
+  private readonly errors = new Map<string, number[]>();
+
+  constructor(lab: Lab, node: Node) {
+    const own = new Set(node.devices.flatMap(({ addresses }) => addresses));
+    for (const device of node.devices) {
+      const file = lab.file(node.name, device.name);
+      if (file === undefined) continue;
+      for (const { bytes: b, ...moment } of openCapture(file)) {
+        const target = device.ethernet ? requestedBy(b, device.plan.mac) : null;
+        if (target !== null) keep(this.requests, `${device.position} ${target}`, moment);
+        const error = errorKey(b, device.ethernet ? ethernet.HEADER_LEN : 0, own);
+        if (error !== null) keep(this.errors, error, moment);
+      }
+    }
+    for (const times of this.errors.values()) times.sort((a, b) => a - b);
+  }
+
+  neighbour(node: Node, id: number, milliseconds: number): number {
+    const now = timeOf(node.world.now);
+    const { neighbours } = node;
+    const key = `${neighbours.device(id)} ${neighbours.address(id)}`;
+    const latest = latestAfter(milliseconds);
+    const request = firstWithin(this.requests.get(key), now + milliseconds, latest - milliseconds);
+    if (!isLastWait(node, id)) return request === null ? latest : request - now;
+    // A failed entry is not asked for again before it failed.
+    const end = request === null ? latest : Math.max(request - ANSWER_MS - now, milliseconds);
+    for (let p = neighbours.oldest(id); p !== null; p = p.next) {
+      const told = this.errors.get(quoteKey(icmp.UNREACHABLE, arena, p.l3));
+      const at = firstWithin(told, now + milliseconds, end - milliseconds);
+      if (at !== null) return at - now;
+    }
+    return end;
+  }
+
+  fragments(node: Node, first: Packet, milliseconds: number): number {
+    const now = timeOf(node.world.now);
+    const latest = latestAfter(milliseconds);
+    const told = this.errors.get(quoteKey(icmp.TIME_EXCEEDED, arena, first.l3));
+    const at = firstWithin(told, now + milliseconds, latest - milliseconds);
+    return at === null ? latest : at - now;
+  }
+
+  redirect(node: Node, p: Packet): number {
+    const told = this.errors.get(quoteKey(icmp.REDIRECT, arena, p.l3));
+    return firstWithin(told, timeOf(node.world.now), BUSY_MS) === null ? -TICK_MS : TICK_MS;
+  }
+}
+
+/** The last millisecond at which a timer armed for so many may fire. */
+const latestAfter = (milliseconds: number): number =>
+  milliseconds * (1 + SLOT_SHARE) + TICK_MS + BUSY_MS;
+
+const timeOf = ({ seconds, nanoseconds }: Moment): number => seconds * 1000 + nanoseconds / 1e6;
+
+function keep(map: Map<string, number[]>, key: string, moment: Moment): void {
+  const times = map.get(key);
+  if (times === undefined) map.set(key, [timeOf(moment)]);
+  else times.push(timeOf(moment));
+}
+
+/** Just before the first of the times that is in the span, so that what follows is not earlier. */
+function firstWithin(
+  times: readonly number[] | undefined,
+  from: number,
+  milliseconds: number,
+): number | null {
+  const found = times?.find((at) => at >= from && at <= from + milliseconds);
+  return found === undefined ? null : Math.max(found - JUST_MS, from);
+}
+
+/** The address that the device's own frame asks for. */
+function requestedBy(b: Buffer, mac: number | undefined): number | null {
+  if (b.length < ethernet.HEADER_LEN + arp.LEN || ethernet.type(b, 0) !== ethernet.TYPE_ARP)
+    return null;
+  const isRequest = arp.operation(b, ethernet.HEADER_LEN) === arp.REQUEST;
+  return isRequest && b.readUIntBE(6, 6) === mac ? arp.targetIp(b, ethernet.HEADER_LEN) : null;
+}
+
+/** The type of a node's own ICMP error, and what it quotes. */
+function errorKey(b: Buffer, at: number, own: ReadonlySet<number>): string | null {
+  if (ipv4.check(b, at, b.length) !== 0 || ipv4.protocol(b, at) !== ipv4.PROTO_ICMP) return null;
+  const l4 = at + ipv4.headerLength(b, at);
+  const quote = l4 + icmp.HEADER_LEN;
+  if (ipv4.isFragment(b, at) || b.length < quote + ipv4.HEADER_LEN) return null;
+  if (!own.has(ipv4.source(b, at)) || !icmp.isError(icmp.type(b, l4))) return null;
+  return quoteKey(icmp.type(b, l4), b, quote);
+}
+
+/** What NAT leaves alone of the quoted header. */
+const quoteKey = (type: number, b: Bytes, at: number): string =>
+  `${type} ${ipv4.protocol(b, at)} ${u16(b, at + ipv4.field.identification)}`;
