@@ -62,6 +62,18 @@ export function printable(text: string, limit = 200): string {
   });
 }
 
+/**
+ * ERR_FILE for a failed call of `node:fs`, which stays reachable as `cause`. Node's text
+ * ends with the call and the path: `source` says where already.
+ */
+export function fileError(expected: string, cause: unknown, source: string): PodwireError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const why = printable(text.replace(/, \w+( '.*')?$/s, ''));
+  const error = new PodwireError('ERR_FILE', `expected ${expected}, found ${why}`, { source });
+  error.cause = cause;
+  return error;
+}
+
 /** A value from outside as it may stand in a message: quoted, safe, short. */
 export function found(value: unknown): string {
   if (value === undefined) return 'nothing';

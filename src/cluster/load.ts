@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ManifestFile } from '../calico/manifest.ts';
-import { PodwireError, printable } from '../errors.ts';
+import { fileError, PodwireError } from '../errors.ts';
 import { planFiles } from '../import/plan-files.ts';
 import { Cluster } from './cluster.ts';
 import type { ClusterOptions } from './cluster-options.ts';
@@ -19,7 +19,7 @@ export function readManifests(path: string): ManifestFile[] {
   try {
     folder = statSync(path).isDirectory();
   } catch (cause) {
-    throw unreadable(path, cause);
+    throw fileError('a readable file or folder', cause, path);
   }
   if (!folder) return [{ text: read(path, path), source: path }];
   const names = readdirSync(path)
@@ -44,13 +44,6 @@ function read(file: string | number, source: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw unreadable(source, cause);
+    throw fileError('a readable file or folder', cause, source);
   }
-}
-
-function unreadable(source: string, cause: unknown): PodwireError {
-  const why = cause instanceof Error ? printable(cause.message) : 'an error';
-  return new PodwireError('ERR_FILE', `expected a readable file or folder, found ${why}`, {
-    source,
-  });
 }

@@ -1,7 +1,7 @@
 /** Files of pasted output: one file, standard input, or a folder with a folder or file per node. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { PodwireError, printable } from '../errors.ts';
+import { fileError, PodwireError } from '../errors.ts';
 
 export interface DumpFile {
   readonly text: string;
@@ -61,7 +61,7 @@ function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch (cause) {
-    throw unreadable(path, cause);
+    throw fileError('a readable file or folder', cause, path);
   }
 }
 
@@ -70,16 +70,9 @@ function read(file: string | number, source: string): Buffer {
   try {
     bytes = readFileSync(file);
   } catch (cause) {
-    throw unreadable(source, cause);
+    throw fileError('a readable file or folder', cause, source);
   }
   if (bytes.length <= MAX_LENGTH) return bytes;
   const message = `expected at most ${MAX_LENGTH} bytes, found ${bytes.length}`;
   throw new PodwireError('ERR_FILE', message, { source });
-}
-
-function unreadable(source: string, cause: unknown): PodwireError {
-  const why = cause instanceof Error ? printable(cause.message) : 'an error';
-  return new PodwireError('ERR_FILE', `expected a readable file or folder, found ${why}`, {
-    source,
-  });
 }

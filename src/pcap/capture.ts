@@ -4,8 +4,8 @@
  * not depend on the size of the capture, nor on what its lengths claim.
  */
 import { closeSync, openSync } from 'node:fs';
-import { found, PodwireError } from '../errors.ts';
-import { fileError, readBytes } from './descriptor.ts';
+import { fileError, found, PodwireError } from '../errors.ts';
+import { readBytes } from './descriptor.ts';
 import { type CaptureHeader, CaptureParser, type ParserOptions } from './parser.ts';
 import type { CaptureInterface, CaptureSecrets } from './record-format.ts';
 

@@ -4,7 +4,6 @@
  * Node has no synchronous wait for such a descriptor but to try again.
  */
 import { readSync, writeSync } from 'node:fs';
-import { PodwireError, printable } from '../errors.ts';
 
 const bell = new Int32Array(new SharedArrayBuffer(4));
 const pause = (milliseconds: number): void => {
@@ -18,16 +17,6 @@ const LONGEST_PAUSE_MS = 16;
 export function errnoOf(cause: unknown): string {
   const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined;
   return typeof code === 'string' ? code : '';
-}
-
-/** ERR_FILE for a failed call of `node:fs`, which stays reachable as `cause`. */
-export function fileError(expected: string, cause: unknown, source: string): PodwireError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  const error = new PodwireError('ERR_FILE', `expected ${expected}, found ${printable(text)}`, {
-    source,
-  });
-  error.cause = cause;
-  return error;
 }
 
 /** Fills `into` from its start with what is there, waiting for the first byte; 0 at the end. */

@@ -22,8 +22,8 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
-import { PodwireError } from '../errors.ts';
-import { errnoOf, fileError, writeBytes } from './descriptor.ts';
+import { fileError, PodwireError } from '../errors.ts';
+import { errnoOf, writeBytes } from './descriptor.ts';
 
 const STDOUT_FD = 1;
 

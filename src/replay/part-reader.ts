@@ -1,6 +1,7 @@
 /** Reads a worker's part of a replay, block by block; see part-file.ts for the picture. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { fileError, readBytes } from '../pcap/descriptor.ts';
+import { fileError } from '../errors.ts';
+import { readBytes } from '../pcap/descriptor.ts';
 import {
   BLOCK_LEN,
   block,

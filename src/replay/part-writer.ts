@@ -1,6 +1,7 @@
 /** Writes a worker's part of a replay, frame by frame; see part-file.ts for the picture. */
 import { closeSync, openSync } from 'node:fs';
-import { fileError, writeBytes } from '../pcap/descriptor.ts';
+import { fileError } from '../errors.ts';
+import { writeBytes } from '../pcap/descriptor.ts';
 import { copyWords, SHORT_COPY, SourceView } from '../wire/bytes.ts';
 import {
   BLOCK_LEN,

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Field } from '../calico/field.ts';
 import { parseYaml } from '../calico/yaml-document.ts';
-import { PodwireError, printable } from '../errors.ts';
+import { fileError, PodwireError } from '../errors.ts';
 import type { ClusterPlan } from '../plan/plan.ts';
 import type { HandshakeSecrets } from '../wireguard/settings.ts';
 import { refuseCut } from './cut-frames.ts';
@@ -152,8 +152,7 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    const why = cause instanceof Error ? printable(cause.message) : 'an error';
-    throw new PodwireError('ERR_FILE', `expected a readable file, found ${why}`, { source: file });
+    throw fileError('a readable file', cause, file);
   }
 }
 
