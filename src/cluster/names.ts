@@ -29,6 +29,10 @@ export class Names {
 
   /** A node, router or host by name; a pod as `namespace/pod`, or bare where that is unambiguous. */
   find(name: string): Node {
+    return this.named(name, '');
+  }
+
+  private named(name: string, otherwise: string): Node {
     const exact = this.exact.get(name);
     const matches = name.includes('/') ? [] : this.pods(name);
     if (exact !== undefined && matches.length === 0) return exact;
@@ -38,7 +42,10 @@ export class Names {
       const names = candidates.map((n) => n.name).join(', ');
       throw new PodwireError('ERR_NAME', `${found(name)}: expected one of ${names}, found several`);
     }
-    throw new PodwireError('ERR_NAME', `expected ${this.known()}, found ${found(name)}`);
+    throw new PodwireError(
+      'ERR_NAME',
+      `expected ${this.known()}${otherwise}, found ${found(name)}`,
+    );
   }
 
   private pods(name: string): readonly Node[] {
@@ -82,7 +89,7 @@ export class Names {
     if (address !== undefined) return address;
     const service = this.services.get(text.replace(/\.svc(\.cluster\.local\.?)?$/, ''));
     if (service !== undefined && !this.exact.has(text)) return service;
-    const node = this.find(text);
+    const node = this.named(text, ', or a service as NAME.NAMESPACE or an IPv4 address');
     const own = ownAddress(node);
     if (own !== undefined) return own;
     throw new PodwireError('ERR_NAME', `${node.name}: expected an address, found none`);

@@ -531,6 +531,12 @@ describe('names', () => {
     expect(() => cluster.send({ from: name, to: 'client' })).toThrow(message);
   });
 
+  it('a destination may be more than a namespace', () => {
+    expect(() => cluster.send({ from: 'client', to: 'nope' })).toThrow(
+      /or a node \(.*\), or a service as NAME\.NAMESPACE or an IPv4 address, found "nope"/,
+    );
+  });
+
   it('a bare pod name must be unambiguous', () => {
     const yaml = `
 apiVersion: projectcalico.org/v3
