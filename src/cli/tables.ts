@@ -15,8 +15,9 @@ const LISTINGS: readonly string[][] = [
 
 const EXAMPLES = `
 Commands: ip [-4 -d -j -p -o -br] route|addr|link|neigh|rule, ip route get ADDRESS, bridge [-j] fdb,
-arp -an, arp -n, route -n, wg show, calicoctl get ippool|node|wep|networkpolicy|profile|tier …
-[-o wide|yaml|json] [-A], calicoctl node status, calicoctl ipam show, calicoctl ipam check.
+bridge link, arp -an, arp -n, route -n, wg show, iptables-save, iptables -S, ipset save,
+cat /var/lib/calico/mtu, calicoctl get ippool|node|wep|networkpolicy|profile|tier …
+[-o wide|yaml|json] [-A], calicoctl node status, calicoctl ipam show|check, calicoctl version.
 
 Examples:
   podwire exec fixtures/calico-vxlan k8s-node1 -- ip -d link show vxlan.calico

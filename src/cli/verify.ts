@@ -42,4 +42,7 @@ it then counts as equal outside free bytes. Where tables.after.txt shows other r
 FDB entries or permanent neighbours, each change is made where it explains most frames.
 Where scenario.json says that a phase began or a setting was changed, and frames disagree
 from then on, rp_filter, proxy_arp and single entries are tried too. Every change is named.
-Exit code 1 if any other frame differs, is missing or is extra.`;
+Exit code 1 if any other frame differs, is missing or is extra.
+
+Example:
+  podwire verify recordings/lab`;
