@@ -10,8 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import ts from 'typescript';
 import { afterAll } from 'vitest';
+import { transpile } from '../transpile.ts';
 
 export interface Ended {
   readonly status: number | null;
@@ -61,15 +61,4 @@ export function compileProgram(): Program {
         `set -o pipefail; podwire() { ${process.execPath} ${main} "$@"; }; ${line}`,
       ]),
   };
-}
-
-function transpile(source: string): string {
-  return ts.transpileModule(source, {
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.ESNext,
-      verbatimModuleSyntax: true,
-      rewriteRelativeImportExtensions: true,
-    },
-  }).outputText;
 }

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import ts from 'typescript';
 import { afterAll } from 'vitest';
+import { transpile } from '../transpile.ts';
 
 export interface Ended {
   status: number | null;
@@ -60,15 +60,4 @@ export function compileForChildren(): Child {
       });
     },
   };
-}
-
-function transpile(source: string): string {
-  return ts.transpileModule(source, {
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.ESNext,
-      verbatimModuleSyntax: true,
-      rewriteRelativeImportExtensions: true,
-    },
-  }).outputText;
 }
