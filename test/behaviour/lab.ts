@@ -35,6 +35,10 @@ export const pod = (name: string, on: number, address: string): string =>
 export const felix = (spec: string): string =>
   `${API}\nkind: FelixConfiguration\nmetadata: {name: default}\nspec: {${spec}}`;
 
+/** Which Calico the cluster runs. */
+export const release = (version: string): string =>
+  `${API}\nkind: ClusterInformation\nmetadata: {name: default}\nspec: {calicoVersion: ${version}}`;
+
 /** One segment with all the nodes, and a host `ext`; the gateway is `gw`. */
 export const underlay = (mtu = 1500, gatewayRoutes = '[]'): string =>
   `apiVersion: podwire/v1\nkind: Underlay\nmetadata: {name: lab}\nspec:\n  segments:\n` +

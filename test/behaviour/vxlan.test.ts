@@ -6,7 +6,6 @@ import type { PortRange } from '../../src/plan/netfilter.ts';
 import type { ClusterPlan, NamespacePlan } from '../../src/plan/plan.ts';
 import { formatPrefix, parsePrefix } from '../../src/wire/address.ts';
 import {
-  API,
   arrivals,
   block,
   clusterOf,
@@ -26,6 +25,7 @@ import {
   originate,
   pod,
   pool,
+  release,
   ruled,
   underlay,
   watch,
@@ -33,8 +33,6 @@ import {
 
 const ALWAYS = pool('vxlanMode: Always');
 const CROSS = pool('vxlanMode: CrossSubnet');
-const release = (version: string): string =>
-  `${API}\nkind: ClusterInformation\nmetadata: {name: default}\nspec: {calicoVersion: ${version}}`;
 /** Routes to borrowed VTEPs came with this release. */
 const LATER = release('v3.30.0');
 const HOSTS = 'cali40all-vxlan-net';

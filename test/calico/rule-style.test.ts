@@ -20,12 +20,11 @@ import {
   lines,
   originate,
   pool,
+  release,
   ruled,
 } from '../behaviour/lab.ts';
 
 const DIRECT = pool('ipipMode: Never, vxlanMode: Never');
-const release = (version: string): string =>
-  `${API}\nkind: ClusterInformation\nmetadata: {name: default}\nspec: {calicoVersion: ${version}}`;
 /** Of all pods. */
 const podPolicy = (spec: string): string =>
   `${API}\nkind: GlobalNetworkPolicy\nmetadata: {name: pods}\nspec: {selector: "projectcalico.org/namespace == 'x'", ${spec}}`;
