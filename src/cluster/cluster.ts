@@ -202,6 +202,10 @@ export class Cluster implements World {
     this.ready.push(node, packet, room);
   }
 
+  proceed(node: Node, packet: Packet, room: Room): void {
+    this.ready.unshift(node, packet, room);
+  }
+
   create(length: number): Packet | null {
     const p = take(length);
     if (p !== null) this.adopt();
@@ -319,10 +323,7 @@ export class Cluster implements World {
   /** A drop outside of any walk, for the trace. */
   private tell(node: Node, p: Packet, room: Room, input: number): void {
     if (p.traced === 0 || this.ring === null) return;
-    const { output, noteA, noteB, answer, answerTo } = p;
-    const told = DROPPED - p.drop;
-    const at = node.position;
-    this.ring.mark(p.traced, at, room, input, output, told, noteA, noteB, answer, answerTo);
+    this.ring.mark(p, node.position, room, input, DROPPED - p.drop);
   }
 
   private deliver(node: Node, p: Packet): void {

@@ -24,10 +24,15 @@ export class Fifo {
 
   push(node: Node, packet: Packet, room: Room): void {
     if (this.count === this.rooms.length) this.grow();
-    const at = (this.first + this.count++) & (this.rooms.length - 1);
-    this.nodes[at] = node;
-    this.packets[at] = packet;
-    this.rooms[at] = room;
+    this.put((this.first + this.count++) & (this.rooms.length - 1), node, packet, room);
+  }
+
+  /** Before all others. */
+  unshift(node: Node, packet: Packet, room: Room): void {
+    if (this.count === this.rooms.length) this.grow();
+    this.first = (this.first - 1) & (this.rooms.length - 1);
+    this.count++;
+    this.put(this.first, node, packet, room);
   }
 
   /** Puts the oldest into `node`, `packet` and `room`; false when empty. */
@@ -41,6 +46,12 @@ export class Fifo {
     this.room = this.rooms[at] as Room;
     this.packets[at] = null;
     return true;
+  }
+
+  private put(at: number, node: Node, packet: Packet, room: Room): void {
+    this.nodes[at] = node;
+    this.packets[at] = packet;
+    this.rooms[at] = room;
   }
 
   private grow(): void {

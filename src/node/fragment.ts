@@ -30,13 +30,16 @@ export function fragment(node: Node, p: Packet, mtu: number, room: Room): Next {
   const total = p.tail - l3 - header;
   const sizes = reusable(node, p, mtu - header);
   const flags = ipv4.flags(bytes, l3) & (sizes === null ? -1 : ~ipv4.FLAG_DF);
-  for (let offset = 0, i = 0; offset < total; i++) {
-    const length = sizes === null ? Math.min(room8, total - offset) : sizes[i]!;
+  // Each goes before all others, so the last one first.
+  let end = total;
+  for (let i = (sizes?.length ?? Math.ceil(total / room8)) - 1; i >= 0; i--) {
+    const offset = sizes === null ? i * room8 : end - sizes[i]!;
+    const length = end - offset;
     const piece = node.world.create(header + length);
     if (piece === null) return dropped(p, Drop.SlotsExhausted);
     emitPiece(p, piece, header, offset, length, total, flags);
-    node.world.enqueue(node, piece, room);
-    offset += length;
+    node.world.proceed(node, piece, room);
+    end = offset;
   }
   return End.Consumed;
 }

@@ -57,6 +57,6 @@ const isVxlan = (node: Node, port: number): boolean =>
 /** ip_defrag: the last piece to come lets the whole datagram go on. */
 function reassemble(node: Node, p: Packet): Next {
   const whole = node.reassembly.add(node, p);
-  if (whole !== null) node.world.enqueue(node, whole, Room.Local);
+  if (whole !== null) node.world.proceed(node, whole, Room.Local);
   return End.Parked;
 }

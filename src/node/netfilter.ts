@@ -171,6 +171,6 @@ function filtered(node: Node, p: Packet): typeof End.Dropped {
 /** ip_defrag before anything else looks: the whole datagram goes on, or nothing does. */
 function reassemble(node: Node, p: Packet, next: Room): Next {
   const whole = node.reassembly.add(node, p);
-  if (whole !== null) node.world.enqueue(node, whole, next);
+  if (whole !== null) node.world.proceed(node, whole, next);
   return End.Parked;
 }

@@ -31,6 +31,8 @@ export interface World {
   adopt(): void;
   /** Lets a packet that this node made or held back start at a room, after the present one. */
   enqueue(node: Node, packet: Packet, room: Room): void;
+  /** The same, before all others: it goes on where the present one ends. */
+  proceed(node: Node, packet: Packet, room: Room): void;
   /** A held packet whose bytes went into another. */
   absorb(packet: Packet): void;
   /** Virtual time, to the nanosecond. */

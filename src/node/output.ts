@@ -34,9 +34,9 @@ export function finish(node: Node, p: Packet): Next {
   const offload = device.checksumOffload && p.input < 0 && p.wraps === 0;
   if (offload && p.segment === 0 && p.length > mtu) noteSegments(p, p.l3, mtu);
   if (longestPiece(p) > mtu || p.fragMax > 0) {
-    // ip_finish_output_gso: segments first, and then each by itself.
-    if (p.segment > 0) return segmentPacket(node, p, Room.Finish);
+    // ip_finish_output_gso asks no segment for its length: with DF the short last one goes, too.
     if (p.fragMax === 0 && ipv4.dontFragment(bytes, p.l3)) return dropped(p, Drop.PacketTooBig);
+    if (p.segment > 0) return segmentPacket(node, p, Room.Finish);
     if (p.partial) completeChecksum(p);
     return fragment(node, p, p.fragMax > 0 ? Math.min(mtu, p.fragMax) : mtu, next);
   }

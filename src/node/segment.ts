@@ -67,7 +67,9 @@ export const longestPiece = (p: Packet): number =>
 export function segmentPacket(node: Node, p: Packet, room: Room): Next {
   const { data, segmentFrom: from, segment } = p;
   const header = from - data;
-  for (let at = from, nth = 0; at < p.tail; at += segment, nth++) {
+  // Each goes before all others, so the last one first.
+  for (let nth = Math.ceil((p.tail - from) / segment) - 1; nth >= 0; nth--) {
+    const at = from + nth * segment;
     const length = Math.min(segment, p.tail - at);
     const piece = node.world.create(header + length);
     if (piece === null) return dropped(p, Drop.SlotsExhausted);
@@ -76,7 +78,7 @@ export function segmentPacket(node: Node, p: Packet, room: Room): Next {
     inherit(piece, p);
     piece.l3 = piece.data + p.l3 - data;
     mend(piece.l3, piece.tail, nth, p.segmentStep, at - from, at + length === p.tail);
-    node.world.enqueue(node, piece, room);
+    node.world.proceed(node, piece, room);
   }
   return End.Consumed;
 }

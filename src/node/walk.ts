@@ -126,19 +126,7 @@ export function walkTraced(node: Node, p: Packet, from: Room, ring: TraceRing): 
     p.answer = 0;
     next = step(node, p, room);
     const told = next === End.Dropped ? DROPPED - p.drop : next;
-    ring.mark(
-      p.traced,
-      node.position,
-      room,
-      input,
-      p.output,
-      told,
-      p.noteA,
-      p.noteB,
-      p.answer,
-      p.answerTo,
-      p.noteC,
-    );
+    ring.mark(p, node.position, room, input, told);
   }
   if (next === End.Dropped) lose(node, p);
   return next as End;

@@ -7,6 +7,8 @@
  *
  * The ring overwrites its oldest records, so it never grows.
  */
+import type { Packet } from '../packet/packet.ts';
+
 const WORDS = 11;
 
 /** One record read back. */
@@ -46,32 +48,21 @@ export class TraceRing {
     this.words = new Int32Array(capacity * WORDS);
   }
 
-  mark(
-    packet: number,
-    node: number,
-    room: number,
-    input: number,
-    output: number,
-    next: number,
-    noteA: number,
-    noteB: number,
-    answer: number,
-    answerTo: number,
-    noteC = 0,
-  ): void {
+  /** A packet, as it is after a room of the namespace at this position. `next` as in `TraceRecord`. */
+  mark(p: Packet, node: number, room: number, input: number, next: number): void {
     const at = (this.written++ % this.capacity) * WORDS;
     const words = this.words;
-    words[at] = packet;
+    words[at] = p.traced;
     words[at + 1] = node;
     words[at + 2] = room;
     words[at + 3] = input;
-    words[at + 4] = output;
+    words[at + 4] = p.output;
     words[at + 5] = next;
-    words[at + 6] = noteA;
-    words[at + 7] = noteB;
-    words[at + 8] = noteC;
-    words[at + 9] = answer;
-    words[at + 10] = answerTo;
+    words[at + 6] = p.noteA;
+    words[at + 7] = p.noteB;
+    words[at + 8] = p.noteC;
+    words[at + 9] = p.answer;
+    words[at + 10] = p.answerTo;
   }
 
   clear(): void {

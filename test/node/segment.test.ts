@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { captureAt } from '../../src/cluster/capture-tap.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { loadCluster } from '../../src/cluster/load.ts';
+import { Drop } from '../../src/drop.ts';
 import { dissect } from '../../src/frame/dissect.ts';
 import { gather } from '../../src/node/gather.ts';
 import { End } from '../../src/node/room.ts';
@@ -70,6 +71,12 @@ function unfinished(packet: Buffer): Buffer {
   const b = completed(packet);
   b.writeUInt16BE(pseudoSum(b, b.length - 20), 36);
   return b;
+}
+
+/** The same without DF. */
+function fragmentable(packet: Buffer): Buffer {
+  packet[6] = 0;
+  return unfinished(packet);
 }
 
 const framed = (packet: Buffer): Buffer =>
@@ -163,6 +170,52 @@ describe.each(modes.filter((m) => m.mode !== 'bgp'))('segments out of a tunnel, 
         const got = seen(c, RECEIVER);
         c.depart(c.names.port(SENDER), framed(packetOf(t)));
         expect(hex(got.map((f) => f.subarray(14)))).toEqual(hex([packetOf(t, 62)]));
+        expectAccounted(c);
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('a train whose tunnel promised more than the wire takes', () => {
+  /** The NIC carries `room` bytes less than what comes out of the tunnel at its full MTU. */
+  const narrow = (mode: string, overhead: number, room: number): Cluster =>
+    cluster(mode, ({ kind, mtu }) => ({
+      checksumOffload: true,
+      receiveOffload: isTunnel({ kind } as DevicePlan),
+      ...(kind === 'nic' ? { mtu: mtu - room } : {}),
+      ...(isTunnel({ kind } as DevicePlan) ? { mtu: 1500 - overhead } : {}),
+    }));
+
+  it('is lost whole where the outer header says DF, short last segment included', () => {
+    fc.assert(
+      fc.property(train, fc.integer({ min: 1, max: 400 }), (t, room) => {
+        const c = narrow('ipip', 20, room);
+        const onWire = seen(c, 'k8s-node1:enp1s0');
+        c.depart(c.names.port(SENDER), framed(packetOf(t)));
+        expect(onWire).toEqual([]);
+        expect(c.drops()[Drop.PacketTooBig]).toBe(1);
+        expect(c.waiting()).toBe(0);
+        expect(inUse()).toBe(0);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it.each([
+    { mode: 'vxlan', overhead: 50 },
+    { mode: 'ipip', overhead: 20 },
+  ])('goes in fragments without DF, segment by segment, and arrives in order: $mode', (m) => {
+    fc.assert(
+      fc.property(train, fc.integer({ min: 1, max: 400 }), (t, room) => {
+        const c = narrow(m.mode, m.overhead, room);
+        const onWire = seen(c, 'k8s-node1:enp1s0');
+        const got = seen(c, RECEIVER);
+        c.depart(c.names.port(SENDER), framed(fragmentable(packetOf(t))));
+        const ids = onWire.map((f) => f.readUInt16BE(18));
+        expect(ids).toEqual(ids.toSorted((a, b) => ((a - b) << 16) >> 16));
+        expect(new Set(ids).size).toBe(cut(packetOf(t, 63), 1500 - m.overhead).length);
+        expect(hex(got.map((f) => f.subarray(14)))).toEqual(hex([fragmentable(packetOf(t, 62))]));
         expectAccounted(c);
       }),
       { numRuns: 25 },
