@@ -71,7 +71,7 @@ export class Cluster implements World {
     if (options.neighbours !== 'cold') warm(plan, this.nodes);
     this.names = new Names(this.nodes, plan.services);
     this.keepalives = new FirstKeepalives(this.nodes, () => this.settle());
-    this.flows = new FlowCache(this, options.flowCache ?? true);
+    this.flows = new FlowCache(this, this.nodes, options.flowCache ?? true);
   }
 
   /**

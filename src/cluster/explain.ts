@@ -75,7 +75,7 @@ const tellNeighbour: Teller = (node, { noteA: id, noteB: broadcast, next }) => {
 };
 
 const tellVxlanOut: Teller = (node, { noteA: id, noteB: port, noteC: remotes, output }) => {
-  const device = node.devices[node.vxlan];
+  const device = node.devices[output];
   if (id < 0 || device === undefined)
     return { note: `no FDB entry on ${deviceName(node, output)}` };
   const { macHigh, macLow, destination } = node.fdb.entry(id);

@@ -36,7 +36,7 @@ const TURN = 8;
 export class FlowCache {
   private readonly world: World;
   private readonly on: boolean;
-  private readonly key = new FlowKey();
+  private readonly key: FlowKey;
   /** Made when the first packet comes. */
   private tapes: (Tape | null)[] = [];
   /** Of the tapes' keys. */
@@ -53,9 +53,10 @@ export class FlowCache {
   /** Where the packet that was played last ended, or of whose Prerouting it walks on. */
   node: Node | null = null;
 
-  constructor(world: World, on: boolean) {
+  constructor(world: World, nodes: readonly Node[], on: boolean) {
     this.world = world;
     this.on = on;
+    this.key = new FlowKey(vxlanPorts(nodes));
   }
 
   /** Plays the packet's tape, or says how it is to walk. */
@@ -144,3 +145,7 @@ export class FlowCache {
     }
   }
 }
+
+const vxlanPorts = (nodes: readonly Node[]): number[] => [
+  ...new Set(nodes.flatMap(({ devices, vxlans }) => vxlans.map((at) => devices[at]!.port))),
+];

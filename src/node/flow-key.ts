@@ -32,6 +32,12 @@ export class FlowKey {
   hash = 0;
   /** Bytes of the outermost IPv4 packet. */
   packetLength = 0;
+  /** UDP ports where some namespace may look into the packet: those of VXLAN devices. */
+  private readonly tunnels: readonly number[];
+
+  constructor(tunnels: readonly number[]) {
+    this.tunnels = tunnels;
+  }
 
   /** Reads the key of a packet that enters a room by a device; false where it has none. */
   read(node: Node, device: Device, p: Packet, room: number): boolean {
@@ -44,7 +50,7 @@ export class FlowKey {
       at = this.frame(at, p.tail, false);
       if (at < 0) return false;
     }
-    this.packetLength = this.packet(node, at, p.tail);
+    this.packetLength = this.packet(at, p.tail);
     if (this.packetLength === 0) return false;
     // Only IpInput cuts what stands behind the packet; a link still counts it.
     if (room === Room.Transmit && this.packetLength !== p.tail - at) return false;
@@ -86,7 +92,7 @@ export class FlowKey {
   }
 
   /** Its length, or 0 for one without a key. */
-  private packet(node: Node, l3: number, end: number): number {
+  private packet(l3: number, end: number): number {
     const length = this.header(l3, end);
     if (length === 0) return 0;
     const l4 = l3 + ipv4.HEADER_LEN;
@@ -94,10 +100,7 @@ export class FlowKey {
     const protocol = ipv4.protocol(bytes, l3);
     if (protocol === ipv4.PROTO_IPIP) return this.inner(l4, over) ? length : 0;
     if (!this.message(l3, l4, over, protocol)) return 0;
-    const tunnel = node.vxlan < 0 ? undefined : node.devices[node.vxlan];
-    if (protocol !== ipv4.PROTO_UDP || udp.destinationPort(bytes, l4) !== tunnel?.port) {
-      return length;
-    }
+    if (!this.isTunnel(l4, protocol)) return length;
     const header = l4 + udp.HEADER_LEN;
     if (vxlan.check(bytes, header, over) !== Drop.None) return 0;
     this.push(vxlan.vni(bytes, header));
@@ -109,7 +112,14 @@ export class FlowKey {
   private inner(l3: number, end: number): boolean {
     const length = this.header(l3, end);
     const protocol = ipv4.protocol(bytes, l3);
-    return length > 0 && this.message(l3, l3 + ipv4.HEADER_LEN, l3 + length, protocol);
+    const l4 = l3 + ipv4.HEADER_LEN;
+    return (
+      length > 0 && this.message(l3, l4, l3 + length, protocol) && !this.isTunnel(l4, protocol)
+    );
+  }
+
+  private isTunnel(l4: number, protocol: number): boolean {
+    return protocol === ipv4.PROTO_UDP && this.tunnels.includes(udp.destinationPort(bytes, l4));
   }
 
   /** The packet's length by a header without options or fault, which is no fragment's; else 0. */

@@ -31,7 +31,7 @@ export function local(node: Node, p: Packet): Next {
     const wrong = udp.check(bytes, l4, p.tail);
     if (wrong !== Drop.None) return dropped(p, wrong);
     p.noteB = udp.destinationPort(bytes, l4);
-    if (isVxlan(node, p.noteB)) return Room.VxlanIn;
+    if (node.hearsVxlan(p.noteB)) return Room.VxlanIn;
     return node.listener(p.noteB) < 0 ? udpInput(node, p, l4) : Room.WireguardIn;
   }
   if (!HANDLED.includes(protocol)) return unhandled(node, p);
@@ -50,9 +50,6 @@ const HANDLED: readonly number[] = [
 /** ip_protocol_deliver_rcu: the sender is told. */
 const unhandled = (node: Node, p: Packet): Next =>
   refuse(node, p, Drop.ProtocolUnknown, icmp.UNREACHABLE, icmp.CODE_PROTOCOL);
-
-const isVxlan = (node: Node, port: number): boolean =>
-  node.vxlan >= 0 && node.devices[node.vxlan]!.up && node.devices[node.vxlan]!.port === port;
 
 /** ip_defrag: the last piece to come lets the whole datagram go on. */
 function reassemble(node: Node, p: Packet): Next {

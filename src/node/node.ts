@@ -89,9 +89,10 @@ export class Node {
   readonly world: World;
   readonly devices: readonly Device[];
   readonly forwarding: boolean;
-  /** Position of the VXLAN and the IPIP device; -1 where there is none. */
-  readonly vxlan: number;
+  /** Position of the IPIP device; -1 where there is none. */
   readonly ipip: number;
+  /** Positions of the VXLAN devices. */
+  readonly vxlans: readonly number[];
   /** Positions of the WireGuard devices. */
   private readonly encrypting: readonly number[];
   /** Nodes and routers always answer pings; pods and hosts where the world is `answering`. */
@@ -137,8 +138,10 @@ export class Node {
     this.forwardsByPathMtu = parts.plan.forwardUsePmtu ?? false;
     this.pmtuDiscovery = parts.plan.noPmtuDiscovery ?? 0;
     this.answersEcho = parts.plan.role === 'node' || parts.plan.role === 'router';
-    this.vxlan = parts.plan.devices.findIndex((d) => d.kind === 'vxlan');
     this.ipip = parts.plan.devices.findIndex((d) => d.kind === 'ipip');
+    this.vxlans = parts.devices.flatMap(({ plan, position }) =>
+      plan.kind === 'vxlan' ? [position] : [],
+    );
     this.encrypting = parts.devices.flatMap(({ plan, position }) =>
       plan.wireguard === undefined ? [] : [position],
     );
@@ -252,6 +255,24 @@ export class Node {
       if (device.port === port && device.up) return device.position;
     }
     return -1;
+  }
+
+  /** Whether packets to a UDP port are for VXLAN devices: one that is up opened it (vxlan_open). */
+  hearsVxlan(port: number): boolean {
+    for (let i = 0; i < this.vxlans.length; i++) {
+      const device = this.devices[this.vxlans[i]!]!;
+      if (device.port === port && device.up) return true;
+    }
+    return false;
+  }
+
+  /** The VXLAN device of a VNI that is up on a UDP port, or null: vxlan_vs_find_vni. */
+  vxlanOf(port: number, vni: number): Device | null {
+    for (let i = 0; i < this.vxlans.length; i++) {
+      const device = this.devices[this.vxlans[i]!]!;
+      if (device.port === port && device.vni === vni && device.up) return device;
+    }
+    return null;
   }
 
   /** The identification of a header that this namespace makes. */

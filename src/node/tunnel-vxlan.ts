@@ -179,7 +179,6 @@ function sourcePort(node: Node, l3: number): number {
 
 /** Notes: A the VNI, B the outer source. */
 export function vxlanIn(node: Node, p: Packet): Next {
-  const device = node.devices[node.vxlan]!;
   const outer = p.l3;
   const udpAt = outer + ipv4.headerLength(bytes, outer);
   p.noteB = ipv4.source(bytes, outer);
@@ -192,7 +191,8 @@ export function vxlanIn(node: Node, p: Packet): Next {
   const wrong = vxlan.check(bytes, header, end);
   if (wrong !== Drop.None) return dropped(p, wrong);
   p.noteA = vxlan.vni(bytes, header);
-  if (p.noteA !== device.vni) return dropped(p, Drop.VxlanVni);
+  const device = node.vxlanOf(udp.destinationPort(bytes, udpAt), p.noteA);
+  if (device === null) return dropped(p, Drop.VxlanVni);
 
   const frame = header + vxlan.HEADER_LEN;
   const short = ethernet.check(bytes, frame, end);

@@ -77,10 +77,10 @@ function innermost(node: Node, b: Buffer, at: number, end: number): number {
 }
 
 function isVxlan(node: Node, b: Buffer, l4: number, end: number): boolean {
-  if (udp.check(b, l4, end) !== Drop.None || node.vxlan < 0) return false;
-  if (udp.destinationPort(b, l4) !== node.devices[node.vxlan]!.port) return false;
+  if (udp.check(b, l4, end) !== Drop.None) return false;
   const header = l4 + udp.HEADER_LEN;
   const type = header + vxlan.HEADER_LEN + ethernet.field.type;
   if (vxlan.check(b, header, end) !== Drop.None || type + 2 > end) return false;
+  if (node.vxlanOf(udp.destinationPort(b, l4), vxlan.vni(b, header)) === null) return false;
   return u16(b, type) === ethernet.TYPE_IPV4;
 }

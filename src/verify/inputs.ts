@@ -211,7 +211,8 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
         // Of a datagram in fragments the first one tells whose it is.
         const firsts = new Map<string, boolean>();
         const mac = macText(device);
-        const mayTunnel = isNic(device) && (Math.max(node.vxlan, node.ipip) >= 0 || node.encrypts);
+        const wraps = node.vxlans.length > 0 || node.ipip >= 0 || node.encrypts;
+        const mayTunnel = isNic(device) && wraps;
         const own = [...openCapture(file)].flatMap(({ bytes, seconds, nanoseconds }) => {
           const at = sentPacket(bytes, device.ethernet, mac, addresses);
           if (at < 0 || byHand.has(bytes.toString('hex'))) return [];

@@ -309,7 +309,7 @@ describe('what must not be joined', () => {
       fc.property(train, fc.nat(), (t, where) => {
         const c = cluster('vxlan', () => ({ checksumOffload: true, receiveOffload: true }));
         const node = c.names.find('k8s-node2');
-        const mac = node.devices[node.vxlan]!.plan.mac!.toString(16).padStart(12, '0');
+        const mac = node.devices[node.vxlans[0]!]!.plan.mac!.toString(16).padStart(12, '0');
         const segments = cut(packetOf({ ...t, length: t.length + 3000 }, 63), 1000);
         const sent = spoil(segments, 1 + (where % (segments.length - 1)), how);
         const got = seen(c, 'k8s-node2:vxlan.calico');
@@ -317,7 +317,7 @@ describe('what must not be joined', () => {
           const head = Buffer.from(`${mac}0200000000010800`, 'hex');
           const f = Buffer.concat([head, packet]);
           const p = enter(f, 0, f.length)!;
-          p.input = node.vxlan;
+          p.input = node.vxlans[0]!;
           if (gather(node, p) === End.Consumed) give(p);
         }
         c.run();

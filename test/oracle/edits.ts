@@ -71,7 +71,7 @@ export const edits: Readonly<Record<string, readonly ((lab: Lab) => LabEdit)[]>>
       'ping',
       (cluster) => {
         const node = cluster.names.find('node1');
-        node.neighbours.delete(node.vxlan, parseIp4('10.2.169.137'));
+        node.neighbours.delete(node.vxlans[0]!, parseIp4('10.2.169.137'));
       },
       2,
     ),
