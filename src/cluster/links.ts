@@ -12,8 +12,11 @@ import { PairIndex } from '../tables/pair-index.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 
-/** Links one packet may cross: more than any TTL allows on any path of this model. */
-const MAX_HOPS = 1024;
+/**
+ * Links one packet may cross from one router to the next: MOST_BRIDGES where no tunnel leads,
+ * and in a tunnel as many for each of the 255 hops of its TTL.
+ */
+const MAX_HOPS = 255 * 65;
 
 /** MACs that a switch learns at most. */
 const MAX_LEARNED = 65_536;

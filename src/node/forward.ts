@@ -27,6 +27,7 @@ export function forward(node: Node, p: Packet): Next {
   }
   ipv4.decrementTtl(bytes, l3);
   p.bridges = 0;
+  if (p.depth === 0) p.hops = 0;
   if (p.redirect) redirect(node, p);
   if (ipv4.headerLength(bytes, l3) > ipv4.HEADER_LEN) fillOptions(node, p);
   return Room.ForwardFilter;

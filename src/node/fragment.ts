@@ -89,8 +89,7 @@ export function inherit(piece: Packet, p: Packet): void {
   piece.frameType = p.frameType;
   piece.wraps = p.wraps;
   piece.tunnel = p.tunnel;
-  piece.hops = p.hops;
-  piece.traced = p.traced;
+  piece.follow(p);
   piece.mark = p.mark;
 }
 

@@ -176,8 +176,7 @@ function start(node: Node, p: Packet, l3: number, from: number): boolean {
   train.l3 = l3 + moved;
   train.input = p.input;
   train.mark = p.mark;
-  train.hops = p.hops;
-  train.traced = p.traced;
+  train.follow(p);
   train.frameType = p.frameType;
   train.wraps = p.wraps;
   train.partial = p.partial;

@@ -218,8 +218,7 @@ function join(node: Node, pieces: readonly Packet[], total: number): Packet | nu
   whole.nextHop = first.nextHop;
   whole.frameType = first.frameType;
   whole.route = first.route;
-  whole.hops = first.hops;
-  whole.traced = first.traced;
+  whole.follow(first);
   for (const piece of pieces) node.world.absorb(piece);
   return whole;
 }

@@ -14,14 +14,12 @@ import { innerEcn, OVERHEAD, outerTos } from '../wire/ipip.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
 import { refuse } from './icmp-error.ts';
+import { enterTunnel, leaveTunnel, MAX_WRAPS } from './nesting.ts';
 import type { Node } from './node.ts';
 import { learnPathMtu, pathMtu } from './path-mtu.ts';
 import { type Next, Room } from './room.ts';
 import { routeSource } from './source.ts';
 import { tap } from './tap.ts';
-
-/** Deepest nesting of tunnels one packet may enter: XMIT_RECURSION_LIMIT of the kernel is 8, 4 here. */
-export const MAX_WRAPS = 4;
 
 /** Notes: A outer source, B outer destination. */
 export function ipipOut(node: Node, p: Packet): Next {
@@ -40,10 +38,7 @@ export function ipipOut(node: Node, p: Packet): Next {
   const from = kind === RouteKind.Local ? outer : routeSource(node, way, outer);
   p.noteA = from;
   p.l3 = wrap(node, p, from, outer);
-  p.tunnel = p.output;
-  p.wraps++;
-  p.forgetFlow();
-  p.input = -1;
+  enterTunnel(p, p.output);
   return Room.Route;
 }
 
@@ -91,18 +86,10 @@ export function ipipIn(node: Node, p: Packet): Next {
   p.input = node.ipip;
   p.frameType = FrameType.Host;
   p.output = -1;
-  unwrapped(p);
+  leaveTunnel(p);
   if (node.devices[p.input]!.receiveOffload) return Room.Gather;
   tap(node, node.devices[p.input]!, p, false);
   return Room.IpInput;
-}
-
-/** After a tunnel has been left: the packet may enter one again. */
-export function unwrapped(p: Packet): void {
-  p.forgetFlow();
-  p.tunnel = -1;
-  p.l3 = -1;
-  if (p.wraps > 0) p.wraps--;
 }
 
 /** Carries the outer congestion mark inside, or refuses: false means drop. */

@@ -21,11 +21,12 @@ import { type Device, INHERIT } from './device.ts';
 import { dropped } from './drop-packet.ts';
 import { hasPorts } from './flow-hash.ts';
 import { leaveOuterChecksum } from './l4-checksum.ts';
+import { enterTunnel, leaveTunnel, MAX_WRAPS } from './nesting.ts';
 import type { Node } from './node.ts';
 import { learnPathMtu, pathMtu } from './path-mtu.ts';
 import { End, type Next, Room } from './room.ts';
 import { segmentLength } from './segment.ts';
-import { acceptEcn, MAX_WRAPS, unwrapped } from './tunnel-ipip.ts';
+import { acceptEcn } from './tunnel-ipip.ts';
 
 const OUTER_LEN = ipv4.HEADER_LEN + udp.HEADER_LEN + vxlan.HEADER_LEN;
 /** net.ipv4.ip_default_ttl */
@@ -98,10 +99,7 @@ function encapsulate(
   p.noteB = port;
   if (isIp && narrow(node, p, device, remote, tos)) return false;
   p.l3 = wrap(node, p, device, remote, tos, port);
-  p.tunnel = p.output;
-  p.wraps++;
-  p.forgetFlow();
-  p.input = -1;
+  enterTunnel(p, p.output);
   return true;
 }
 
@@ -215,7 +213,7 @@ export function vxlanIn(node: Node, p: Packet): Next {
   }
   p.input = device.position;
   if (p.partialAt === outer) p.partial = false;
-  unwrapped(p);
+  leaveTunnel(p);
   return device.receiveOffload ? Room.Gather : Room.Ingress;
 }
 

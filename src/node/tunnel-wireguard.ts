@@ -20,12 +20,13 @@ import { CONSUMED, STAGED } from '../wireguard/device.ts';
 import { dropped } from './drop-packet.ts';
 import { refuse } from './icmp-error.ts';
 import { completeChecksum } from './l4-checksum.ts';
+import { leaveTunnel, MAX_WRAPS } from './nesting.ts';
 import type { Node } from './node.ts';
 import { routeMtu } from './output.ts';
 import { End, type Next, Room } from './room.ts';
 import { segmentPacket } from './segment.ts';
 import { tap } from './tap.ts';
-import { acceptEcn, MAX_WRAPS, unwrapped } from './tunnel-ipip.ts';
+import { acceptEcn } from './tunnel-ipip.ts';
 import { OUTER_LEN } from './wireguard-tunnel.ts';
 
 const HEADER_LEN = wireguard.data.size;
@@ -86,7 +87,7 @@ export function wireguardIn(node: Node, p: Packet): Next {
   p.input = position;
   p.frameType = FrameType.Host;
   p.output = -1;
-  unwrapped(p);
+  leaveTunnel(p);
   if (device.receiveOffload) return Room.Gather;
   tap(node, device, p, false);
   return Room.IpInput;

@@ -15,6 +15,7 @@ import type { Peer } from '../wireguard/peer.ts';
 import type { WireguardDeviceOptions, WireguardSink } from '../wireguard/settings.ts';
 import type { Device } from './device.ts';
 import { leaveOuterChecksum } from './l4-checksum.ts';
+import { enterTunnel } from './nesting.ts';
 import type { Node } from './node.ts';
 import { Room } from './room.ts';
 import { routeSource } from './source.ts';
@@ -159,10 +160,7 @@ export class WireguardTunnel implements WireguardSink<Packet> {
     udp.emit(bytes, udpAt, device.port, port, length - ipv4.HEADER_LEN);
     leaveOuterChecksum(p, at, udpAt);
     p.l3 = at;
-    p.tunnel = device.position;
-    p.wraps++;
-    p.forgetFlow();
-    p.input = -1;
+    enterTunnel(p, device.position);
     p.mark = device.mark;
     return true;
   }

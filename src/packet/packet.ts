@@ -46,10 +46,14 @@ export class Packet {
   wraps = 0;
   /** Device of the last encapsulation, against a tunnel routed into itself. */
   tunnel = -1;
-  /** Links crossed. */
+  /** Tunnels it is in, also those of namespaces it has left. */
+  depth = 0;
+  /** Links crossed since the last router, that of a tunnel not counted. */
   hops = 0;
   /** Bridges crossed since the last router. */
   bridges = 0;
+  /** The same of the frame inside the tunnel. */
+  carried = 0;
   /** Of what a bridge takes itself: the port it came in by; -1 otherwise. */
   port = -1;
   /** Position of the last namespace in the cluster's list. */
@@ -109,8 +113,10 @@ export class Packet {
     this.segment = 0;
     this.wraps = 0;
     this.tunnel = -1;
+    this.depth = 0;
     this.hops = 0;
     this.bridges = 0;
+    this.carried = 0;
     this.port = -1;
     this.at = 0;
     this.drop = Drop.None;
@@ -127,6 +133,15 @@ export class Packet {
     this.answerTo = 0;
     this.traced = 0;
     this.next = null;
+  }
+
+  /** Has gone the way of a packet that it is made from. */
+  follow(p: Packet): void {
+    this.depth = p.depth;
+    this.hops = p.hops;
+    this.bridges = p.bridges;
+    this.carried = p.carried;
+    this.traced = p.traced;
   }
 
   /** What does not pass into a tunnel or onto a link: skb_scrub_packet. */

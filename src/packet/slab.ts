@@ -93,9 +93,7 @@ export function duplicate(packet: Packet): Packet | null {
   twin.segment = packet.segment;
   twin.segmentFrom = packet.segmentFrom + twin.data - packet.data;
   twin.segmentStep = packet.segmentStep;
-  twin.hops = packet.hops;
-  twin.bridges = packet.bridges;
-  twin.traced = packet.traced;
+  twin.follow(packet);
   return twin;
 }
 

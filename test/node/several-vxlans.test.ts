@@ -166,7 +166,11 @@ describe('several VXLAN devices in one namespace', () => {
     expect(wire).toHaveLength(1);
     cluster.send({ from: 'a', to: '172.16.30.2', reply: true });
     expect(wire).toHaveLength(3);
-    expect(dissect(wire[2]!).layers[2]).toMatchObject({ layer: 'icmp', type: 'unreachable', code: 3 });
+    expect(dissect(wire[2]!).layers[2]).toMatchObject({
+      layer: 'icmp',
+      type: 'unreachable',
+      code: 3,
+    });
     expect(cluster.send({ from: 'a', to: '172.16.10.2' }).outcome).toBe('delivered');
     expect(dropsOf(cluster)).toEqual({ 'vxlan-vni': 1, 'port-closed': 1 });
   });
@@ -196,5 +200,22 @@ describe('several VXLAN devices in one namespace', () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  it('as ports of bridges in a loop, by a router: the frame ends, though that takes no TTL of it', () => {
+    const base = plan();
+    const looped = base.namespaces.map((ns, i): NamespacePlan => {
+      if (ns.name === 'r') return ns;
+      const br0 = device({ name: 'br0', index: 9, kind: 'bridge', mac: parseMac(macOf(40, i)) });
+      const devices = ns.devices.map((d) => (d.vxlan?.port === 4789 ? { ...d, master: 'br0' } : d));
+      const all = ns.fdb.map((entry) => ({ ...entry, mac: parseMac('00:00:00:00:00:00') }));
+      return { ...ns, devices: [...devices, br0], fdb: [...ns.fdb, ...all] };
+    });
+    const cluster = Cluster.fromPlan({ ...base, namespaces: looped }, { neighbours: 'cold' });
+    const frame = `ffffffffffff02000000770188b5${'00'.repeat(46)}`;
+    cluster.depart(cluster.names.port('a:br0'), Buffer.from(frame, 'hex'));
+    cluster.run();
+    expect(dropsOf(cluster)['bridge-loop']).toBeGreaterThan(0);
+    expectAccounted(cluster);
   });
 });
