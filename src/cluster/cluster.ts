@@ -17,7 +17,7 @@ import { type RoomWatch, walk, walkTraced, walkWatched } from '../node/walk.ts';
 import { bytes } from '../packet/arena.ts';
 import { isBefore, later, type Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
-import { enter, give, MAX_FRAME, take } from '../packet/slab.ts';
+import { give, take } from '../packet/slab.ts';
 import type { ClusterPlan, NamespacePlan } from '../plan/plan.ts';
 import { routesOnly } from '../plan/routes-only.ts';
 import type { Since } from '../text/calicoctl.ts';
@@ -26,7 +26,7 @@ import { peersOf } from '../text/link-peer.ts';
 import { DROPPED, type TraceRing } from '../trace/ring.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
-import type { Counts, Witness } from './account.ts';
+import { Account, type Counts, type Witness } from './account.ts';
 import { buildLinks, buildNodes, warm } from './build.ts';
 import type { ClusterOptions } from './cluster-options.ts';
 import { dump } from './dump.ts';
@@ -44,7 +44,8 @@ export class Cluster implements World {
   readonly names: Names;
   /** Secrets of WireGuard, for a key log. */
   readonly keys: KeyRing;
-  readonly counts: Counts = { entered: 0, born: 0, delivered: 0, dropped: 0, consumed: 0 };
+  private readonly account = new Account();
+  readonly counts: Counts = this.account;
   /** Virtual time: whole seconds since the epoch, and nanoseconds. It never goes back. */
   now: Moment = { seconds: 0, nanoseconds: 0 };
   observer: Tap | null = null;
@@ -113,8 +114,7 @@ export class Cluster implements World {
 
   /** Packets held back: on a queue, or waiting for a neighbour. */
   waiting(): number {
-    const { entered, born, delivered, dropped, consumed } = this.counts;
-    return entered + born - delivered - dropped - consumed;
+    return this.account.waiting;
   }
 
   /** The other end of a device's veth pair; null for another kind of device. */
@@ -124,7 +124,7 @@ export class Cluster implements World {
 
   /** A frame comes in on a device, as from its link. Copied once. */
   arrive({ node, device }: Port, frame: Buffer, start = 0, end = frame.length): void {
-    const p = this.enter(frame, start, end);
+    const p = this.account.enter(node, frame, start, end);
     if (p === null) return;
     p.input = device.position;
     recognise(p, device, device.mtu);
@@ -142,7 +142,7 @@ export class Cluster implements World {
     end = frame.length,
     longest = device.mtu,
   ): void {
-    const p = this.enter(frame, start, end);
+    const p = this.account.enter(node, frame, start, end);
     if (p === null) return;
     p.output = device.position;
     if (this.answering) noteFrame(node, device, p);
@@ -162,7 +162,7 @@ export class Cluster implements World {
         `expected an IPv4 packet, found ${dropInfo[wrong].meaning}`,
       );
     }
-    const p = this.enter(packet, 0, ipv4.totalLength(packet, 0));
+    const p = this.account.enter(node, packet, 0, ipv4.totalLength(packet, 0));
     if (p === null) return;
     p.l3 = p.data;
     p.traced = traced;
@@ -208,16 +208,16 @@ export class Cluster implements World {
 
   create(length: number): Packet | null {
     const p = take(length);
-    if (p !== null) this.adopt();
+    if (p !== null) this.account.born++;
     return p;
   }
 
-  adopt(): void {
-    this.counts.born++;
+  copy(node: Node, p: Packet): Packet | null {
+    return this.account.copy(node, p);
   }
 
   absorb(p: Packet): void {
-    this.counts.consumed++;
+    this.account.consumed++;
     give(p);
   }
 
@@ -244,19 +244,6 @@ export class Cluster implements World {
     this.end(node, p);
   }
 
-  private enter(frame: Buffer, start: number, end: number): Packet | null {
-    if (end - start > MAX_FRAME) {
-      const message = `expected a frame of at most ${MAX_FRAME} bytes, found ${end - start}`;
-      throw new PodwireError('ERR_FRAME', message);
-    }
-    this.counts.entered++;
-    const p = enter(frame, start, end);
-    if (p !== null) return p;
-    this.counts.dropped++;
-    this.nodes[0]!.drops[Drop.SlotsExhausted]!++;
-    return null;
-  }
-
   /** A packet of a flow that is known goes its whole way at once. Others walk; where sockets answer, all do. */
   private start(node: Node, device: Device, p: Packet, room: Room): void {
     const { flows } = this;
@@ -271,11 +258,11 @@ export class Cluster implements World {
 
   /** Walks one packet with the recorder looking on; its tape counts if nothing else went on. */
   private record(): void {
-    const { born } = this.counts;
+    const { born } = this.account;
     const { armed } = this.timers;
     const recorder = new TapeRecorder();
     this.settle(recorder);
-    const quiet = this.counts.born === born && this.timers.armed === armed;
+    const quiet = this.account.born === born && this.timers.armed === armed;
     this.flows.keep(quiet ? recorder : null);
   }
 
@@ -327,13 +314,13 @@ export class Cluster implements World {
   }
 
   private deliver(node: Node, p: Packet): void {
-    this.counts.delivered++;
+    this.account.delivered++;
     this.witness?.delivered(node, p);
     give(p);
   }
 
   private end(node: Node, p: Packet): void {
-    this.counts.dropped++;
+    this.account.dropped++;
     this.witness?.dropped(node, p);
     give(p);
   }

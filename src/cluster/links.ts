@@ -7,7 +7,6 @@ import { Room } from '../node/room.ts';
 import { segmentLength } from '../node/segment.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
-import { duplicate } from '../packet/slab.ts';
 import { PairIndex } from '../tables/pair-index.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -146,11 +145,8 @@ export class Segment implements Link {
   }
 
   private copyTo(end: End, p: Packet, lose: (p: Packet, why: Drop) => void): void {
-    const twin = duplicate(p);
-    if (twin === null) return;
-    twin.traced = 0;
-    end.node.world.adopt();
-    arrive(end, twin, lose);
+    const twin = end.node.world.copy(end.node, p);
+    if (twin !== null) arrive(end, twin, lose);
   }
 }
 

@@ -6,7 +6,6 @@
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
-import { duplicate } from '../packet/slab.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import type { Device } from './device.ts';
 import { dropped } from './drop-packet.ts';
@@ -123,10 +122,8 @@ function spread(node: Node, p: Packet, bridge: Device, from: number): number {
 }
 
 function copyTo(node: Node, p: Packet, port: number): void {
-  const twin = duplicate(p);
+  const twin = node.world.copy(node, p);
   if (twin === null) return;
-  node.world.adopt();
-  twin.traced = 0;
   twin.input = p.input;
   twin.output = port;
   twin.l3 = p.l3 < 0 ? -1 : twin.data + p.l3 - p.data;

@@ -27,8 +27,8 @@ import type { Tunnels } from './wireguard-tunnel.ts';
 export interface World {
   /** A slot for a packet this node makes, or null where none is free. */
   create(length: number): Packet | null;
-  /** Counts a packet that a link copied. */
-  adopt(): void;
+  /** A copy of a packet, by a link or this node, or null: one that found no slot is counted there. */
+  copy(node: Node, packet: Packet): Packet | null;
   /** Lets a packet that this node made or held back start at a room, after the present one. */
   enqueue(node: Node, packet: Packet, room: Room): void;
   /** The same, before all others: it goes on where the present one ends. */

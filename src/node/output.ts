@@ -11,9 +11,14 @@ import { pathMtu } from './path-mtu.ts';
 import { type Next, Room } from './room.ts';
 import { longestPiece, noteSegments, segmentPacket } from './segment.ts';
 
-/** Bytes an IP packet may have on this packet's way: learned, by its route's metric, or by the device. */
+/**
+ * Bytes an IP packet may have on this packet's way: learned, by its route's metric, or by the
+ * device; what was put on a device has no route.
+ */
 export const routeMtu = (node: Node, p: Packet): number =>
-  pathMtu(node, p.route, ipv4.destination(bytes, p.l3), p.input >= 0);
+  p.route < 0
+    ? node.devices[p.output]!.mtu
+    : pathMtu(node, p.route, ipv4.destination(bytes, p.l3), p.input >= 0);
 
 /** Notes: A the next hop, B the MTU. */
 export function output(node: Node, p: Packet): Next {

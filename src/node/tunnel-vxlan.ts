@@ -9,7 +9,6 @@
 import { Drop } from '../drop.ts';
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
-import { duplicate } from '../packet/slab.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import { outerTos } from '../wire/ipip.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -72,10 +71,8 @@ function copyTo(
   place: number,
   isIp: boolean,
 ): void {
-  const twin = duplicate(p);
+  const twin = node.world.copy(node, p);
   if (twin === null) return;
-  node.world.adopt();
-  twin.traced = 0;
   twin.l3 = p.l3 < 0 ? -1 : twin.data + p.l3 - p.data;
   twin.input = p.input;
   twin.output = p.output;

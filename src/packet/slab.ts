@@ -82,7 +82,7 @@ export function enter(source: Buffer, start: number, end: number): Packet | null
 
 const sources = new SourceView();
 
-/** A second slot with the same bytes and state, for flooding. */
+/** A second slot with the same bytes and state, for flooding; no trace follows it. */
 export function duplicate(packet: Packet): Packet | null {
   const twin = take(packet.length);
   if (twin === null) return null;
@@ -94,6 +94,7 @@ export function duplicate(packet: Packet): Packet | null {
   twin.segmentFrom = packet.segmentFrom + twin.data - packet.data;
   twin.segmentStep = packet.segmentStep;
   twin.follow(packet);
+  twin.traced = 0;
   return twin;
 }
 

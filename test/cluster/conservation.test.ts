@@ -13,10 +13,11 @@ import { PodwireError } from '../../src/errors.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { later } from '../../src/packet/moment.ts';
-import { inUse } from '../../src/packet/slab.ts';
+import type { Packet } from '../../src/packet/packet.ts';
+import { give, inUse, MAX_FRAME, take } from '../../src/packet/slab.ts';
 import type { ClusterPlan, DevicePlan, NamespacePlan } from '../../src/plan/plan.ts';
 import { formatMac, parseMac } from '../../src/wire/address.ts';
-import { clusterOf, felix, lab, pool, underlay } from '../behaviour/lab.ts';
+import { clusterOf, dropsOf, felix, lab, pool, underlay } from '../behaviour/lab.ts';
 import { device, lo, namespace } from '../text/namespace.ts';
 
 const MODES: readonly (readonly string[])[] = [
@@ -211,6 +212,25 @@ class Books {
   }
 }
 
+/** Holds all slots but so many, of both sizes, while `act` runs. */
+function scarce(free: number, act: () => void): void {
+  const held: Packet[] = [];
+  const hold = (length: number): void => {
+    for (let p = take(length); p !== null; p = take(length)) held.push(p);
+  };
+  try {
+    if (free !== Number.POSITIVE_INFINITY) {
+      hold(1);
+      hold(MAX_FRAME);
+      const small = held.splice(0, free);
+      for (const p of [...small, ...held.splice(-free, free)]) give(p);
+    }
+    act();
+  } finally {
+    held.forEach(give);
+  }
+}
+
 const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 const OTHER = 'ee:ee:ee:ee:ee:ee';
 
@@ -244,16 +264,51 @@ describe('packets in are packets out, dropped by a reason, or held', () => {
         plans,
         options,
         fc.boolean(),
+        fc.constantFrom(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0, 1, 2, 5, 20),
         fc.array(event, { minLength: 1, maxLength: 40 }),
-        (plan, more, answering, events) => {
+        (plan, more, answering, free, events) => {
           const cluster = Cluster.fromPlan(plan, more);
           cluster.answering = answering;
-          const books = new Books(cluster);
-          for (const one of events) books.play(one);
-          books.end();
+          scarce(free, () => {
+            const books = new Books(cluster);
+            for (const one of events) books.play(one);
+            books.end();
+          });
         },
       ),
-      { numRuns: 50 },
+      { numRuns: 60 },
     );
+  });
+
+  it('copies of a flooded frame for which no slot is free are dropped by name', () => {
+    const cases = [
+      // Five members of a segment: three copies, and the frame itself to the last of them.
+      { cluster: clusterOf(lab(pool('ipipMode: Never'), underlay())), at: 'n0:eth0', copies: 3 },
+      // Two ports of a bridge, of whose own frame there is one copy.
+      {
+        cluster: Cluster.fromPlan(
+          bridges([
+            [0, 1],
+            [0, 2],
+          ]),
+        ),
+        at: 'sw0:br0',
+        copies: 1,
+      },
+    ];
+    for (const { cluster, at: name, copies } of cases) {
+      const port = cluster.names.port(name);
+      const to = BROADCAST.replaceAll(':', '');
+      const frame = Buffer.from(`${to}0200000000ee88b5${'00'.repeat(46)}`, 'hex');
+      scarce(1, () => {
+        const last = take(MAX_FRAME)!;
+        cluster.depart(port, frame);
+        give(last);
+      });
+      expect(dropsOf(cluster)['slots-exhausted']).toBe(copies);
+      const { entered, born, delivered, consumed } = cluster.counts;
+      const byReason = cluster.drops().reduce((sum, n) => sum + n, 0);
+      expect(entered + born).toBe(delivered + consumed + byReason);
+    }
   });
 });

@@ -4,6 +4,7 @@ import { tapAt } from '../../src/cluster/capture-tap.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { Cluster as Clusters } from '../../src/cluster/cluster.ts';
 import { setLink } from '../../src/cluster/link-state.ts';
+import { buildFrame } from '../../src/frame/build.ts';
 import { later } from '../../src/packet/moment.ts';
 import { Transcript } from '../../src/wireguard/transcript.ts';
 import {
@@ -53,6 +54,16 @@ describe('a packet to another node', () => {
       id: 77,
       checksumState: 'valid',
     });
+    expectAccounted(cluster);
+  });
+
+  it('goes the same way where a packet socket puts it on the device, without a route', () => {
+    const cluster = encrypted();
+    const wire = watch(cluster, 'n0:eth0');
+    const packet = buildFrame(echo('10.65.0.2', '10.65.1.2', 84));
+    for (let i = 0; i < 3; i++) cluster.depart(cluster.names.port('n0:wireguard.cali'), packet);
+    cluster.run();
+    expect(types(wire)).toEqual([1, 2, 4, 4, 4]);
     expectAccounted(cluster);
   });
 
