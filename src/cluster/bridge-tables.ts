@@ -11,7 +11,7 @@ export function bridgesOf(
   devices: readonly Device[],
   now: number,
 ): BridgeFdb {
-  const table = new BridgeFdb();
+  const table = new BridgeFdb((bridge) => devices[bridge]!.ageing);
   const own = (bridge: number, { macHigh: high, macLow: low }: Device, port: number): void =>
     table.set(bridge, high, low, port, BridgeEntry.Local, now);
   for (const device of devices) {
@@ -38,11 +38,9 @@ const kindOf = {
 /** What `bridge fdb` lists now, without the ports' own addresses, which follow from the devices. */
 export function liveFdb(node: Node): FdbPlan[] {
   const now = node.world.milliseconds();
-  const bridged = node.devices.flatMap(({ plan, position, ageing }) =>
+  const bridged = node.devices.flatMap(({ plan, position }) =>
     plan.kind === 'bridge'
-      ? [...node.bridges.list(position, now, ageing)].flatMap((e) =>
-          bridgeEntry(node, plan.name, e),
-        )
+      ? [...node.bridges.list(position, now)].flatMap((e) => bridgeEntry(node, plan.name, e))
       : [],
   );
   return [...tunnelEntries(node, now), ...bridged];

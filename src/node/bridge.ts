@@ -72,7 +72,7 @@ export function bridgeOut(node: Node, p: Packet): Next {
 function lookup(node: Node, bridge: Device, frame: number, now: number): number {
   const high = ethernet.destinationHigh(bytes, frame);
   const low = ethernet.destinationLow(bytes, frame);
-  return node.bridges.find(bridge.position, high, low, now, bridge.ageing);
+  return node.bridges.find(bridge.position, high, low, now);
 }
 
 /** br_pass_frame_up: the bridge takes it as a NIC would, after what was copied. */

@@ -222,6 +222,6 @@ function learn(node: Node, device: Device, frame: number, remote: number): Drop 
   const low = ethernet.sourceLow(bytes, frame);
   if (!isValidSource(high, low)) return Drop.MacSource;
   const now = node.world.milliseconds();
-  const fits = node.fdb.learn(device.position, high, low, remote, now);
+  const fits = node.fdb.learn(device.position, high, low, remote, now, device.ageing);
   return fits ? Drop.None : Drop.VxlanEntryExists;
 }

@@ -22,6 +22,10 @@ interface Share {
   readonly ownLow: number;
 }
 
+/** The least number of entries among which learned ones that have aged are looked for, and how often at most, ms. */
+const MANY = 1024;
+const PAUSE = 1000;
+
 export class Fdb {
   private readonly index = new PairIndex();
   private readonly entries: FdbEntry[] = [];
@@ -29,6 +33,10 @@ export class Fdb {
   /** When a learned entry was last heard of, ms; infinite for one that somebody made. */
   private readonly heard: number[] = [];
   private share: Share | null = null;
+  /** Ids of learned entries that have aged. */
+  private readonly free: number[] = [];
+  private full = MANY;
+  private cleaned = Number.NEGATIVE_INFINITY;
 
   /** Gives a device what it shares; entries become the table's own when they are first found. */
   lieOver(share: Share): void {
@@ -39,7 +47,7 @@ export class Fdb {
   set(device: number, macHigh: number, macLow: number, destination: number): number {
     let id = this.index.get(key(device, macHigh), macLow | 0);
     if (id < 0) {
-      id = this.entries.length;
+      id = this.free.pop() ?? this.entries.length;
       this.index.set(key(device, macHigh), macLow | 0, id);
     }
     this.entries[id] = { device, macHigh, macLow: macLow | 0, destination: destination | 0 };
@@ -57,14 +65,36 @@ export class Fdb {
 
   /**
    * vxlan_snoop: a frame from this MAC came from a remote. False where an entry that was
-   * made says another one: such a frame is dropped.
+   * made says another one: such a frame is dropped. `ageing`: how long it counts, ms.
    */
-  learn(device: number, macHigh: number, macLow: number, remote: number, now: number): boolean {
+  learn(
+    device: number,
+    macHigh: number,
+    macLow: number,
+    remote: number,
+    now: number,
+    ageing: number,
+  ): boolean {
     const id = this.find(device, macHigh, macLow);
     if (id >= 0 && this.remotes[id]![0] !== (remote | 0) && !this.isLearned(id)) return false;
     if (id >= 0 && !this.isLearned(id)) return true;
+    if (this.entries.length >= this.full && this.free.length === 0) {
+      if (now - this.cleaned >= PAUSE) this.clean(device, now, ageing);
+    }
     this.heard[this.set(device, macHigh, macLow, remote)] = now;
     return true;
+  }
+
+  /** vxlan_cleanup */
+  private clean(device: number, now: number, ageing: number): void {
+    for (const [id, entry] of this.entries.entries()) {
+      if (entry.device !== device || this.isAlive(id, now, ageing)) continue;
+      const address = key(device, entry.macHigh);
+      if (this.index.get(address, entry.macLow) === id) this.index.delete(address, entry.macLow);
+      this.free.push(id);
+    }
+    this.full = Math.max(MANY, 2 * (this.entries.length - this.free.length));
+    this.cleaned = now;
   }
 
   isLearned(id: number): boolean {
@@ -76,7 +106,7 @@ export class Fdb {
     return this.heard[id]! > now - ageing;
   }
 
-  /** The id of the entry, or -1. Ids stay valid; a removed one is not reused. */
+  /** The id of the entry, or -1. Ids stay valid until what was learned has aged. */
   find(device: number, macHigh: number, macLow: number): number {
     const id = this.index.get(key(device, macHigh), macLow | 0);
     return id >= 0 || this.share === null ? id : this.take(this.share, device, macHigh, macLow);
