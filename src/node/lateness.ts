@@ -8,7 +8,10 @@ import type { Node } from './node.ts';
  * Without it a node is on time, to the millisecond.
  */
 export interface Lateness {
-  /** Milliseconds until the timer of an entry fires that was armed for so many. */
+  /**
+   * Milliseconds until the timer of an entry fires that was armed for so many; infinity for
+   * one that was to verify the entry, and finds it confirmed.
+   */
   neighbour(node: Node, id: number, milliseconds: number): number;
   /** Milliseconds until the fragments of a datagram, of which this is the first to come, are given up. */
   fragments(node: Node, first: Packet, milliseconds: number): number;

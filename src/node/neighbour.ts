@@ -153,7 +153,10 @@ function probe(node: Node, id: number, packetSource: number): void {
 function arm(node: Node, id: number, milliseconds: number): void {
   const { lateness } = node;
   const after = lateness === null ? milliseconds : lateness.neighbour(node, id, milliseconds);
-  node.world.armNeighbour(node, id, after);
+  if (after === Number.POSITIVE_INFINITY) {
+    node.neighbours.setState(id, Nud.Reachable);
+    node.neighbours.confirm(id, node.world.milliseconds() + milliseconds);
+  } else node.world.armNeighbour(node, id, after);
 }
 
 /** Whether the timer of an entry that waits is its last: then nobody is asked any more. */

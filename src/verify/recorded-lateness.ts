@@ -14,12 +14,16 @@ import { bytes as arena } from '../packet/arena.ts';
 import type { Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import { openCapture } from '../pcap/capture.ts';
+import { Nud } from '../tables/neighbours.ts';
 import * as arp from '../wire/arp.ts';
 import { type Bytes, u16 } from '../wire/bytes.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
-import type { Lab } from './lab.ts';
+import * as tcp from '../wire/tcp.ts';
+import * as udp from '../wire/udp.ts';
+import * as vxlan from '../wire/vxlan.ts';
+import { type Lab, vxlanPorts } from './lab.ts';
 
 /** A level of the wheel starts at 63 of its slots or later: LVL_START, LVL_GRAN. */
 const SLOT_SHARE = 8 / 63;
@@ -31,6 +35,8 @@ const BUSY_MS = 100;
 const ANSWER_MS = 2;
 /** A microsecond: captures have no less. */
 const JUST_MS = 0.001;
+/** Tunnels in tunnels that are looked into. */
+const MAX_DEPTH = 4;
 
 /** Tells the nodes of the network how late they were; before the run. */
 export function declareLateness(lab: Lab, cluster: Cluster): void {
@@ -43,15 +49,20 @@ export function declareLateness(lab: Lab, cluster: Cluster): void {
 class RecordedLateness implements Lateness {
   /** Requests by device and the address they ask for. */
   private readonly requests = new Map<string, number[]>();
+  /** TCP segments that acknowledge, by device and the MAC they went to. */
+  private readonly progress = new Map<string, number[]>();
   /** ICMP errors by their type and the packet they quote. */
   private readonly errors = new Map<string, number[]>();
 
   constructor(lab: Lab, node: Node) {
+    const ports = vxlanPorts(lab);
     const own = new Set(node.devices.flatMap(({ addresses }) => addresses));
     for (const device of node.devices) {
       const file = lab.file(node.name, device.name);
       if (file === undefined) continue;
       for (const { bytes: b, ...moment } of openCapture(file)) {
+        const next = device.ethernet ? progressTo(b, device.plan.mac, ports) : null;
+        if (next !== null) keep(this.progress, `${device.position} ${next}`, moment);
         const target = device.ethernet ? requestedBy(b, device.plan.mac) : null;
         if (target !== null) keep(this.requests, `${device.position} ${target}`, moment);
         const error = errorKey(b, device.ethernet ? ethernet.HEADER_LEN : 0, own);
@@ -67,7 +78,10 @@ class RecordedLateness implements Lateness {
     const key = `${neighbours.device(id)} ${neighbours.address(id)}`;
     const latest = latestAfter(milliseconds);
     const request = firstWithin(this.requests.get(key), now + milliseconds, latest - milliseconds);
-    if (!isLastWait(node, id)) return request === null ? latest : request - now;
+    if (!isLastWait(node, id)) {
+      if (request !== null) return request - now;
+      return this.isConfirmed(node, id, milliseconds) ? Number.POSITIVE_INFINITY : latest;
+    }
     // A failed entry is not asked for again before it failed.
     const end = request === null ? latest : Math.max(request - ANSWER_MS - now, milliseconds);
     for (let p = neighbours.oldest(id); p !== null; p = p.next) {
@@ -76,6 +90,19 @@ class RecordedLateness implements Lateness {
       if (at !== null) return at - now;
     }
     return end;
+  }
+
+  /**
+   * Whether an entry in use will have been confirmed when its timer fires: by TCP's progress
+   * (sock_confirm_neigh). The mark stays on a packet that crosses namespaces of one kernel.
+   */
+  private isConfirmed(node: Node, id: number, milliseconds: number): boolean {
+    const { neighbours } = node;
+    if (neighbours.state(id) !== Nud.Delay) return false;
+    const mac = neighbours.macHigh(id) * 2 ** 32 + (neighbours.macLow(id) >>> 0);
+    const times = this.progress.get(`${neighbours.device(id)} ${mac}`);
+    const latest = latestAfter(milliseconds);
+    return firstWithin(times, timeOf(node.world.now), latest) !== null;
   }
 
   fragments(node: Node, first: Packet, milliseconds: number): number {
@@ -120,6 +147,26 @@ function requestedBy(b: Buffer, mac: number | undefined): number | null {
     return null;
   const isRequest = arp.operation(b, ethernet.HEADER_LEN) === arp.REQUEST;
   return isRequest && b.readUIntBE(6, 6) === mac ? arp.targetIp(b, ethernet.HEADER_LEN) : null;
+}
+
+/** The MAC that the device's own frame takes a TCP segment to which acknowledges something, in tunnels too. */
+function progressTo(b: Buffer, mac: number | undefined, ports: readonly number[]): number | null {
+  if (b.length < ethernet.HEADER_LEN || b.readUIntBE(6, 6) !== mac) return null;
+  for (let at = ethernet.HEADER_LEN, depth = 0; depth < MAX_DEPTH; depth++) {
+    if (ipv4.check(b, at, b.length) !== 0 || ipv4.fragmentOffset(b, at) !== 0) return null;
+    const l4 = at + ipv4.headerLength(b, at);
+    const protocol = ipv4.protocol(b, at);
+    if (protocol === ipv4.PROTO_TCP) {
+      if (tcp.check(b, l4, b.length) !== 0) return null;
+      const flags = tcp.flags(b, l4) & (tcp.ACK | tcp.SYN | tcp.RST);
+      return flags === tcp.ACK ? b.readUIntBE(0, 6) : null;
+    }
+    if (protocol === ipv4.PROTO_IPIP) at = l4;
+    else if (protocol === ipv4.PROTO_UDP && ports.includes(udp.destinationPort(b, l4))) {
+      at = l4 + udp.HEADER_LEN + vxlan.HEADER_LEN + ethernet.HEADER_LEN;
+    } else return null;
+  }
+  return null;
 }
 
 /** The type of a node's own ICMP error, and what it quotes. */
