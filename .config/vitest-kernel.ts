@@ -4,6 +4,6 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/kernel/live.ts'],
-    testTimeout: 400_000,
+    testTimeout: 1_300_000,
   },
 });

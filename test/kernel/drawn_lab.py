@@ -31,6 +31,8 @@ GATEWAY = '192.168.33.1'
 class Drawn:
     def __init__(self, lab, seed):
         self.lab, self.r, self.ident = lab, random.Random(seed), 0x4000
+        # What was added later draws from a generator of its own: a seed keeps its network and traffic.
+        self.later = random.Random('later %d' % seed)
         self.build()
         self.limit = self.wire - ROOM[self.mode]
         self.addresses = [lab.pods[p]['ip'] for p in self.pods]
@@ -274,11 +276,52 @@ class Drawn:
                     dst=GATEWAY if b == 'gw' else lab.addr(b))
 
 
+    # -- what changes half-way -----------------------------------------------
+
+    def towards(self, n, m):
+        """the rest of a route of node n by node m, as it has it for the blocks there"""
+        d, e = self.lab.nodes[n], self.lab.nodes[m]
+        if self.mode == 'direct' or self.lab.cross and d['segment'] == e['segment']:
+            return 'via %s dev enp1s0' % e['ip']
+        return 'via %s dev %s onlink' % (e['ip' if self.mode == 'ipip' else 'vtep'], TUNNEL[self.mode])
+
+    def changes(self):
+        """what may be done to a node: its name, and lines for ip(8); or bridge(8)"""
+        r, lab = self.later, self.lab
+        n, m = r.sample(self.nodes, 2)
+        pod = r.choice(self.pods)
+        home, ip = lab.pods[pod]['node'], lab.pods[pod]['ip']
+        block, e = lab.nodes[m]['block'], lab.nodes[m]
+        yield 'a block is withdrawn', n, 'route del %s' % block
+        yield 'a block is refused', n, 'route replace %s %s' % (r.choice(('unreachable', 'prohibit', 'blackhole')), block)
+        yield 'an endpoint is withdrawn', home, 'route del %s' % ip
+        yield 'no default route', n, 'route del default'
+        away = [x for x in self.nodes if x != home]
+        yield 'an address is borrowed', home, 'route replace %s/32 %s' % (ip, self.towards(home, r.choice(away)))
+        if n != home and len(away) > 1:
+            yield 'an address has moved', n, 'route add %s/32 %s' % (ip, self.towards(n, r.choice([x for x in away if x != n])))
+        if self.lab.neigh == 'static' and lab.nodes[n]['segment'] == e['segment']:
+            yield 'a neighbour is forgotten', n, 'neigh del %s dev enp1s0' % e['ip']
+        if self.mode == 'vxlan' and 'dev vxlan' in self.towards(n, m):
+            yield 'a tunnel end is forgotten', n, 'neigh del %s dev vxlan.calico' % e['vtep']
+            yield 'a tunnel end is nowhere', n, 'bridge fdb del %s dev vxlan.calico dst %s self' % (e['vtepMac'], e['ip'])
+
+    def change(self):
+        what, n, line = self.later.choice(list(self.changes()))
+        time.sleep(0.1)
+        self.lab.ev(kind='phase', label='change: %s, %s' % (what, n))
+        self.lab.sh(line if line.startswith('bridge') else 'ip ' + line, n)
+        time.sleep(0.05)
+
+
 def draw(lab, seed, exchanges=60):
     drawn = Drawn(lab, seed)
+    half = drawn.later.randrange(exchanges // 4, exchanges * 3 // 4) if drawn.later.random() < 0.6 else -1
     lab.start()
     common.sinks(lab, drawn.pods, (9000,))
     for i in range(exchanges):
+        if i == half:
+            drawn.change()
         drawn.exchange(i)
         time.sleep(0.005)
     time.sleep(0.3)

