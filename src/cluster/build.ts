@@ -59,7 +59,7 @@ function buildNode(
     plan,
     position,
     world,
-    devices: plan.devices.map((device, i) => new Device(device, i)),
+    devices: plan.devices.map((device, i) => new Device(device, i, world.changes)),
     state: (node) => ({
       ...stateOf(node, mix(seed, position + 1), common),
       wireguard: node.encrypts ? keys.tunnels(node) : null,

@@ -20,6 +20,7 @@ import type { Packet } from '../packet/packet.ts';
 import { give, take } from '../packet/slab.ts';
 import type { ClusterPlan, NamespacePlan } from '../plan/plan.ts';
 import { routesOnly } from '../plan/routes-only.ts';
+import { Changes } from '../tables/changes.ts';
 import type { Since } from '../text/calicoctl.ts';
 import { runCommand } from '../text/command.ts';
 import { peersOf } from '../text/link-peer.ts';
@@ -58,6 +59,7 @@ export class Cluster implements World {
   private readonly links: readonly Link[];
   private readonly ready = new Fifo();
   readonly timers = new Timers();
+  readonly changes = new Changes();
   private carrier: Node | null = null;
   private readonly flows: FlowCache;
   private readonly keepalives: FirstKeepalives;
@@ -100,9 +102,7 @@ export class Cluster implements World {
 
   /** What a command prints in a namespace: `['ip', 'route']` …; `since` is for `node status`. */
   exec(name: string, argv: readonly string[], since?: Since): string {
-    const { inventory, namespaces } = this.plan;
-    const peers = peersOf(this.plan);
-    return runCommand(this.tables(name), argv, { peers, inventory, namespaces, since });
+    return runCommand(this.tables(name), argv, { ...this.plan, peers: peersOf(this.plan), since });
   }
 
   /** Dropped packets by reason, over all namespaces; indexed by drop code. */
@@ -248,7 +248,7 @@ export class Cluster implements World {
   private start(node: Node, device: Device, p: Packet, room: Room): void {
     const { flows } = this;
     const plain = this.observer === null && !this.answering && this.ready.length === 0;
-    const told = plain ? flows.look(node, device, p, room) : Flow.Walk;
+    const told = plain ? flows.look(device, p, room) : Flow.Walk;
     if (told === Flow.Played) this.deliver(flows.node!, p);
     else if (told === Flow.Astray) this.ready.push(flows.node!, p, Room.Prerouting);
     else this.ready.push(node, p, room);

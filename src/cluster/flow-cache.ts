@@ -9,6 +9,7 @@ import { FlowKey } from '../node/flow-key.ts';
 import type { Node, World } from '../node/node.ts';
 import type { Room } from '../node/room.ts';
 import type { Tape } from '../node/tape.ts';
+import { TapeMemory } from '../node/tape-memory.ts';
 import type { TapeRecorder } from '../node/tape-recorder.ts';
 import type { Packet } from '../packet/packet.ts';
 
@@ -37,6 +38,7 @@ export class FlowCache {
   private readonly world: World;
   private readonly on: boolean;
   private readonly key: FlowKey;
+  private readonly memory = new TapeMemory();
   /** Made when the first packet comes. */
   private tapes: (Tape | null)[] = [];
   /** Of the tapes' keys. */
@@ -60,9 +62,9 @@ export class FlowCache {
   }
 
   /** Plays the packet's tape, or says how it is to walk. */
-  look(node: Node, device: Device, p: Packet, room: Room): Flow {
+  look(device: Device, p: Packet, room: Room): Flow {
     const { key, world } = this;
-    if (!this.on || !key.read(node, device, p, room)) return Flow.Walk;
+    if (!this.on || !key.read(device, p, room)) return Flow.Walk;
     if (this.tapes.length === 0) this.open();
     const slot = this.find();
     const tape = slot < 0 ? null : this.tapes[slot]!;
@@ -99,7 +101,7 @@ export class FlowCache {
     for (let slot = first; slot < first + WAYS; slot++) {
       if (hashes[slot] !== key.hash) continue;
       const tape = tapes[slot]!;
-      if (tape !== null && key.is(tape.key)) return slot;
+      if (tape?.isOf(key.words, key.length)) return slot;
     }
     return -1;
   }
@@ -135,10 +137,12 @@ export class FlowCache {
   keep(recorder: TapeRecorder | null): void {
     const { key, slot } = this;
     const words = key.words.slice(0, key.length);
-    const tape = recorder?.finish(words, key.packetLength) ?? null;
+    const tape = recorder?.finish(words, key.packetLength, this.memory) ?? null;
     if (tape === null) {
       this.wait[this.mark] = PATIENCE;
     } else {
+      const old = this.tapes[slot]!;
+      if (old !== null) this.memory.give(old.cell);
       this.tapes[slot] = tape;
       this.hashes[slot] = key.hash;
       this.played[slot] = 1;

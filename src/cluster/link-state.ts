@@ -71,7 +71,7 @@ export function deleteLink(cluster: Cluster, port: string): void {
 /** `ip route flush cache`: forgets the path MTUs that a namespace has learned. */
 export function flushRouteCache(cluster: Cluster, name: string): void {
   const node = cluster.names.find(name);
-  node.version++;
+  node.change();
   node.pathMtus.forget(() => true);
 }
 
@@ -200,7 +200,7 @@ function change(node: Node, next: NamespacePlan): void {
   }
   node.pathMtus.forget((id) => gone.has(id));
   node.plan = next;
-  node.version++;
+  node.change();
   const positionOf = (name: string): number =>
     node.devices.findIndex((device) => device.name === name);
   for (const [place, route] of has) {

@@ -133,7 +133,7 @@ export class Segment implements Link {
     if (this.byMac.get(high, low) === at) return;
     this.byMac.set(high, low, at);
     // What went elsewhere until now, on tapes too, comes here.
-    for (const { node } of this.ends) node.version++;
+    for (const { node } of this.ends) node.change();
   }
 
   private flood(device: Device, p: Packet, lose: (p: Packet, why: Drop) => void): void {

@@ -19,7 +19,7 @@ export const listen = (cluster: Cluster, name: string, ports: OpenPorts): void =
 
 export function listenOn(node: Node, { tcp = [], udp = [] }: OpenPorts): void {
   const { sockets } = node;
-  node.version++;
+  node.change();
   sockets.listen(ipv4.PROTO_TCP, tcp);
   sockets.listen(ipv4.PROTO_UDP, udp);
 }

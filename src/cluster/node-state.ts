@@ -78,7 +78,7 @@ export function stateOf(node: Node, seed: number, common: CommonState): NodeStat
       suppressLength,
     })),
     routes: new Routes(shared?.routes, positionOf),
-    neighbours: new Neighbours(),
+    neighbours: new Neighbours(node.world.changes),
     fdb: new Fdb(),
     bridges: bridgesOf(plan, devices, node.world.milliseconds()),
     identifications: new Identifications(seed),

@@ -11,7 +11,7 @@ import { hopsOf } from './node-state.ts';
 
 /** `ip route add`; false where a route of that prefix and metric is there. */
 export function addRoute(node: Node, route: RoutePlan): boolean {
-  node.version++;
+  node.change();
   const { address, length } = route.destination;
   const id = node.routes.addHops(
     hopsOf(route, (device) => position(node, device)),
@@ -24,7 +24,7 @@ export function addRoute(node: Node, route: RoutePlan): boolean {
 
 /** `ip route del`; false where it was not there. */
 export function removeRoute(node: Node, route: RoutePlan): boolean {
-  node.version++;
+  node.change();
   const { address, length } = route.destination;
   const was = tableOf(node, route)?.remove(address, length, route.metric, route.tos) ?? false;
   node.pathMtus.forget((id) => isSameEntry(node.routes.origin(id), route));
@@ -51,7 +51,7 @@ export function tableOf(node: Node, { table }: RoutePlan): RouteTable | undefine
 
 /** `bridge fdb replace` */
 export function setFdb(node: Node, { device, mac, destination }: FdbPlan): void {
-  node.version++;
+  node.change();
   const at = position(node, device);
   if (at >= 0 && destination !== undefined) {
     node.fdb.set(at, macHigh(mac), macLow(mac), destination);
@@ -60,13 +60,13 @@ export function setFdb(node: Node, { device, mac, destination }: FdbPlan): void 
 
 /** `bridge fdb del` */
 export function deleteFdb(node: Node, { device, mac }: FdbPlan): void {
-  node.version++;
+  node.change();
   node.fdb.delete(position(node, device), macHigh(mac), macLow(mac));
 }
 
 /** `ip neigh replace` */
 export function setNeighbour(node: Node, { device, address, mac, state }: NeighbourPlan): void {
-  node.version++;
+  node.change();
   const at = position(node, device);
   if (at >= 0 && mac !== undefined) {
     node.neighbours.set(at, address, macHigh(mac), macLow(mac), nudOf[state]);
@@ -75,7 +75,7 @@ export function setNeighbour(node: Node, { device, address, mac, state }: Neighb
 
 /** `ip neigh del` */
 export function deleteNeighbour(node: Node, { device, address }: NeighbourPlan): void {
-  node.version++;
+  node.change();
   const at = position(node, device);
   if (at >= 0) ownNeighbours(node, node.devices[at]!);
   node.neighbours.delete(at, address);
@@ -87,7 +87,7 @@ export function setDevice(
   name: string,
   settings: Partial<Pick<Device, 'rpFilter' | 'proxyArp'>>,
 ): void {
-  node.version++;
+  node.change();
   const device = node.devices[position(node, name)];
   if (device !== undefined) Object.assign(device, settings);
 }

@@ -164,7 +164,7 @@ export class LiveNode {
   private place(tunnel: WireguardTunnel | null): void {
     const { node, device } = this.own;
     node.wireguard!.put(device.position, tunnel);
-    node.version++;
+    node.change();
   }
 
   /** A message of ours came to the NIC of the peer's node. */

@@ -18,28 +18,45 @@ export const DESTINATION_CHANGED = 64;
 export const ORIGINAL = 0;
 export const REPLY = 1;
 
+/** What every packet asks for comes first, in one line of the processor's cache. */
 export interface Connection {
-  readonly tuples: readonly [Tuple, Tuple];
-  /** Its number among all there ever were: an id is used again. */
-  readonly serial: number;
-  confirmed: boolean;
   /** Nobody finds it any more. */
   gone: boolean;
   replied: boolean;
-  /** Bits of NAT: what was set up, and what changes anything. */
-  natDone: number;
-  nat: number;
   /** Ticks of the packet that kept it last, and how long it lasts after that, ms. */
   last: number;
   timeout: number;
-  /** Ticks of its first packet. */
-  readonly began: number;
+  /** Null but for TCP. */
+  readonly tcp: TcpFlow | null;
+  readonly isUdp: boolean;
   /** UDP: it has been a stream. TCP has its own (TcpFlow). */
   assured: boolean;
+  confirmed: boolean;
+  readonly tuples: readonly [Tuple, Tuple];
+  /** Its number among all there ever were: an id is used again. */
+  readonly serial: number;
+  /** Bits of NAT: what was set up, and what changes anything. */
+  natDone: number;
+  nat: number;
+  /** Ticks of its first packet. */
+  readonly began: number;
   /** Position of the device whose address it was given by MASQUERADE; -1 none (masq_index). */
   masquerade: number;
-  readonly tcp: TcpFlow | null;
   /** The next and the one before among those of one original source; -1 none. */
   nextOfSource: number;
   previousOfSource: number;
+}
+
+/** Whether it is confirmed and has not expired. */
+export const isAlive = ({ gone, confirmed, last, timeout }: Connection, now: number): boolean => {
+  const idle = (now - last) | 0;
+  return confirmed && !gone && idle >= 0 && idle <= timeout;
+};
+
+/** One more packet of one that is alive, where such a packet changes no state; else false. */
+export function keep(connection: Connection, now: number): boolean {
+  const { tcp, isUdp, replied, assured } = connection;
+  if (tcp !== null || (isUdp && replied && !assured)) return false;
+  connection.last = now;
+  return true;
 }

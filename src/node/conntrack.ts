@@ -68,18 +68,6 @@ export class Conntrack {
     return this.connections[id]!;
   }
 
-  /** Whether this number still stands for this connection, confirmed and not expired. */
-  isAlive(id: number, connection: Connection, now: number): boolean {
-    const idle = (now - connection.last) | 0;
-    return (
-      this.connections[id] === connection &&
-      connection.confirmed &&
-      !connection.gone &&
-      idle >= 0 &&
-      idle <= connection.timeout
-    );
-  }
-
   /**
    * `track` for the next packet, sound in itself, of a connection that is alive. Like
    * `track` it sets `ct` and its kin, -1 for a packet that does not fit (tcp_in_window);
@@ -142,7 +130,7 @@ export class Conntrack {
       }
     } else {
       connection.last = this.now;
-      if (connection.tuples[ORIGINAL].protocol === ipv4.PROTO_UDP && connection.replied) {
+      if (connection.isUdp && connection.replied) {
         connection.assured ||= ((this.now - connection.began) | 0) > STREAM_AFTER_MS;
         if (connection.assured) connection.timeout = this.timeouts.udpStream;
       }
@@ -219,19 +207,20 @@ export class Conntrack {
     const original = { source, destination, ports, protocol };
     const id = this.free.pop() ?? this.connections.length;
     this.connections[id] = {
-      tuples: [original, invert(original)],
-      serial: ++this.serials,
-      confirmed: false,
       gone: false,
       replied: false,
-      natDone: 0,
-      nat: 0,
       last: this.now,
       timeout: tcp?.timeout ?? unanswered(this.timeouts, protocol),
-      began: this.now,
-      assured: false,
-      masquerade: -1,
       tcp,
+      isUdp: protocol === ipv4.PROTO_UDP,
+      assured: false,
+      confirmed: false,
+      tuples: [original, invert(original)],
+      serial: ++this.serials,
+      natDone: 0,
+      nat: 0,
+      began: this.now,
+      masquerade: -1,
       nextOfSource: -1,
       previousOfSource: -1,
     };

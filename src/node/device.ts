@@ -1,6 +1,7 @@
 /** A network device of a namespace, as the packet path sees it. */
 import type { Packet } from '../packet/packet.ts';
 import type { DevicePlan, VxlanSettings } from '../plan/plan.ts';
+import { Changes } from '../tables/changes.ts';
 import type { Neighbours } from '../tables/neighbours.ts';
 import { type Mac, macHigh, macLow } from '../wire/address.ts';
 import type { Node } from './node.ts';
@@ -42,22 +43,25 @@ export interface Tap {
   see(node: Node, device: Device, packet: Packet, outgoing: boolean): void;
 }
 
+/** What every packet that enters asks for comes first, in one or two lines of the processor's cache. */
 export class Device {
-  plan: DevicePlan;
-  readonly name: string;
   /** Position in the node's device list (not the ifindex). */
   readonly position: number;
-  readonly kind: DeviceKind;
+  /** Position of its namespace in the cluster's list. */
+  namespace = 0;
   /** Frames on it start with an Ethernet header. */
   readonly ethernet: boolean;
+  readonly checksumOffload: boolean;
+  mtu: number;
+  plan: DevicePlan;
+  readonly name: string;
+  readonly kind: DeviceKind;
   readonly macHigh: number;
   readonly macLow: number;
-  mtu: number;
   up: boolean;
   /** Up, and with a carrier. */
   running: boolean;
   readonly proxyArp: boolean;
-  readonly checksumOffload: boolean;
   readonly receiveOffload: boolean;
   readonly rpFilter: number;
   readonly routeLocalnet: boolean;
@@ -88,17 +92,20 @@ export class Device {
   link = -1;
   /** Position of the bridge that it is a port of; -1: of none. */
   master = -1;
-  tap: Tap | null = null;
+  private watcher: Tap | null = null;
+  private readonly changes: Changes;
   /**
    * Neighbours that many devices share, of device 0: what ARP had learned on a link before the
    * run began, the other VTEPs on a VXLAN device. One becomes the node's own when it is used.
    */
   learned: Neighbours<Packet> | null = null;
 
-  constructor(plan: DevicePlan, position: number) {
+  /** `changes` of its cluster. */
+  constructor(plan: DevicePlan, position: number, changes: Changes = new Changes()) {
     this.plan = plan;
     this.name = plan.name;
     this.position = position;
+    this.changes = changes;
     this.kind = kindOf[plan.kind];
     this.ethernet =
       this.kind !== DeviceKind.Loopback &&
@@ -131,5 +138,14 @@ export class Device {
     this.addresses = bare ? NONE : plan.addresses.map((a) => a.address);
     this.lengths = bare ? NONE : plan.addresses.map((a) => a.length);
     this.narrow = bare ? NONE : plan.addresses.map((a) => a.scope !== 'global');
+  }
+
+  get tap(): Tap | null {
+    return this.watcher;
+  }
+
+  set tap(tap: Tap | null) {
+    this.watcher = tap;
+    this.changes.note();
   }
 }

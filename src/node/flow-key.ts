@@ -14,7 +14,6 @@ import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import * as vxlan from '../wire/vxlan.ts';
 import type { Device } from './device.ts';
-import type { Node } from './node.ts';
 import { Room } from './room.ts';
 
 /** Place, link header, outer packet, tunnel and inner packet. */
@@ -40,10 +39,10 @@ export class FlowKey {
   }
 
   /** Reads the key of a packet that enters a room by a device; false where it has none. */
-  read(node: Node, device: Device, p: Packet, room: number): boolean {
+  read(device: Device, p: Packet, room: number): boolean {
     this.length = 0;
     if (p.partial || p.segment > 0) return false;
-    this.push(node.position);
+    this.push(device.namespace);
     this.push((device.position << 8) | room);
     let at = p.data;
     if (device.ethernet) {
@@ -55,13 +54,6 @@ export class FlowKey {
     // Only IpInput cuts what stands behind the packet; a link still counts it.
     if (room === Room.Transmit && this.packetLength !== p.tail - at) return false;
     this.seal();
-    return true;
-  }
-
-  is(other: Int32Array): boolean {
-    const { words, length } = this;
-    if (other.length !== length) return false;
-    for (let i = 0; i < length; i++) if (words[i] !== other[i]) return false;
     return true;
   }
 

@@ -4,6 +4,7 @@ import type { Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { NamespacePlan, RoutePlan } from '../plan/plan.ts';
 import type { BridgeFdb } from '../tables/bridge-fdb.ts';
+import type { Changes } from '../tables/changes.ts';
 import type { Fdb } from '../tables/fdb.ts';
 import type { Fib } from '../tables/fib.ts';
 import type { Neighbours } from '../tables/neighbours.ts';
@@ -45,6 +46,8 @@ export interface World {
   arm(milliseconds: number, fire: () => void): void;
   /** Calls the node's neighbour timer for this entry after `milliseconds` of virtual time. */
   armNeighbour(node: Node, id: number, milliseconds: number): void;
+  /** Of all its namespaces' tables. */
+  readonly changes: Changes;
   /** Ends a packet this node held back: counts the reason and frees the slot. */
   discard(node: Node, packet: Packet): void;
   /**
@@ -102,10 +105,9 @@ export class Node {
   readonly pmtuDiscovery: number;
   /** Only watched: frames that come in end there. */
   readonly silent: boolean;
-  /** Goes up with every change of a table from outside; what was learned from packets has its own guards. */
-  version = 0;
   /** How late its timers are; null: not at all. */
   lateness: Lateness | null = null;
+  private changed = 0;
   private readonly make: (node: Node) => NodeState;
   private held: NodeState | null = null;
   private counted: Uint32Array | null = null;
@@ -130,6 +132,7 @@ export class Node {
     this.devices = parts.devices;
     this.forwarding = parts.plan.forwarding;
     for (const device of parts.devices) {
+      device.namespace = parts.position;
       const { master } = device.plan;
       if (master !== undefined) device.master = parts.devices.findIndex((d) => d.name === master);
     }
@@ -145,6 +148,17 @@ export class Node {
     this.encrypting = parts.devices.flatMap(({ plan, position }) =>
       plan.wireguard === undefined ? [] : [position],
     );
+  }
+
+  /** Goes up with every change of a table from outside; what was learned from packets has its own guards. */
+  get version(): number {
+    return this.changed;
+  }
+
+  /** A table was changed from outside. */
+  change(): void {
+    this.changed++;
+    this.world.changes.note();
   }
 
   /** Dropped packets by reason. */

@@ -164,7 +164,7 @@ export function learnPathMtu(node: Node, route: number, destination: number, mtu
   const before = pathMtu(node, route, destination, false);
   // What was seen to go through may be too long now.
   if (!node.pathMtus.learn(route, destination, mtu, before, node.world.ticks())) return;
-  node.version++;
+  node.change();
   node.world.audit?.alone('a path MTU that was learned');
 }
 

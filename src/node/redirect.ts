@@ -30,7 +30,7 @@ export function heedRedirect(node: Node, p: Packet, l4: number): number {
   if (!seek(node, node.devices[node.routes.device(route)]!, told)) return 0;
   node.pathMtus.redirect(route, to, told, node.world.ticks());
   node.world.audit?.alone('redirects');
-  node.version++;
+  node.change();
   return told;
 }
 

@@ -15,15 +15,20 @@ import { Manip } from './l4-rewrite.ts';
 import { isFresh } from './neighbour.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
-import { Act, type NeighbourGuard, Step, Tape, type Tracked } from './tape.ts';
-import { VxlanShell } from './vxlan-shell.ts';
+import { Act, headOf } from './step.ts';
+import { guardNeighbour, Tape, type TapeParts, type Tracked } from './tape.ts';
+import type { TapeMemory } from './tape-memory.ts';
+import { SHELL_WORDS, VxlanShell } from './vxlan-shell.ts';
 import type { RoomWatch } from './walk.ts';
 
+/** So many bits has a number that says which of them had been answered. */
+const MAX_CONNECTIONS = 31;
+
 export class TapeRecorder implements RoomWatch {
-  private steps: Step[] = [];
-  private readonly nodes = new Set<Node>();
-  private connections: Tracked[] = [];
-  private neighbours: NeighbourGuard[] = [];
+  private readonly steps: number[] = [];
+  private readonly nodes: Node[] = [];
+  private readonly connections: Tracked[] = [];
+  private readonly neighbours: number[] = [];
   /** Something happened that a tape cannot repeat. */
   private spoilt = false;
   private last: Node | null = null;
@@ -39,8 +44,9 @@ export class TapeRecorder implements RoomWatch {
   private mark = 0;
   private route = -1;
   private tos = 0;
-  /** The last tunnel entered. */
+  /** The last VXLAN tunnel entered, and where among the steps its headers are. */
   private shell: VxlanShell | null = null;
+  private shellAt = 0;
   private fresh = false;
   /** The link header has just been written. */
   private framed = false;
@@ -49,7 +55,7 @@ export class TapeRecorder implements RoomWatch {
     this.packet ??= p;
     // A copy, a fragment, an answer: the packet was not alone.
     if (p !== this.packet) this.spoilt = true;
-    this.nodes.add(node);
+    if (!this.nodes.includes(node)) this.nodes.push(node);
     this.data = p.data;
     this.partial = p.partial;
     this.localOut = p.localOut;
@@ -72,19 +78,15 @@ export class TapeRecorder implements RoomWatch {
     if (!this.spoilt) this.note(node, p, room);
   }
 
-  /** The tape of a packet that was delivered, or null. `longest`: its length in bytes, as IPv4. */
-  finish(key: Int32Array, longest: number): Tape | null {
-    const { steps, connections, neighbours, last } = this;
-    if (this.spoilt || last === null) return null;
-    return new Tape({
-      key,
-      steps,
-      longest,
-      last,
-      nodes: [...this.nodes],
-      connections,
-      neighbours,
-    });
+  /**
+   * The tape of a packet that was delivered, with words in `memory`, or null. `longest`: its
+   * length in bytes, as IPv4.
+   */
+  finish(key: Int32Array, longest: number, memory: TapeMemory): Tape | null {
+    const { steps, nodes, connections, neighbours, last } = this;
+    if (this.spoilt || last === null || connections.length > MAX_CONNECTIONS) return null;
+    const parts: TapeParts = { key, steps, longest, last, nodes, connections, neighbours };
+    return new Tape(parts, memory.take(Tape.sizeOf(parts)));
   }
 
   private note(node: Node, p: Packet, room: Room): void {
@@ -118,7 +120,7 @@ export class TapeRecorder implements RoomWatch {
       case Room.Transmit:
         this.left(node, p);
         // Only the outer header of VXLAN is ever unfinished here: nothing enters unfinished.
-        if (this.partial && !p.partial) this.shell?.finishSums();
+        if (this.partial && !p.partial) this.finishShell();
         break;
       case Room.VxlanOut:
         this.wrapped(node, p);
@@ -150,8 +152,10 @@ export class TapeRecorder implements RoomWatch {
     }
   }
 
-  private add(act: Act, node: Node, device: number, a = 0, b = 0, c = 0): void {
-    this.steps.push(new Step(act, node, node.devices[device] ?? node.devices[0]!, a, b, c));
+  private add(act: Act, node: Node, device: number, ...operands: readonly number[]): void {
+    const head = headOf(act, this.nodes.indexOf(node), Math.max(device, 0));
+    this.spoilt ||= head === null;
+    this.steps.push(head ?? 0, ...operands);
   }
 
   private track(node: Node, p: Packet): void {
@@ -165,16 +169,8 @@ export class TapeRecorder implements RoomWatch {
     this.spoilt ||= !connection.confirmed || p.ctState === CtState.Related;
     // The next segment may not fit, and walks on from here as from a link (Tape.play).
     this.spoilt ||= connection.tcp !== null && p.wraps > 0;
-    const tracked: Tracked = {
-      conntrack,
-      connection,
-      id: p.ct,
-      direction: p.ctDirection,
-      replied: connection.replied,
-    };
-    const device = node.devices[p.input] ?? node.devices[0]!;
-    this.steps.push(new Step(Act.Track, node, device, this.mark, 0, 0, tracked));
-    this.connections.push(tracked);
+    this.add(Act.Track, node, p.input, p.ct * 2 + p.ctDirection, this.mark);
+    this.connections.push({ connection, replied: connection.replied });
   }
 
   private left(node: Node, p: Packet): void {
@@ -190,9 +186,15 @@ export class TapeRecorder implements RoomWatch {
     this.spoilt ||= !udpChecksum || learning;
     // In a tunnel already, whose sums are not finished.
     this.spoilt ||= this.partial;
-    const device = node.devices[p.tunnel]!;
-    this.shell = new VxlanShell(p.l3, node);
-    this.steps.push(new Step(Act.VxlanOut, node, device, 0, 0, 0, undefined, this.shell));
+    this.shell = VxlanShell.of(p.l3, node);
+    this.add(Act.VxlanOut, node, p.tunnel, ...this.shell.words());
+    this.shellAt = this.steps.length - SHELL_WORDS;
+  }
+
+  /** The device behind the tunnel wanted finished checksums. */
+  private finishShell(): void {
+    if (this.shell === null) return;
+    this.steps.splice(this.shellAt, SHELL_WORDS, ...this.shell.finished().words());
   }
 
   private rewritten(node: Node, p: Packet): void {
@@ -212,23 +214,11 @@ export class TapeRecorder implements RoomWatch {
   }
 
   private resolved(node: Node, p: Packet): void {
-    const high = ethernet.destinationHigh(bytes, p.data);
-    const low = ethernet.destinationLow(bytes, p.data);
     this.framed = true;
     // A broadcast is copied on its link, and an entry that was just made or verified is none to trust.
     this.spoilt ||= p.noteB === 1 || !this.fresh;
     if (this.spoilt) return;
-    const { neighbours } = node;
-    const id = p.noteA;
-    this.neighbours.push({
-      node,
-      id,
-      device: neighbours.device(id),
-      address: neighbours.address(id),
-      state: neighbours.state(id),
-      macHigh: high,
-      macLow: low,
-    });
+    this.neighbours.push(...guardNeighbour(node, this.nodes.indexOf(node), p.noteA));
   }
 }
 

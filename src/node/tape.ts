@@ -4,176 +4,160 @@
  * every namespace on the way. A tape is recorded from a walk (tape-recorder.ts)
  * and holds while nothing it rests on has changed; it does each byte of the work,
  * looks nothing up and decides nothing.
+ *
+ * Its words lie in an array with those of other tapes (tape-memory.ts): a packet of one
+ * flow among thousands finds nothing in the processor's caches, and pays for each line.
+ *
+ *   words[at]:  key | steps | guards of namespaces and neighbours
  */
 import { bytes, half, putHalf, putWord } from '../packet/arena.ts';
 import { FrameType, type Packet } from '../packet/packet.ts';
-import type { Neighbours } from '../tables/neighbours.ts';
+import type { Changes } from '../tables/changes.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
-import type { Connection } from './connection.ts';
-import type { Conntrack } from './conntrack.ts';
-import type { Device } from './device.ts';
+import { type Connection, isAlive, keep } from './connection.ts';
 import { type Manip, rewrite } from './l4-rewrite.ts';
 import { freshUntil } from './neighbour.ts';
 import type { Node } from './node.ts';
+import { Act, actOf, deviceOf, namespaceOf, readSteps, type Step, stepLength } from './step.ts';
+import type { TapeCell } from './tape-memory.ts';
 import { learnWay, wrap as wrapIpip } from './tunnel-ipip.ts';
-import type { VxlanShell } from './vxlan-shell.ts';
+import { SHELL_WORDS, wrapInShell } from './vxlan-shell.ts';
 
-export const Act = {
-  /** A frame on a device: `a` bytes of link header come off, and what lies behind the packet. */
-  Enter: 0,
-  /** The packet belongs to a connection; it came with mark `a`. */
-  Track: 2,
-  /** NAT: end `a` gets address `b` and port `c`. */
-  Rewrite: 3,
-  /** A router's hop: one off the TTL. */
-  Hop: 4,
-  /** Onto the device, with a link header: both MACs as the words `a`, `b` and `c`. */
-  Frame: 5,
-  /** Onto the device as it is. */
-  Leave: 6,
-  /** Into VXLAN, with the headers of `shell`. */
-  VxlanOut: 7,
-  /** Out of it: `a` bytes of headers come off. */
-  VxlanIn: 8,
-  /** Into IPIP: from `a` to `b`, by the route `c`. */
-  IpipOut: 9,
-  /** Out of it, onto the device: `a` bytes come off, and what lies behind the packet. */
-  IpipIn: 10,
-} as const;
-export type Act = (typeof Act)[keyof typeof Act];
-
-/** One thing done. All have one shape, so that playing reads fields at fixed places. */
-export class Step {
-  readonly act: Act;
-  readonly node: Node;
-  readonly device: Device;
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-  readonly conntrack: Conntrack | null;
-  readonly id: number;
-  readonly direction: number;
-  readonly shell: VxlanShell | null;
-
-  constructor(
-    act: Act,
-    node: Node,
-    device: Device,
-    a = 0,
-    b = 0,
-    c = 0,
-    tracked?: Tracked,
-    shell?: VxlanShell,
-  ) {
-    this.act = act;
-    this.node = node;
-    this.device = device;
-    this.a = a;
-    this.b = b;
-    this.c = c;
-    this.conntrack = tracked?.conntrack ?? null;
-    this.id = tracked?.id ?? -1;
-    this.direction = tracked?.direction ?? 0;
-    this.shell = shell ?? null;
-  }
-}
+/** Words of a neighbour's guard: its namespace among the tape's, then as `guardNeighbour` has them. */
+const NEIGHBOUR_WORDS = 7;
+/** No second of virtual time is later. */
+const FOREVER = 2 ** 31 - 1;
 
 /** A connection as the recorded packet found it. */
 export interface Tracked {
-  readonly conntrack: Conntrack;
   readonly connection: Connection;
-  readonly id: number;
-  readonly direction: number;
   readonly replied: boolean;
 }
 
-/** A neighbour as the recorded packet found it. */
-export interface NeighbourGuard {
-  readonly node: Node;
-  readonly id: number;
-  readonly device: number;
-  readonly address: number;
-  readonly state: number;
-  readonly macHigh: number;
-  readonly macLow: number;
-}
-
-export class Tape {
+/** What a tape is made of. */
+export interface TapeParts {
   readonly key: Int32Array;
-  readonly steps: readonly Step[];
+  readonly steps: readonly number[];
   /** Longest IPv4 packet, in bytes, that is known to pass every MTU on the way. */
   readonly longest: number;
   /** Where the packet ends. */
   readonly last: Node;
-  private readonly nodes: readonly Node[];
-  private readonly tables: readonly Neighbours<Packet>[];
-  private readonly versions: Int32Array;
-  private readonly connections: readonly Tracked[];
-  private readonly neighbours: readonly NeighbourGuard[];
-  /** Of the nodes' neighbour tables, when those were looked at last; and how long they then were good for. */
-  private readonly changes: Int32Array;
-  private until = Number.NEGATIVE_INFINITY;
+  readonly nodes: readonly Node[];
+  readonly connections: readonly Tracked[];
+  /** As `guardNeighbour` makes them. */
+  readonly neighbours: readonly number[];
+}
 
-  constructor(parts: {
-    key: Int32Array;
-    steps: readonly Step[];
-    longest: number;
-    last: Node;
-    nodes: readonly Node[];
-    connections: readonly Tracked[];
-    neighbours: readonly NeighbourGuard[];
-  }) {
-    this.key = parts.key;
-    this.steps = parts.steps;
+export class Tape {
+  private readonly words: Int32Array;
+  /** Where the key begins, and what follows it. */
+  private readonly at: number;
+  private readonly from: number;
+  private readonly to: number;
+  private readonly end: number;
+  private readonly connections: readonly Connection[];
+  /** By connection, a bit each: there had been an answer. */
+  private readonly replied: number;
+  private readonly changes: Changes;
+  /** The count of changes when all namespaces and neighbours were looked at last, and the second until which they then were good. */
+  private met = 0;
+  private until = 0;
+  /** Whether somebody then saw frames on a device of the way. */
+  private seen = true;
+  readonly longest: number;
+  readonly last: Node;
+  private readonly nodes: readonly Node[];
+
+  /** `cell` has room for them. */
+  constructor(parts: TapeParts, { words, at }: TapeCell) {
+    const { key, steps, nodes, connections, neighbours } = parts;
+    this.words = words;
+    this.at = at;
+    this.from = at + key.length;
+    this.to = this.from + steps.length;
+    words.set(key, at);
+    words.set(steps, this.from);
+    const versions = nodes.map(({ version }) => version);
+    words.set(versions, this.to);
+    words.set(neighbours, this.to + versions.length);
+    this.end = this.to + versions.length + neighbours.length;
+    this.connections = connections.map(({ connection }) => connection);
+    this.replied = connections.reduce((bits, { replied }, i) => bits | (Number(replied) << i), 0);
     this.longest = parts.longest;
     this.last = parts.last;
-    this.nodes = parts.nodes;
-    this.tables = parts.nodes.map(({ neighbours }) => neighbours);
-    this.versions = Int32Array.from(parts.nodes, ({ version }) => version);
-    this.connections = parts.connections;
-    this.neighbours = parts.neighbours;
-    this.changes = new Int32Array(parts.nodes.length);
+    this.nodes = nodes;
+    this.changes = parts.last.world.changes;
+    this.met = this.changes.count - 1;
+  }
+
+  /** How many words it takes. */
+  static sizeOf({ key, steps, nodes, neighbours }: TapeParts): number {
+    return key.length + steps.length + nodes.length + neighbours.length;
+  }
+
+  /** Where they are. */
+  get cell(): TapeCell {
+    return { words: this.words, at: this.at };
+  }
+
+  get key(): Int32Array {
+    return this.words.slice(this.at, this.from);
+  }
+
+  get steps(): Step[] {
+    return readSteps(this.words.subarray(this.from, this.to), this.nodes);
+  }
+
+  /** Whether its key is the first `length` of these words. */
+  isOf(key: Int32Array, length: number): boolean {
+    const { words, at } = this;
+    if (this.from - at !== length) return false;
+    for (let i = 0; i < length; i++) if (words[at + i] !== key[i]) return false;
+    return true;
   }
 
   /** Whether the rooms would do just this again, at this virtual time. */
   holds(ticks: number, milliseconds: number): boolean {
-    const { nodes, tables, versions, changes, connections } = this;
-    let known = milliseconds <= this.until;
-    for (let i = 0; i < nodes.length; i++) {
-      if (nodes[i]!.version !== versions[i]) return false;
-      known &&= tables[i]!.changes === changes[i];
-    }
+    const { connections, replied } = this;
     for (let i = 0; i < connections.length; i++) {
-      const { conntrack, connection, id, replied } = connections[i]!;
-      if (!conntrack.isAlive(id, connection, ticks) || connection.replied !== replied) return false;
-    }
-    return known || this.meetsNeighbours(milliseconds);
-  }
-
-  /** Whether the neighbours still are what they were; if so, that is kept. */
-  private meetsNeighbours(milliseconds: number): boolean {
-    const { tables, neighbours } = this;
-    let until = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < neighbours.length; i++) {
-      const n = neighbours[i]!;
-      const table = n.node.neighbours;
-      if (
-        table.state(n.id) !== n.state ||
-        table.macLow(n.id) !== n.macLow ||
-        table.macHigh(n.id) !== n.macHigh ||
-        table.address(n.id) !== n.address ||
-        table.device(n.id) !== n.device
-      ) {
+      const connection = connections[i]!;
+      if (!isAlive(connection, ticks) || connection.replied !== ((replied >>> i) & 1) > 0) {
         return false;
       }
-      until = Math.min(until, freshUntil(n.node, n.id));
+    }
+    if (this.met === this.changes.count && milliseconds < this.until * 1000) return true;
+    return this.meets(milliseconds);
+  }
+
+  /** Whether the namespaces and neighbours still are what they were; if so, that is kept. */
+  private meets(milliseconds: number): boolean {
+    const { words, nodes } = this;
+    for (let i = 0; i < nodes.length; i++) {
+      if (nodes[i]!.version !== words[this.to + i]) return false;
+    }
+    let until = Number.POSITIVE_INFINITY;
+    for (let at = this.to + nodes.length; at < this.end; at += NEIGHBOUR_WORDS) {
+      const node = nodes[words[at]!]!;
+      const id = words[at + 1]!;
+      if (!isNeighbour(node, id, words, at + 2)) return false;
+      until = Math.min(until, freshUntil(node, id));
     }
     if (milliseconds > until) return false;
-    this.until = until;
-    for (let i = 0; i < tables.length; i++) this.changes[i] = tables[i]!.changes;
+    this.met = this.changes.count;
+    this.until = Math.min(Math.floor(until / 1000), FOREVER);
+    this.seen = this.isSeen();
     return true;
+  }
+
+  private isSeen(): boolean {
+    const { words, nodes, to } = this;
+    for (let at = this.from; at < to; at += stepLength(words[at]!)) {
+      const head = words[at]!;
+      if (nodes[namespaceOf(head)]!.devices[deviceOf(head)]!.tap !== null) return true;
+    }
+    return false;
   }
 
   /**
@@ -181,61 +165,98 @@ export class Tape {
    * connection goes another: it stands before Prerouting of the node that is returned.
    */
   play(p: Packet, ticks: number): Node | null {
-    const { steps } = this;
-    for (let i = 0; i < steps.length; i++) {
-      const step = steps[i]!;
-      const { device } = step;
-      switch (step.act) {
+    const { words, to } = this;
+    let tracked = 0;
+    for (let at = this.from; at < to; ) {
+      const head = words[at++]!;
+      switch (actOf(head)) {
         case Act.Enter:
-          if (device.tap !== null) device.tap.see(step.node, device, p, false);
-          header(p, p.data + step.a);
+          if (this.seen) this.show(head, p, false);
+          header(p, p.data + words[at++]!);
           break;
-        case Act.Track:
-          step.conntrack!.resume(p, ticks, step.id, step.direction);
-          if (p.ct !== step.id) return stray(p, step);
+        case Act.Track: {
+          const connection = this.connections[tracked++]!;
+          if (!keep(connection, ticks) && !this.follow(head, p, ticks, words[at]!)) {
+            return this.stray(head, p, words[at + 1]!);
+          }
+          at += 2;
           break;
-        case Act.Rewrite:
-          rewrite(p.l3, p.tail, step.a as Manip, step.b, step.c, p.partial && p.partialAt === p.l3);
+        }
+        case Act.Rewrite: {
+          const partial = p.partial && p.partialAt === p.l3;
+          rewrite(p.l3, p.tail, words[at] as Manip, words[at + 1]!, words[at + 2]!, partial);
+          at += 3;
           break;
+        }
         case Act.Hop:
           ipv4.decrementTtl(bytes, p.l3);
           break;
         case Act.Frame: {
-          const at = p.push(ethernet.HEADER_LEN);
-          putWord(at, step.a);
-          putWord(at + 4, step.b);
-          putWord(at + 8, step.c);
-          putHalf(at + ethernet.field.type, ethernet.TYPE_IPV4);
-          if (device.tap !== null) device.tap.see(step.node, device, p, true);
+          const frame = p.push(ethernet.HEADER_LEN);
+          putWord(frame, words[at]!);
+          putWord(frame + 4, words[at + 1]!);
+          putWord(frame + 8, words[at + 2]!);
+          putHalf(frame + ethernet.field.type, ethernet.TYPE_IPV4);
+          at += 3;
+          if (this.seen) this.show(head, p, true);
           break;
         }
         case Act.Leave:
-          if (device.tap !== null) device.tap.see(step.node, device, p, true);
+          if (this.seen) this.show(head, p, true);
           break;
         case Act.VxlanOut:
-          step.shell!.wrap(p);
+          wrapInShell(words, at, this.nodes[namespaceOf(head)]!, p);
+          at += SHELL_WORDS;
           break;
         case Act.VxlanIn: {
           const udpAt = p.l3 + ipv4.HEADER_LEN;
           p.tail = udpAt + half(udpAt + udp.field.length);
           if (p.partialAt === p.l3) p.partial = false;
-          p.data = p.l3 + step.a;
+          p.data = p.l3 + words[at++]!;
           break;
         }
-        case Act.IpipOut:
-          learnWay(step.node, p, step.c, step.b);
-          p.l3 = wrapIpip(step.node, p, step.a, step.b);
+        case Act.IpipOut: {
+          const node = this.nodes[namespaceOf(head)]!;
+          learnWay(node, p, words[at + 2]!, words[at + 1]!);
+          p.l3 = wrapIpip(node, p, words[at]!, words[at + 1]!);
+          at += 3;
           break;
+        }
         case Act.IpipIn:
-          p.data += step.a;
-          if (device.tap !== null) device.tap.see(step.node, device, p, false);
+          p.data += words[at++]!;
+          if (this.seen) this.show(head, p, false);
           header(p, p.data);
           break;
-        default:
-          step.act satisfies never;
       }
     }
     return null;
+  }
+
+  /** For whoever watches the device. */
+  private show(head: number, p: Packet, outgoing: boolean): void {
+    const node = this.nodes[namespaceOf(head)]!;
+    const device = node.devices[deviceOf(head)]!;
+    if (device.tap !== null) device.tap.see(node, device, p, outgoing);
+  }
+
+  /** The next packet of a connection that it may change; false where it does not fit. */
+  private follow(head: number, p: Packet, ticks: number, place: number): boolean {
+    const { conntrack } = this.nodes[namespaceOf(head)]!.netfilter!;
+    conntrack.resume(p, ticks, place >> 1, place & 1);
+    return p.ct >= 0;
+  }
+
+  /** As Ingress and IpInput leave a packet. */
+  private stray(head: number, p: Packet, mark: number): Node {
+    p.input = deviceOf(head);
+    p.output = -1;
+    p.route = -1;
+    p.tunnel = -1;
+    p.wraps = 0;
+    p.mark = mark;
+    p.frameType = FrameType.Host;
+    p.forgetFlow();
+    return this.nodes[namespaceOf(head)]!;
   }
 }
 
@@ -246,15 +267,19 @@ function header(p: Packet, at: number): void {
   p.tail = at + half(at + ipv4.field.totalLength);
 }
 
-/** As Ingress and IpInput leave a packet. */
-function stray(p: Packet, { node, device, a }: Step): Node {
-  p.input = device.position;
-  p.output = -1;
-  p.route = -1;
-  p.tunnel = -1;
-  p.wraps = 0;
-  p.mark = a;
-  p.frameType = FrameType.Host;
-  p.forgetFlow();
-  return node;
+/** A neighbour as a tape rests on it; `namespace` among those of the tape. */
+export function guardNeighbour({ neighbours }: Node, namespace: number, id: number): number[] {
+  const { device, address, state, macHigh, macLow } = neighbours;
+  return [namespace, id, device(id), address(id), state(id), macHigh(id), macLow(id)];
+}
+
+/** Whether it still is what its guard says, from the device on. */
+function isNeighbour({ neighbours }: Node, id: number, words: Int32Array, at: number): boolean {
+  return (
+    neighbours.device(id) === words[at] &&
+    neighbours.address(id) === words[at + 1] &&
+    neighbours.state(id) === words[at + 2] &&
+    neighbours.macHigh(id) === words[at + 3] &&
+    neighbours.macLow(id) === words[at + 4]
+  );
 }

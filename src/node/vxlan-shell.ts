@@ -22,99 +22,130 @@ const UDP_AT = ipv4.HEADER_LEN;
 const VXLAN_AT = UDP_AT + udp.HEADER_LEN;
 const LENGTH = VXLAN_AT + vxlan.HEADER_LEN;
 
-export class VxlanShell {
-  private readonly words: Int32Array = new Int32Array(LENGTH / 4);
-  private readonly node: Node;
-  private readonly source: number;
-  private readonly destination: number;
-  private readonly counter: number;
-  /** Of the IPv4 header, without length and identification. */
-  private readonly headerSum: number;
-  /** Of the pseudo-header, without its length; and of all that the UDP checksum covers up to the frame, without lengths. */
-  private readonly pseudoSum: number;
-  private readonly udpSum: number;
-  /** The device behind the tunnel does not finish checksums: they are written at once. */
-  private complete = false;
+/** Where a shell's words on a tape have what is no header. */
+const COUNTER = LENGTH / 4;
+const HEADER_SUM = COUNTER + 1;
+const PSEUDO_SUM = COUNTER + 2;
+const UDP_SUM = COUNTER + 3;
+const COMPLETE = COUNTER + 4;
+/** How many words of a tape a shell is. */
+export const SHELL_WORDS: number = COUNTER + 5;
 
-  /** From the outer headers of a packet of the flow, at `at`. */
-  constructor(at: number, node: Node) {
+export class VxlanShell {
+  /** The headers, with zeros for what differs from packet to packet. */
+  readonly headers: Int32Array;
+  /** Which identifications they get: Identifications.take. */
+  readonly counter: number;
+  /** Of the IPv4 header, without length and identification. */
+  readonly headerSum: number;
+  /** Of the pseudo-header, without its length; and of all that the UDP checksum covers up to the frame, without lengths. */
+  readonly pseudoSum: number;
+  readonly udpSum: number;
+  /** The device behind the tunnel does not finish checksums: they are written at once. */
+  readonly complete: boolean;
+
+  private constructor(headers: Int32Array, counter: number, complete: boolean) {
+    this.headers = headers;
+    this.counter = counter;
+    this.complete = complete;
+    this.headerSum = sumOf(headers, 0, UDP_AT);
+    const addresses = halves(headers[3]!) + halves(headers[4]!);
+    this.pseudoSum = addresses + ipv4.PROTO_UDP;
+    this.udpSum = this.pseudoSum + sumOf(headers, UDP_AT, LENGTH);
+  }
+
+  /** From the outer headers at `at` of a packet of the flow, that `node` made. */
+  static of(at: number, node: Node): VxlanShell {
     const source = ipv4.source(bytes, at);
     const destination = ipv4.destination(bytes, at);
-    this.node = node;
-    this.source = source;
-    this.destination = destination;
-    this.counter = node.identifications.counter(source, destination, ipv4.PROTO_UDP);
-    for (let i = 0; i < this.words.length; i++) this.words[i] = word(at + 4 * i);
-    this.clear(ipv4.field.totalLength);
-    this.clear(ipv4.field.identification);
-    this.clear(ipv4.field.checksum);
-    this.clear(UDP_AT + udp.field.length);
-    this.clear(UDP_AT + udp.field.checksum);
-    this.headerSum = this.sum(0, UDP_AT);
-    this.pseudoSum = halves(source) + halves(destination) + ipv4.PROTO_UDP;
-    this.udpSum = this.pseudoSum + this.sum(UDP_AT, LENGTH);
+    const counter = node.identifications.counter(source, destination, ipv4.PROTO_UDP);
+    const headers = new Int32Array(COUNTER);
+    for (let i = 0; i < COUNTER; i++) headers[i] = word(at + 4 * i);
+    clear(headers, ipv4.field.totalLength);
+    clear(headers, ipv4.field.identification);
+    clear(headers, ipv4.field.checksum);
+    clear(headers, UDP_AT + udp.field.length);
+    clear(headers, UDP_AT + udp.field.checksum);
+    return new VxlanShell(headers, counter, false);
   }
 
   /** Its packets leave with finished checksums. */
-  finishSums(): void {
-    this.complete = true;
+  finished(): VxlanShell {
+    return new VxlanShell(this.headers, this.counter, true);
   }
 
-  /** Puts the headers in front of the frame at `data`, around an IPv4 packet without options. */
-  wrap(p: Packet): void {
-    const { words } = this;
-    const frame = p.data;
-    const length = p.tail - frame + LENGTH;
-    const at = p.push(LENGTH);
-    const { node } = this;
-    const id = node.identifications.take(this.counter);
-    node.world.audit?.identified(node, this.source, this.destination, ipv4.PROTO_UDP, id);
-    const headerSum = finish(this.headerSum + length + id);
-    const payload = length - UDP_AT;
-    putWord(at, words[0]! | length);
-    putWord(at + 4, words[1]! | (id << 16));
-    putWord(at + 8, words[2]! | headerSum);
-    putWord(at + 12, words[3]!);
-    putWord(at + 16, words[4]!);
-    putWord(at + 20, words[5]!);
-    putWord(at + 24, (payload << 16) | this.udpChecksum(frame, p.tail, payload));
-    putWord(at + 28, words[7]!);
-    putWord(at + 32, words[8]!);
-    p.l3 = at;
-    p.partial = true;
-    p.partialAt = at;
-    if (!this.complete) return;
-    if (hasChecksum(frame, p.tail)) p.partial = false;
-    else completeChecksum(p);
+  /** As words on a tape. */
+  words(): number[] {
+    const { headers, counter, headerSum, pseudoSum, udpSum, complete } = this;
+    return [...headers, counter, headerSum, pseudoSum, udpSum, complete ? 1 : 0];
   }
 
-  /**
-   * The pseudo-header's alone, which is for hardware to complete; or the whole. What lies
-   * behind the inner L4 header's beginning is known to be right, and need not be summed
-   * for that: it comes to the complement of its pseudo-header (lco_csum).
-   */
-  private udpChecksum(frame: number, end: number, payload: number): number {
-    if (!this.complete) return fold(this.pseudoSum + payload);
-    const inner = frame + ethernet.HEADER_LEN;
-    // The inner IPv4 header is sound, which adds 0xffff: nothing.
-    const link = halves(word(frame)) + halves(word(frame + 4)) + halves(word(frame + 8));
-    const addresses = halves(word(inner + 12)) + halves(word(inner + 16));
-    const rest = fold(addresses + ipv4.protocol(bytes, inner) + end - inner - ipv4.HEADER_LEN);
-    const sum = this.udpSum + 2 * payload + link + ethernet.TYPE_IPV4 + (rest ^ 0xffff);
-    return finish(sum) || 0xffff;
+  /** From those. */
+  static read(words: Int32Array): VxlanShell {
+    return new VxlanShell(words.slice(0, COUNTER), words[COUNTER]!, words[COMPLETE] === 1);
   }
+}
 
-  /** Takes a 16-bit field out of the words. */
-  private clear(field: number): void {
-    const at = field >> 2;
-    this.words[at] = this.words[at]! & ((field & 2) === 0 ? 0xffff : ~0xffff);
-  }
+/** Takes a 16-bit field out of the headers. */
+function clear(headers: Int32Array, field: number): void {
+  const at = field >> 2;
+  headers[at] = headers[at]! & ((field & 2) === 0 ? 0xffff : ~0xffff);
+}
 
-  private sum(from: number, to: number): number {
-    let sum = 0;
-    for (let at = from; at < to; at += 4) sum += halves(this.words[at >> 2]!);
-    return sum;
-  }
+function sumOf(headers: Int32Array, from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at += 4) sum += halves(headers[at >> 2]!);
+  return sum;
+}
+
+/**
+ * Puts the headers of the shell at `words[from]` in front of the frame at `data`, around an
+ * IPv4 packet without options; `node` made them.
+ */
+export function wrapInShell(words: Int32Array, from: number, node: Node, p: Packet): void {
+  const frame = p.data;
+  const length = p.tail - frame + LENGTH;
+  const at = p.push(LENGTH);
+  const id = node.identifications.take(words[from + COUNTER]!);
+  const source = words[from + 3]!;
+  const destination = words[from + 4]!;
+  node.world.audit?.identified(node, source, destination, ipv4.PROTO_UDP, id);
+  const headerSum = finish(words[from + HEADER_SUM]! + length + id);
+  const payload = length - UDP_AT;
+  putWord(at, words[from]! | length);
+  putWord(at + 4, words[from + 1]! | (id << 16));
+  putWord(at + 8, words[from + 2]! | headerSum);
+  putWord(at + 12, source);
+  putWord(at + 16, destination);
+  putWord(at + 20, words[from + 5]!);
+  const complete = words[from + COMPLETE] === 1;
+  const checksum = complete
+    ? wholeChecksum(words[from + UDP_SUM]!, frame, p.tail, payload)
+    : // The pseudo-header's alone, which is for hardware to complete.
+      fold(words[from + PSEUDO_SUM]! + payload);
+  putWord(at + 24, (payload << 16) | checksum);
+  putWord(at + 28, words[from + 7]!);
+  putWord(at + 32, words[from + 8]!);
+  p.l3 = at;
+  p.partial = true;
+  p.partialAt = at;
+  if (!complete) return;
+  if (hasChecksum(frame, p.tail)) p.partial = false;
+  else completeChecksum(p);
+}
+
+/**
+ * What lies behind the inner L4 header's beginning is known to be right, and need not be
+ * summed: it comes to the complement of its pseudo-header (lco_csum).
+ */
+function wholeChecksum(udpSum: number, frame: number, end: number, payload: number): number {
+  const inner = frame + ethernet.HEADER_LEN;
+  // The inner IPv4 header is sound, which adds 0xffff: nothing.
+  const link = halves(word(frame)) + halves(word(frame + 4)) + halves(word(frame + 8));
+  const addresses = halves(word(inner + 12)) + halves(word(inner + 16));
+  const rest = fold(addresses + ipv4.protocol(bytes, inner) + end - inner - ipv4.HEADER_LEN);
+  const sum = udpSum + 2 * payload + link + ethernet.TYPE_IPV4 + (rest ^ 0xffff);
+  return finish(sum) || 0xffff;
 }
 
 function hasChecksum(frame: number, end: number): boolean {

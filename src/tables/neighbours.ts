@@ -3,6 +3,7 @@
  * state, with the packets that wait for an answer. Columns are typed arrays, an
  * entry is its id; ids stay valid while the entry lives.
  */
+import { Changes } from './changes.ts';
 import { PairIndex } from './pair-index.ts';
 
 /** As linux/neighbour.h has them, without the bit encoding. */
@@ -23,8 +24,7 @@ export type Nud = (typeof Nud)[keyof typeof Nud];
 export const isValid = (state: number): boolean => state >= Nud.Reachable && state !== Nud.Failed;
 
 export class Neighbours<Waiting extends { next: Waiting | null }> {
-  /** Goes up with each change of an entry, its age included. */
-  changes = 0;
+  private readonly changes: Changes;
   private readonly index = new PairIndex();
   private readonly free: number[] = [];
   private ids = 0;
@@ -40,6 +40,11 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
   private readonly heads: (Waiting | null)[] = [];
   private readonly tails: (Waiting | null)[] = [];
 
+  /** `changes` is told of each change of an entry, its age included. */
+  constructor(changes: Changes = new Changes()) {
+    this.changes = changes;
+  }
+
   /** The id, or -1. */
   find(device: number, address: number): number {
     return this.index.get(device, address | 0);
@@ -48,7 +53,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
   /** Adds or replaces MAC and state; the id. Waiting packets stay queued. */
   set(device: number, address: number, high: number, low: number, state: Nud): number {
     let id = this.find(device, address);
-    this.changes++;
+    this.changes.note();
     if (id < 0) {
       id = this.free.pop() ?? this.ids++;
       if (id >= this.states.length) this.grow();
@@ -73,7 +78,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     const id = this.find(device, address);
     if (id < 0) return null;
     const waiting = this.unpark(id);
-    this.changes++;
+    this.changes.note();
     this.index.delete(device, address | 0);
     this.states[id] = Nud.None;
     this.free.push(id);
@@ -88,13 +93,13 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
 
   setState(id: number, state: Nud): void {
     this.states[id] = state;
-    this.changes++;
+    this.changes.note();
   }
 
   /** When the neighbour was last heard of, ms of virtual time; never: it does not age. */
   confirm(id: number, milliseconds: number): void {
     this.confirmed[id] = milliseconds;
-    this.changes++;
+    this.changes.note();
   }
 
   confirmedAt(id: number): number {

@@ -2,7 +2,7 @@
 import '../accounts.ts';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { captureAt } from '../../src/cluster/capture-tap.ts';
+import { captureAt, type FrameSink } from '../../src/cluster/capture-tap.ts';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import type { ClusterOptions } from '../../src/cluster/cluster-options.ts';
 import { setLink } from '../../src/cluster/link-state.ts';
@@ -103,7 +103,11 @@ interface Packet extends Flow {
   readonly padding: number;
   readonly repeat: number;
 }
-type Event = Packet | { readonly kind: 'wait'; readonly ms: number } | { readonly kind: 'route' };
+type Event =
+  | Packet
+  | { readonly kind: 'wait'; readonly ms: number }
+  | { readonly kind: 'route' }
+  | { readonly kind: 'watch' };
 
 const flow: fc.Arbitrary<Flow> = fc.record({
   from: fc.nat(2),
@@ -149,7 +153,10 @@ const events: fc.Arbitrary<Event[]> = fc
       fc.oneof(
         { weight: 12, arbitrary: packetOf(flows) },
         { weight: 3, arbitrary: wait },
-        { weight: 1, arbitrary: fc.constant({ kind: 'route' as const }) },
+        {
+          weight: 1,
+          arbitrary: fc.constantFrom({ kind: 'route' as const }, { kind: 'watch' as const }),
+        },
       ),
       { minLength: 4, maxLength: 40 },
     ),
@@ -180,33 +187,37 @@ function frameOf(p: Packet): Buffer {
   return Buffer.concat([frame, Buffer.alloc(p.padding, 0xaa)]);
 }
 
-/** A cluster with every device captured, and what came of the events as text. */
+/** A cluster with every device captured, if it is `watched`, and what came of the events as text. */
 class Stage {
   readonly cluster: Cluster;
   readonly seen: string[] = [];
   /** Frames that left a node's NIC for another node, to be sent again from outside. */
   readonly wire: { readonly at: string; readonly frame: Buffer }[] = [];
   private gone = false;
+  private readonly ends: (() => void)[] = [];
 
-  constructor(told: string | ClusterPlan, options: ClusterOptions) {
+  constructor(told: string | ClusterPlan, options: ClusterOptions, watched = true) {
     this.cluster =
       typeof told === 'string'
         ? Cluster.fromYaml(told, 'test', options)
         : Cluster.fromPlan(told, options);
+    if (watched) this.watch();
+  }
+
+  /** From now on every device is captured; or none, if they are. */
+  watch(): void {
+    if (this.ends.length > 0) {
+      for (const end of this.ends.splice(0)) end();
+      return;
+    }
     for (const node of this.cluster.nodes) {
       for (const device of node.devices) {
         const at = `${node.name}:${device.name}`;
-        captureAt(
-          this.cluster,
-          { node, device },
-          {
-            write: (s, ns, b, from, to) => {
-              this.seen.push(`${s}.${ns} ${at} ${b.toString('hex', from, to)}`);
-              if (device.kind === 1)
-                this.wire.push({ at, frame: Buffer.from(b.subarray(from, to)) });
-            },
-          },
-        );
+        const write: FrameSink['write'] = (s, ns, b, from, to) => {
+          this.seen.push(`${s}.${ns} ${at} ${b.toString('hex', from, to)}`);
+          if (device.kind === 1) this.wire.push({ at, frame: Buffer.from(b.subarray(from, to)) });
+        };
+        this.ends.push(captureAt(this.cluster, { node, device }, { write }));
       }
     }
   }
@@ -220,6 +231,7 @@ class Stage {
         nanoseconds: ns % 1e9,
       });
     } else if (event.kind === 'route') this.turnRoute();
+    else if (event.kind === 'watch') this.watch();
     else {
       const other = POD_IPS.indexOf(event.to as (typeof POD_IPS)[number]);
       const back = event.back && other >= 0;
@@ -313,6 +325,24 @@ describe('a cluster that remembers flows', () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  it.each(MODES)('%s: shows frames to whoever begins to watch, and as long as that', (mode) => {
+    const shown = [true, false].map((flowCache) => {
+      const stage = new Stage(yaml(mode, false), { flowCache }, false);
+      const one: Event = { ...USUAL, from: 0, to: POD_IPS[1], tcp: false, port: 53, repeat: 5 };
+      const counts = [one, { kind: 'watch' } as const, one, { kind: 'watch' } as const, one].map(
+        (event) => {
+          stage.play(event);
+          return stage.seen.length;
+        },
+      );
+      expect(counts).toEqual([0, 0, expect.any(Number), counts[2], counts[2]]);
+      expect(stage.cluster.counts.delivered).toBe(15);
+      return stage.outcome;
+    });
+    expect((shown[0] as { seen: unknown[] }).seen.length).toBeGreaterThan(15);
+    expect(shown[0]).toEqual(shown[1]);
   });
 
   it.each(MODES)('%s: treats what comes in from the wire alike, tunnels included', (mode) => {

@@ -8,7 +8,7 @@ import { setLink } from '../../src/cluster/link-state.ts';
 import { Drop } from '../../src/drop.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
-import { CtState } from '../../src/node/connection.ts';
+import { CtState, isAlive } from '../../src/node/connection.ts';
 import { Conntrack } from '../../src/node/conntrack.ts';
 import type { Packet } from '../../src/packet/packet.ts';
 import { enter, give } from '../../src/packet/slab.ts';
@@ -300,7 +300,7 @@ describe('floods', () => {
       net.wait(seconds);
       // Time is that of the packet tracked last.
       net.send('in2', udpTo(9));
-      return conntrack.isAlive(0, conntrack.connection(0), seconds * 1000);
+      return isAlive(conntrack.connection(0), seconds * 1000);
     };
     const echo = [
       { layer: 'ipv4', src: IN, dst: OUT },
