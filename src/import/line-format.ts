@@ -10,6 +10,7 @@ import { wordsOf } from '../text/line-reader.ts';
 import { isLinkHead } from '../text/link-reader.ts';
 import { isArpTitle, isBriefNeighbour, isNeighbourState } from '../text/neighbour-reader.ts';
 import { isRouteTitle } from '../text/route-n-reader.ts';
+import { tryRouteType } from '../text/route-name.ts';
 import { isSetupLine } from '../text/setup-reader.ts';
 import { isWgConfFact, isWgConfHead } from '../text/wg-conf-reader.ts';
 import { wgDumpLine } from '../text/wg-dump-reader.ts';
@@ -27,17 +28,8 @@ const ROUTE_WORDS = new Set([
   'onlink',
   'table',
 ]);
-const ROUTE_TYPES = new Set([
-  'unicast',
-  'blackhole',
-  'unreachable',
-  'prohibit',
-  'throw',
-  'local',
-  'broadcast',
-  'multicast',
-  'anycast',
-]);
+/** Types of routes that are recognised, and then refused. */
+const FURTHER_TYPES = new Set(['multicast', 'anycast']);
 const FDB_WORDS = new Set(['dev', 'dst', 'self', 'master', 'vlan', 'via', 'port']);
 const WG_FACTS =
   /^(interface|peer|public key|private key|listening port|fwmark|preshared key|endpoint|allowed ips|latest handshake|transfer|persistent keepalive): /;
@@ -119,7 +111,7 @@ function byWords(text: string, open: Format | undefined): Format | 'ipv6' | unde
   if (tryMac(first) !== undefined && FDB_WORDS.has(second)) return 'fdb';
   if (second.startsWith('(') && words[2] === 'at')
     return tryIp4(second.slice(1, -1)) === undefined ? undefined : 'arp';
-  const typed = ROUTE_TYPES.has(first);
+  const typed = tryRouteType(first) !== undefined || FURTHER_TYPES.has(first);
   const destination = typed ? second : first;
   const six = destination.includes(':');
   if (!six && destination !== 'default' && tryInterfaceAddress(destination) === undefined) {

@@ -8,7 +8,7 @@ import { printIpRoute, type RouteListing } from './ip-route.ts';
 import { routesJson } from './ip-route-json.ts';
 import { printJson } from './json.ts';
 import { printRouteCache, printRouteGet, routeGetJson } from './route-get.ts';
-import { tryProtocol, tryTable, tryUnsigned } from './route-name.ts';
+import { tryProtocol, tryRouteType, tryTable, tryUnsigned } from './route-name.ts';
 import { deviceWord, match, next, refuse, skipShow } from './words.ts';
 
 const VERBS = ['list', 'show', 'lst', 'get', 'add', 'change', 'replace', 'delete', 'flush'];
@@ -30,16 +30,6 @@ export function runRoute(ns: NamespacePlan, words: string[], flags: IpFlags): st
   const text = printIpRoute(ns, listing);
   return flags.oneline ? text.replace(/\n\t/g, '\\\t') : text;
 }
-
-const TYPES: readonly RoutePlan['type'][] = [
-  'unicast',
-  'blackhole',
-  'unreachable',
-  'prohibit',
-  'throw',
-  'local',
-  'broadcast',
-];
 
 const SCOPES: readonly RoutePlan['scope'][] = ['global', 'link', 'host'];
 
@@ -66,7 +56,7 @@ function readFilter(ns: NamespacePlan, listing: Draft, words: string[]): void {
       listing.scope = value('global, link or host', (t) => SCOPES.find((s) => s === t));
       return;
     case 'type':
-      listing.type = value('a type of route', (t) => TYPES.find((type) => type === t));
+      listing.type = value('a type of route', tryRouteType);
       return;
     case 'via':
       listing.via = value('an IPv4 address', tryIp4);

@@ -1,9 +1,9 @@
 /**
  * Numbers of routing tables and route protocols with the names that iproute2
- * gives them (its rt_tables and rt_protos files). What has no name prints as a
- * number: Felix's own protocol 80 is one.
+ * gives them (its rt_tables and rt_protos files), and its names of route types.
+ * What has no name prints as a number: Felix's own protocol 80 is one.
  */
-import type { RoutePlan } from '../plan/plan.ts';
+import type { RoutePlan, RouteType } from '../plan/plan.ts';
 
 export type RouteTable = RoutePlan['table'];
 
@@ -40,6 +40,19 @@ const PROTOCOLS: readonly (readonly [number, string])[] = [
   [189, 'rip'],
   [192, 'eigrp'],
 ];
+
+const TYPES: readonly RouteType[] = [
+  'unicast',
+  'blackhole',
+  'unreachable',
+  'prohibit',
+  'throw',
+  'local',
+  'broadcast',
+];
+
+export const tryRouteType = (text: string): RouteType | undefined =>
+  TYPES.find((type) => type === text);
 
 /** The number of a table, as in RTA_TABLE. */
 export function tableNumber(table: RouteTable): number {

@@ -3,21 +3,11 @@
  * a RoutePlan has no place for is an error rather than silently lost.
  */
 import { found, PodwireError } from '../errors.ts';
-import type { NextHop, RoutePlan, RouteType } from '../plan/plan.ts';
+import type { NextHop, RoutePlan } from '../plan/plan.ts';
 import { tryIp4, tryPrefix } from '../wire/address.ts';
 import { tryDsfield } from './dsfield.ts';
 import { wordsOf, writtenLines } from './line-reader.ts';
-import { tryProtocol, tryTable, tryUnsigned } from './route-name.ts';
-
-const TYPES: readonly string[] = [
-  'unicast',
-  'blackhole',
-  'unreachable',
-  'prohibit',
-  'throw',
-  'local',
-  'broadcast',
-] satisfies RouteType[];
+import { tryProtocol, tryRouteType, tryTable, tryUnsigned } from './route-name.ts';
 
 /** Types without a next hop (net/ipv4/fib_semantics.c fib_props: those with an error). */
 const ERRORS: readonly string[] = ['blackhole', 'unreachable', 'prohibit', 'throw'];
@@ -70,14 +60,16 @@ const failure =
   };
 
 function readRoute(cursor: Cursor, line: number): RouteDraft {
-  const type = TYPES.includes(cursor.words[0] ?? '') ? cursor.words[cursor.at++] : 'unicast';
+  const named = tryRouteType(cursor.words[0] ?? '');
+  if (named !== undefined) cursor.at++;
+  const type = named ?? 'unicast';
   const word = cursor.words[cursor.at++];
   const destination = word === 'default' ? tryPrefix('0.0.0.0/0') : tryPrefix(word ?? '');
   if (destination === undefined) {
     return cursor.fail('a route type, default or an IPv4 prefix', word);
   }
   const draft: RouteDraft = {
-    type: type as RouteType,
+    type,
     destination,
     table: type === 'local' || type === 'broadcast' ? 'local' : 'main',
     protocol: 'boot',
