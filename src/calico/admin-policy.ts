@@ -1,10 +1,10 @@
 /**
  * AdminNetworkPolicy and BaselineAdminNetworkPolicy of Kubernetes, as Calico converts
- * them from v3.29 on: global policies in tiers of their own, before and after all others,
+ * them from v3.29 to v3.31: global policies in tiers of their own, before and after all others,
  * which pass on what they do not decide (libcalico-go conversion, names.AdminNetworkPolicyTierName).
  */
 import type { PortRange } from '../plan/netfilter.ts';
-import { networkOf } from '../wire/address.ts';
+import { networkOf, type Prefix } from '../wire/address.ts';
 import type { Field } from './field.ts';
 import { isPod, labelSelector } from './kubernetes-selector.ts';
 import type { Policy } from './network-policy.ts';
@@ -53,7 +53,7 @@ function read(sort: Sort, name: string, resource: Field, order: number): Policy 
     namespace: undefined,
     tier: sort.tier,
     order,
-    selects: readSelector(spec.entry('subject')).holds,
+    selects: readSubject(spec.entry('subject')).holds,
     stage: 'normal',
     onForward: false,
     ingress: rules(spec.entry('ingress'), 'from'),
@@ -91,18 +91,19 @@ function rulesOf(sort: Sort, at: Field, number: number, side: 'from' | 'to'): Po
 
 function readPeer(at: Field): RuleEnd {
   const networks = at.entry('networks').items();
-  if (networks.length > 0) {
-    const nets = networks.filter((f) => !f.text('a prefix').includes(':'));
-    return { nets: nets.map((f) => networkOf(f.interfaceAddress())) };
-  }
+  if (networks.length > 0) return { nets: readNetworks(networks) };
   for (const key of ['nodes', 'domainNames']) {
     if (!at.entry(key).absent) throw at.entry(key).refuse(`no ${key}, which are not modelled`);
   }
-  return { selector: readSelector(at) };
+  return { selector: readSubject(at) };
 }
 
+/** Those of IPv4. */
+export const readNetworks = (list: readonly Field[]): readonly Prefix[] =>
+  list.filter((f) => !f.text('a prefix').includes(':')).map((f) => networkOf(f.interfaceAddress()));
+
 /** `namespaces` with all their pods, or `pods` of some namespaces. */
-function readSelector(at: Field): PartySelector {
+export function readSubject(at: Field): PartySelector {
   const spaces = at.entry('namespaces');
   const pods = at.entry('pods');
   if (spaces.absent === pods.absent) throw at.refuse('namespaces or pods');

@@ -19,7 +19,7 @@ import { parseChains } from './policy-chains.ts';
 import { keep, type Selection, selectorOf } from './policy-selection.ts';
 import { PolicySets } from './policy-sets.ts';
 import { openProfile, type Profile } from './profile.ts';
-import type { Flavour } from './release.ts';
+import type { Flavour, Release } from './release.ts';
 import { type RuleStyle, ruleStyle } from './rule-style.ts';
 import type { ServiceEndpoint, ServiceEndpoints } from './service-resource.ts';
 import type { Workload } from './workload.ts';
@@ -50,14 +50,17 @@ export function endpointChainsOf(
   { workloads, namespaces, policy, bgp, ignored, nodes }: Manifest,
   hosts: readonly HostEndpoint[],
   addresses: ReadonlyMap<string, Ip4>,
-  flavour: Pick<Flavour, 'forwardByDirection' | 'adminPolicies' | 'markDrop'>,
+  flavour: Pick<Flavour, 'release' | 'forwardByDirection' | 'clusterWide' | 'markDrop'>,
   assumptions: string[],
 ): EndpointRulesOf {
   const { profiles, accounts, sets: networkSets, tiers } = policy;
   const { forwardByDirection } = flavour;
-  const late = flavour.adminPolicies ? [] : policy.policies.filter(isAdmin);
-  const policies = late.length === 0 ? policy.policies : policy.policies.filter(not(isAdmin));
-  notePolicies(policy.staged, late, ignored, assumptions);
+  const isUnknown = ({ kind }: Policy): boolean =>
+    /Admin|Cluster/.test(kind) && !flavour.clusterWide.includes(kind);
+  const policies = policy.policies.filter((one) => !isUnknown(one));
+  const unknown = policy.policies.filter(isUnknown);
+  notePolicies(policies, unknown, flavour.release, assumptions);
+  noteUnused(policy.staged, ignored, assumptions);
   noteHosts(hosts, new Set(nodes.map(({ name }) => name)), assumptions);
   const isOpen = (pod: Workload): boolean =>
     profilesOf(pod).some((name) => name.startsWith('kns.') && !profiles.has(name));
@@ -207,24 +210,31 @@ function membersOf(
   return services;
 }
 
-const isAdmin = ({ kind }: Policy): boolean => /Admin/.test(kind);
-const not =
-  <T>(holds: (one: T) => boolean) =>
-  (one: T): boolean =>
-    !holds(one);
-
 function notePolicies(
+  policies: readonly Policy[],
+  unknown: readonly Policy[],
+  release: Release,
+  assumptions: string[],
+): void {
+  if (unknown.length > 0) {
+    const names = unknown.map(({ kind, label }) => `${kind}/${label}`);
+    assumptions.push(`not known to Calico ${release}, so not used: ${listNames(names)}`);
+  }
+  const unconverted = policies.flatMap((policy) => policy.unconverted ?? []);
+  if (unconverted.length > 0) {
+    assumptions.push(
+      `rules that Calico cannot convert, so they deny all, or nothing where they would accept: ${listNames(unconverted)}`,
+    );
+  }
+}
+
+function noteUnused(
   staged: readonly string[],
-  late: readonly Policy[],
   ignored: readonly string[],
   assumptions: string[],
 ): void {
   if (staged.length > 0) {
     assumptions.push(`staged policies are never enforced: ${listNames(staged)}`);
-  }
-  if (late.length > 0) {
-    const names = late.map(({ kind, label }) => `${kind}/${label}`);
-    assumptions.push(`not known before v3.29, so not used: ${listNames(names)}`);
   }
   const unread = ignored.filter((kind) => /ClusterNetworkPolicy/.test(kind));
   if (unread.length > 0)

@@ -15,7 +15,8 @@ export interface Policy {
     | 'GlobalNetworkPolicy'
     | 'Kubernetes NetworkPolicy'
     | 'AdminNetworkPolicy'
-    | 'BaselineAdminNetworkPolicy';
+    | 'BaselineAdminNetworkPolicy'
+    | 'ClusterNetworkPolicy';
   /** `namespace/name`, or the name of a global one: what a trace says. */
   readonly label: string;
   readonly name: string;
@@ -31,6 +32,8 @@ export interface Policy {
   /** Absent where the policy does not speak of this direction. */
   readonly ingress: readonly PolicyRule[] | undefined;
   readonly egress: readonly PolicyRule[] | undefined;
+  /** Rules that Calico cannot convert from Kubernetes' own. */
+  readonly unconverted?: readonly string[];
   readonly at: Field;
 }
 

@@ -2,6 +2,7 @@
 import type { ResourceKind } from '../plan/plan.ts';
 import { readAdminPolicy, readBaselinePolicy } from './admin-policy.ts';
 import { once } from './bgp-draft.ts';
+import { readClusterPolicy } from './cluster-policy.ts';
 import type { Field } from './field.ts';
 import { type HostEndpoint, readAutomatic, readHostEndpoint } from './host-endpoint.ts';
 import { readKubernetesPolicy } from './kubernetes-policy.ts';
@@ -77,6 +78,11 @@ export class PolicyDraft {
   addBaselinePolicy(root: Field): void {
     const [name, at] = named('BaselineAdminNetworkPolicy', root);
     once(this.policies, `banp ${name}`, readBaselinePolicy(name, at));
+  }
+
+  addClusterPolicy(root: Field): void {
+    const [name, at] = named('ClusterNetworkPolicy', root);
+    once(this.policies, `cnp ${name}`, readClusterPolicy(name, at));
   }
 
   /** A mistake in it is one as well. */
@@ -192,5 +198,6 @@ export const policyKinds = (groups: readonly string[]): (readonly [string, Add])
     'policy.networking.k8s.io/v1alpha1 BaselineAdminNetworkPolicy',
     (draft, root) => draft.addBaselinePolicy(root),
   ],
+  ['policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy', (d, root) => d.addClusterPolicy(root)],
   ['v1 ServiceAccount', (draft, root) => draft.addAccount(root)],
 ];

@@ -4,6 +4,7 @@
  * config_params.go, rule_defs.go) and of confd's BIRD templates.
  */
 import { found, PodwireError, printable } from '../errors.ts';
+import type { Policy } from './network-policy.ts';
 
 const RELEASES = ['v3.26', 'v3.27', 'v3.28', 'v3.29', 'v3.30', 'v3.31', 'v3.32', 'v3.33'] as const;
 
@@ -46,8 +47,8 @@ export interface Flavour {
    * since tiers are open to all, only where none asks about forwarded packets at all.
    */
   readonly forwardByDirection: boolean;
-  /** AdminNetworkPolicy and its baseline are converted. */
-  readonly adminPolicies: boolean;
+  /** Policies of the whole cluster that Kubernetes has and the release converts. */
+  readonly clusterWide: readonly Policy['kind'][];
   /** Does the option programClusterRoutes exist, and what is it by default? */
   readonly programClusterRoutes: ClusterRoutes | undefined;
   /** Felix routes a VTEP address that lies in another node's block. */
@@ -72,9 +73,15 @@ export function flavourOf(name: string): Flavour {
     vxlanNotrack: minor >= 29,
     sparesVxlanPort: minor >= 33,
     poolSet: minor >= 31 ? 'cali40network-ip-pools' : 'cali40all-ipam-pools',
-    adminPolicies: minor >= 29,
+    clusterWide: clusterWide(minor),
     forwardByDirection: minor < 29,
     programClusterRoutes: minor >= 33 ? 'EnabledIPIPOnly' : minor >= 31 ? 'Disabled' : undefined,
     borrowedVteps: minor >= 29,
   };
+}
+
+/** ClusterNetworkPolicy took the place of the other two. */
+function clusterWide(minor: number): readonly Policy['kind'][] {
+  if (minor >= 32) return ['ClusterNetworkPolicy'];
+  return minor >= 29 ? ['AdminNetworkPolicy', 'BaselineAdminNetworkPolicy'] : [];
 }

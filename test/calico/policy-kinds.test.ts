@@ -211,7 +211,7 @@ describe('admin policies of Kubernetes', () => {
   it('are not known before v3.29', () => {
     const deny = admin('p', 1, { action: 'Deny', from: [EVERYBODY] });
     expect(answer(clusterOf(deny), 'client', 'web')).toBe('yes');
-    expect(notes(deny)).toContain('not known before v3.29, so not used: AdminNetworkPolicy/p');
+    expect(notes(deny)).toContain('not known to Calico v3.28, so not used: AdminNetworkPolicy/p');
   });
 
   it.each([
