@@ -5,7 +5,7 @@ import { type BgpPeer, readBgpPeer } from './bgp-peer.ts';
 import type { Field } from './field.ts';
 import { compareNames } from './names.ts';
 import type { SessionOutage } from './outage.ts';
-import type { Service, ServiceEndpoints } from './service-resource.ts';
+import type { Service, ServiceEndpoint, ServiceEndpoints } from './service-resource.ts';
 
 /** Everything that decides which routes BGP carries, but the nodes and the underlay. */
 export interface BgpResources {
@@ -60,10 +60,24 @@ export class BgpDraft {
       peers: [...this.peers.values()].sort((a, b) => compareNames(a.name, b.name)),
       filters: this.filters,
       services: this.services,
-      endpoints: this.endpoints,
+      endpoints: withoutRepeats(this.endpoints),
       outages: this.outages,
     };
   }
+}
+
+/** Endpoints repeat what slices say, and know neither zones nor conditions. */
+function withoutRepeats(list: readonly ServiceEndpoints[]): ServiceEndpoints[] {
+  const said = new Set(
+    list
+      .filter(({ kind }) => kind === 'EndpointSlice')
+      .flatMap(({ service, members }) => members.map(({ address }) => `${service} ${address}`)),
+  );
+  return list.map((one) => {
+    if (one.kind === 'EndpointSlice') return one;
+    const isNew = ({ address }: ServiceEndpoint): boolean => !said.has(`${one.service} ${address}`);
+    return { ...one, endpoints: one.endpoints.filter(isNew), members: one.members.filter(isNew) };
+  });
 }
 
 /** Refuses a second resource of one name. */

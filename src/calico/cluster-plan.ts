@@ -22,6 +22,7 @@ import { withLists } from './namespace-lists.ts';
 import { felixNetfilterOf } from './netfilter-rules.ts';
 import { type Flavour, flavourOf, type Release, releaseOf } from './release.ts';
 import { connectedRoutes, ownRoutes, podRoutes, staticRoutes, workloadRoutes } from './routes.ts';
+import { withSelectedEndpoints } from './selected-endpoints.ts';
 import { serviceRanges } from './service-advertisement.ts';
 import { sharedAddresses } from './shared-address.ts';
 import { vxlanHostsOf } from './tunnel-hosts.ts';
@@ -55,15 +56,16 @@ export function planCluster(
   files: readonly ManifestFile[],
   { release, seed = 1 }: PlanOptions = {},
 ): ClusterPlan {
-  const manifest = loadManifests(files);
-  const { nodes, setup } = manifest;
+  const written = loadManifests(files);
+  const { nodes, setup } = written;
   const assumptions: string[] = [];
   const flavour = flavourOf(release ?? releaseOf(setup.version, assumptions));
-  const felix = felixSettings(manifest, assumptions);
-  const fabric = buildFabric(manifest, assumptions);
-  const addressing = assignAddresses(manifest, assumptions, (node) =>
+  const felix = felixSettings(written, assumptions);
+  const fabric = buildFabric(written, assumptions);
+  const addressing = assignAddresses(written, assumptions, (node) =>
     wantsWireguardAddress(node, felix(node.name)),
   );
+  const manifest = withSelectedEndpoints(written, addressing.pods, assumptions);
   const control = controlPlane(manifest, fabric, addressing, felix, flavour, seed, assumptions);
   const number = numbering(manifest.freedoms);
   noteMtus(fabric, felix, assumptions);

@@ -39,7 +39,7 @@ export function kubeProxyText(
   return rules === 0 ? '' : [...natText(lines, bit), ...filterText(lines, bit), ''].join('\n');
 }
 
-/** By `namespace/name`, of all resources together: Endpoints repeat what slices say. */
+/** By `namespace/name`, of all resources together. */
 export function endpointsByService(
   list: readonly ServiceEndpoints[],
 ): ReadonlyMap<string, readonly ServiceEndpoint[]> {

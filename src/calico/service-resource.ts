@@ -1,7 +1,8 @@
 /** Service, EndpointSlice and Endpoints, as far as BGP and kube-proxy use them. */
 import { type Ip4, type Prefix, tryIp4 } from '../wire/address.ts';
 import type { Field } from './field.ts';
-import { readNets } from './network-set.ts';
+import { readLabels, readNets } from './network-set.ts';
+import type { Labels } from './selector.ts';
 
 export interface Service {
   readonly clusterIps: readonly Ip4[];
@@ -22,11 +23,17 @@ export interface Service {
   /** No address of its own: its name means its pods, or another name. */
   readonly addressless: 'headless' | 'ExternalName' | undefined;
   readonly ports: readonly ServicePort[];
+  /** Labels of its pods; empty where its endpoints are somebody's own. */
+  readonly selector: Labels;
+  /** publishNotReadyAddresses: every pod counts as ready. */
+  readonly takesUnready: boolean;
   readonly at: Field;
 }
 
 export interface ServicePort extends PortKey {
   readonly port: number;
+  /** Of the pods: a number, or the name of a port of a container. */
+  readonly target: number | string;
   readonly nodePort: number | undefined;
 }
 
@@ -39,6 +46,8 @@ export interface PortKey {
 
 /** What one resource says about the endpoints of one service. */
 export interface ServiceEndpoints {
+  /** Slices are what kube-proxy reads; Endpoints say the same with less. */
+  readonly kind: 'EndpointSlice' | 'Endpoints';
   /** `namespace/name` */
   readonly service: string;
   /** Nodes with a ready endpoint. */
@@ -78,15 +87,24 @@ export function readService(resource: Field): Service {
     sourceRanges: readNets(spec.entry('loadBalancerSourceRanges')) ?? [],
     healthPort: spec.entry('healthCheckNodePort').optional((f) => f.integer(0, 65535)) || undefined,
     addressless: addresslessOf(spec),
-    ports: spec
-      .entry('ports')
-      .items()
-      .map((at) => ({
-        ...portKey(at),
-        port: at.entry('port').integer(1, 65535),
-        nodePort: at.entry('nodePort').optional((f) => f.integer(0, 65535)) || undefined,
-      })),
+    ports: spec.entry('ports').items().map(readPort),
+    selector: readLabels(spec.entry('selector')),
+    takesUnready: spec.entry('publishNotReadyAddresses').optional((f) => f.boolean()) ?? false,
     at: resource.emptied(),
+  };
+}
+
+function readPort(at: Field): ServicePort {
+  const port = at.entry('port').integer(1, 65535);
+  const target = at
+    .entry('targetPort')
+    .optional((f) => (typeof f.plain() === 'number' ? f.integer(0, 65535) : f.text()));
+  return {
+    ...portKey(at),
+    port,
+    // 0 is what nobody has set (FindPort of pkg/api/v1/pod).
+    target: target || port,
+    nodePort: at.entry('nodePort').optional((f) => f.integer(0, 65535)) || undefined,
   };
 }
 
@@ -149,6 +167,7 @@ export function readEndpointSlice(
   const ports = resource.entry('ports').items();
   const located = (from: readonly Field[]): Located[] => from.flatMap(locate);
   return {
+    kind: 'EndpointSlice',
     service: `${namespace}/${name.name()}`,
     nodes: nodesOf(ready),
     endpoints: [
@@ -160,32 +179,31 @@ export function readEndpointSlice(
 }
 
 export function readEndpoints(namespace: string, name: string, resource: Field): ServiceEndpoints {
-  const subsets = resource
-    .entry('subsets')
-    .items()
-    .map((at) => ({
-      addresses: at.entry('addresses').items(),
-      ports: at.entry('ports').items(),
-    }));
-  const endpoints = subsets.flatMap(({ addresses, ports }) =>
-    endpointsOf(
-      addresses.map((at) => ({
-        at: at.entry('ip'),
-        node: at.entry('nodeName').optional((f) => f.text()),
-        forZones: [],
-        forNodes: [],
-      })),
-      ports,
-      true,
-    ),
-  );
+  const subsets = resource.entry('subsets').items();
+  const listed = (key: 'addresses' | 'notReadyAddresses'): ServiceEndpoint[] =>
+    subsets.flatMap((at) =>
+      endpointsOf(
+        at
+          .entry(key)
+          .items()
+          .map((one) => ({ at: one.entry('ip'), ...ANYWHERE, node: nodeOf(one) })),
+        at.entry('ports').items(),
+        true,
+      ),
+    );
+  const endpoints = listed('addresses');
   return {
+    kind: 'Endpoints',
     service: `${namespace}/${name}`,
-    nodes: nodesOf(subsets.flatMap(({ addresses }) => addresses)),
+    nodes: nodesOf(subsets.flatMap((at) => at.entry('addresses').items())),
     endpoints,
-    members: endpoints,
+    members: [...endpoints, ...listed('notReadyAddresses')],
   };
 }
+
+const ANYWHERE = { forZones: [], forNodes: [] } as const;
+
+const nodeOf = (at: Field): string | undefined => at.entry('nodeName').optional((f) => f.text());
 
 /** An address, with what is said of where it is and whom it is for. */
 interface Located extends Pick<ServiceEndpoint, 'node' | 'forZones' | 'forNodes'> {
@@ -200,7 +218,7 @@ function locate(endpoint: Field): Located[] {
       .items()
       .map((f) => f.entry('name').text());
   const place = {
-    node: endpoint.entry('nodeName').optional((f) => f.text()),
+    node: nodeOf(endpoint),
     forZones: names('forZones'),
     forNodes: names('forNodes'),
   };
@@ -226,4 +244,4 @@ const endpointsOf = (
   });
 
 const nodesOf = (endpoints: readonly Field[]): string[] =>
-  endpoints.flatMap((at) => at.entry('nodeName').optional((f) => f.text()) ?? []);
+  endpoints.flatMap((at) => nodeOf(at) ?? []);

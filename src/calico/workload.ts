@@ -29,6 +29,8 @@ export interface Workload {
   readonly account: string;
   /** Ports of its containers that have names. */
   readonly ports: readonly NamedPort[];
+  /** Services send to it; false while it starts and while it ends. */
+  readonly ready: boolean;
   /** Names of its profiles, where the endpoint lists them. */
   readonly profiles: readonly string[] | undefined;
   readonly at: Field;
@@ -82,6 +84,7 @@ export function readPod(
         .flatMap((container) => container.entry('ports').items()),
       'containerPort',
     ),
+    ready: isReady(status, resource.entry('metadata')),
     profiles: undefined,
     at: resource.emptied(),
   };
@@ -111,6 +114,7 @@ export function readEndpoint(
     labels: readLabels(resource.entry('metadata').entry('labels')),
     account: spec.entry('serviceAccountName').optional((f) => f.text()) ?? '',
     ports: portsOf(spec.entry('ports').items(), 'port'),
+    ready: true,
     profiles: spec.entry('profiles').optional((f) => f.items().map((item) => item.text())),
     at: resource.emptied(),
   };
@@ -154,6 +158,16 @@ export function mergeWorkload(pod: Workload, endpoint: Workload): Workload {
     ports: endpoint.ports.length > 0 ? endpoint.ports : pod.ports,
     profiles: endpoint.profiles,
   };
+}
+
+/** Where nothing is said of that, it counts as ready. */
+function isReady(status: Field, metadata: Field): boolean {
+  if (!metadata.entry('deletionTimestamp').absent) return false;
+  const condition = status
+    .entry('conditions')
+    .items()
+    .find((at) => at.entry('type').optional((f) => f.text()) === 'Ready');
+  return condition === undefined || condition.entry('status').text() === 'True';
 }
 
 const NO_PORTS: readonly NamedPort[] = [];
