@@ -27,6 +27,14 @@ export function leaveChecksum(p: Packet): void {
   p.partialAt = p.l3;
 }
 
+/** Whether the packet is a reset that comes from no socket: ip_send_unicast_reply sums it itself, for any device. */
+export function isLoneReset(p: Packet): boolean {
+  if (ipv4.protocol(bytes, p.l3) !== ipv4.PROTO_TCP || ipv4.identification(bytes, p.l3) !== 0)
+    return false;
+  const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
+  return p.tail - l4 >= tcp.HEADER_LEN && (tcp.flags(bytes, l4) & tcp.RST) !== 0;
+}
+
 /**
  * The checksum of a tunnel's UDP header at `l4` (udp_set_csum). Where the packet
  * inside is complete it is left to the hardware; otherwise it must be computed

@@ -5,7 +5,7 @@ import type { Packet } from '../packet/packet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { dropped } from './drop-packet.ts';
 import { fragment } from './fragment.ts';
-import { completeChecksum, leaveChecksum } from './l4-checksum.ts';
+import { completeChecksum, isLoneReset, leaveChecksum } from './l4-checksum.ts';
 import type { Node } from './node.ts';
 import { pathMtu } from './path-mtu.ts';
 import { type Next, Room } from './room.ts';
@@ -46,6 +46,6 @@ export function finish(node: Node, p: Packet): Next {
     return fragment(node, p, p.fragMax > 0 ? Math.min(mtu, p.fragMax) : mtu, next);
   }
   // Born here, and the hardware is to finish the checksum: it leaves unfinished.
-  if (offload) leaveChecksum(p);
+  if (offload && !isLoneReset(p)) leaveChecksum(p);
   return next;
 }

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
-import { IN, LAN, OUT, SmallNetwork } from './small-network.ts';
+import { bytes } from '../../src/packet/arena.ts';
+import { IN, LAN, OUT, SmallNetwork, slowSum } from './small-network.ts';
 
 const TRACKED = '*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\nCOMMIT\n';
 
@@ -10,6 +11,9 @@ const ack = (more: object = {}, flags = '.', tos = 0): Layer[] => [
   { layer: 'ipv4', src: IN, dst: LAN, tos },
   { layer: 'tcp', srcPort: 1234, dstPort: 80, seq: 100, ack: 777, flags, window: 500, ...more },
 ];
+/** The pseudo-header of a TCP packet. */
+const pseudo = (packet: Buffer): Buffer =>
+  Buffer.concat([packet.subarray(12, 20), Buffer.from([0, 6, 0, packet.length - 20])]);
 const answer = (net: SmallNetwork, layers: Layer[]): Buffer | undefined =>
   net
     .send('in', layers)
@@ -28,6 +32,26 @@ describe('a segment out of nothing', () => {
         '0a0100010a010002005004d2000003090000000050040000',
       );
     }
+  });
+
+  it('has its checksum also where devices complete those of sockets', () => {
+    const net = new SmallNetwork({ rules: TRACKED, offload: true });
+    // As a kernel (6.1) sent it on a veth pair with `tx on`.
+    const reset = answer(net, ack())!;
+    expect(slowSum(pseudo(reset), reset.subarray(20))).toBe(0xffff);
+    // What a socket sends is left to the device.
+    const segment: Layer[] = [
+      { layer: 'ipv4', src: LAN, dst: IN, id: 5 },
+      { layer: 'tcp', srcPort: 80, dstPort: 1234, flags: '.' },
+    ];
+    const left: Buffer[] = [];
+    net.cluster.observer = {
+      see: (node, _device, p, outgoing) => {
+        if (node.name === 'gw' && outgoing) left.push(Buffer.from(bytes.subarray(p.l3, p.tail)));
+      },
+    };
+    net.send('gw', segment);
+    expect(left.map((packet) => packet.readUInt16BE(36))).toEqual([slowSum(pseudo(left[0]!))]);
   });
 
   it.each(['S', 'R', 'R.', 'S.'])('%s is not', (flags) => {

@@ -86,6 +86,8 @@ export interface Setting {
   readonly mtu?: number;
   /** MTU of all other devices. */
   readonly largeMtu?: number;
+  /** The router leaves checksums to its devices. */
+  readonly offload?: boolean;
 }
 
 export interface Seen {
@@ -101,7 +103,13 @@ const members = (...ends: string[]) =>
     return { namespace, device };
   });
 
-export function planOf({ rules, conntrack, mtu = 1500, largeMtu = 1500 }: Setting): ClusterPlan {
+export function planOf({
+  rules,
+  conntrack,
+  mtu = 1500,
+  largeMtu = 1500,
+  offload = false,
+}: Setting): ClusterPlan {
   const lan = route('10.1.0.0/24', 'eth0');
   const inner = [lan, route('0.0.0.0/0', 'eth0', LAN)];
   const outer = [route('192.0.2.0/24', 'eth0'), route('0.0.0.0/0', 'eth0', WAN)];
@@ -114,7 +122,7 @@ export function planOf({ rules, conntrack, mtu = 1500, largeMtu = 1500 }: Settin
         [
           nic(2, `${LAN}/24`, '02:00:00:00:00:01', largeMtu),
           nic(3, `${WAN}/24`, '02:00:00:00:01:01', mtu),
-        ],
+        ].map((device) => ({ ...device, checksumOffload: offload })),
         [lan, route('192.0.2.0/24', 'eth1')],
         {
           role: 'router',
