@@ -4,13 +4,17 @@ import asc from 'assemblyscript/asc';
 
 const folder = 'src/wasm/assembly';
 const target = 'src/wasm/code.ts';
+/** Those at the top are kernels; those below are parts of them. */
+const sources = readdirSync(folder, { recursive: true })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.replaceAll('\\', '/'));
 const flags =
   '-O3 --noAssert --runtime stub --importMemory --memoryBase 0 --enable simd --disable mutable-globals';
 
 async function compile(name) {
   let code = null;
   const { error, stderr } = await asc.main([`${name}.ts`, '-o', 'out.wasm', ...flags.split(' ')], {
-    readFile: (file) => (file === `${name}.ts` ? readFileSync(`${folder}/${file}`, 'utf8') : null),
+    readFile: (file) => (sources.includes(file) ? readFileSync(`${folder}/${file}`, 'utf8') : null),
     writeFile: (_, bytes) => {
       code = Buffer.from(bytes);
     },
@@ -26,8 +30,8 @@ function literal(base64) {
   return lines.join(' +\n');
 }
 
-const names = readdirSync(folder)
-  .filter((file) => file.endsWith('.ts'))
+const names = sources
+  .filter((file) => !file.includes('/'))
   .map((file) => file.slice(0, -3))
   .sort();
 let text = `/** WebAssembly in base64. Generated from src/wasm/assembly: npm run build:wasm */\n\nexport const code = {\n`;

@@ -56,5 +56,7 @@ export class Account implements Counts {
 /** Told of every end of a packet, before its slot is freed. */
 export interface Witness {
   delivered(node: Node, packet: Packet): void;
+  /** Told instead where nobody looks at what was delivered; without it every packet is shown. */
+  deliveredUnseen?(): void;
   dropped(node: Node, packet: Packet): void;
 }

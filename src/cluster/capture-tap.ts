@@ -11,12 +11,24 @@ export interface FrameSink {
   write(seconds: number, nanoseconds: number, bytes: Buffer, start: number, end: number): void;
 }
 
+/** A tap that keeps every frame as a record: who knows the frames may make the records. */
+export interface RecordTap extends Tap {
+  /** Where the records go; undefined before the first frame, and where more goes with them. */
+  readonly sink: FrameSink | undefined;
+}
+
 class Taps implements Tap {
   readonly all: Tap[] = [];
 
   see(node: Node, device: Device, p: Packet, outgoing: boolean): void {
     for (const tap of this.all) tap.see(node, device, p, outgoing);
   }
+}
+
+/** All taps of a device. */
+export function tapsOf({ tap }: Device): readonly Tap[] {
+  if (tap instanceof Taps) return tap.all;
+  return tap === null ? [] : [tap];
 }
 
 /** Adds a tap to a device; several may share one. Gives the function that takes it off again. */
@@ -36,10 +48,12 @@ export function tapAt({ device }: Port, tap: Tap): () => void {
  * call only. Gives the function that takes the sink off again.
  */
 export function captureAt(cluster: Cluster, port: Port, sink: FrameSink): () => void {
-  return tapAt(port, {
+  const tap: RecordTap = {
+    sink,
     see: (_node, _device, p) => {
       const { seconds, nanoseconds } = cluster.now;
       sink.write(seconds, nanoseconds, bytes, p.data, p.tail);
     },
-  });
+  };
+  return tapAt(port, tap);
 }

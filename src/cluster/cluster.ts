@@ -15,7 +15,7 @@ import { noteFrame, noteSender } from '../node/sockets.ts';
 import { TapeRecorder } from '../node/tape-recorder.ts';
 import { type RoomWatch, walk, walkTraced, walkWatched } from '../node/walk.ts';
 import { bytes } from '../packet/arena.ts';
-import { isBefore, later, type Moment } from '../packet/moment.ts';
+import { isBefore, later, type Moment, millisecondsOf, ticksOf } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import { give, take } from '../packet/slab.ts';
 import type { ClusterPlan, NamespacePlan } from '../plan/plan.ts';
@@ -61,7 +61,7 @@ export class Cluster implements World {
   readonly timers = new Timers();
   readonly changes = new Changes();
   private carrier: Node | null = null;
-  private readonly flows: FlowCache;
+  readonly flows: FlowCache;
   private readonly keepalives: FirstKeepalives;
 
   constructor(planned: ClusterPlan, options: ClusterOptions = {}) {
@@ -182,6 +182,14 @@ export class Cluster implements World {
     this.keepalives.begin();
   }
 
+  /** So many packets came in and were delivered elsewhere, the last one at this moment. */
+  passed(count: number, now: Moment): void {
+    this.account.entered += count;
+    this.account.delivered += count;
+    this.now = now;
+    this.witness?.deliveredUnseen?.();
+  }
+
   /** Lets virtual time pass until no packet waits any more. */
   run(): void {
     this.settle();
@@ -222,11 +230,11 @@ export class Cluster implements World {
   }
 
   milliseconds(): number {
-    return this.now.seconds * 1000 + Math.floor(this.now.nanoseconds / 1e6);
+    return millisecondsOf(this.now);
   }
 
   ticks(): number {
-    return (Math.imul(this.now.seconds, 1000) + ((this.now.nanoseconds / 1e6) | 0)) | 0;
+    return ticksOf(this.now);
   }
 
   arm(milliseconds: number, fire: () => void): void {

@@ -44,7 +44,7 @@ export class FlowCache {
   /** Of the tapes' keys. */
   private hashes = new Int32Array(0);
   /** Whether a tape was played since somebody last wanted its place; by set, whose turn it is to give it. */
-  private played = new Uint8Array(0);
+  private used = new Uint8Array(0);
   private turns = new Uint8Array(0);
   /** By other bits of the hash: the one seen last, and how many packets are to pass before a recording. */
   private seen = new Int32Array(0);
@@ -54,6 +54,9 @@ export class FlowCache {
   private mark = 0;
   /** Where the packet that was played last ended, or of whose Prerouting it walks on. */
   node: Node | null = null;
+  /** What was played or recorded last, and its place. */
+  latest: Tape | null = null;
+  latestSlot = 0;
 
   constructor(world: World, nodes: readonly Node[], on: boolean) {
     this.world = world;
@@ -71,7 +74,9 @@ export class FlowCache {
     if (tape !== null && key.packetLength <= tape.longest) {
       const ticks = world.ticks();
       if (tape.holds(ticks, world.milliseconds())) {
-        this.played[slot] = 1;
+        this.used[slot] = 1;
+        this.latest = tape;
+        this.latestSlot = slot;
         const stray = tape.play(p, ticks);
         this.node = stray ?? tape.last;
         return stray === null ? Flow.Played : Flow.Astray;
@@ -92,6 +97,11 @@ export class FlowCache {
     if (this.slot >= 0) return Flow.Record;
     this.wait[mark] = TURN;
     return Flow.Walk;
+  }
+
+  /** Somebody else did what the tape in this place says. */
+  played(slot: number): void {
+    this.used[slot] = 1;
   }
 
   /** Where the key's tape is, or -1. */
@@ -119,15 +129,15 @@ export class FlowCache {
     const turn = this.turns[set]!;
     const slot = first + turn;
     this.turns[set] = (turn + 1) % WAYS;
-    if (this.played[slot] === 0) return slot;
-    this.played[slot] = 0;
+    if (this.used[slot] === 0) return slot;
+    this.used[slot] = 0;
     return -1;
   }
 
   private open(): void {
     this.tapes = new Array<Tape | null>(SETS * WAYS).fill(null);
     this.hashes = new Int32Array(SETS * WAYS);
-    this.played = new Uint8Array(SETS * WAYS);
+    this.used = new Uint8Array(SETS * WAYS);
     this.turns = new Uint8Array(SETS);
     this.seen = new Int32Array(SEEN);
     this.wait = new Uint8Array(SEEN);
@@ -142,10 +152,12 @@ export class FlowCache {
       this.wait[this.mark] = PATIENCE;
     } else {
       const old = this.tapes[slot]!;
-      if (old !== null) this.memory.give(old.cell);
+      if (old !== null) this.memory.give(old.discard());
+      this.latest = tape;
+      this.latestSlot = slot;
       this.tapes[slot] = tape;
       this.hashes[slot] = key.hash;
-      this.played[slot] = 1;
+      this.used[slot] = 1;
     }
   }
 }

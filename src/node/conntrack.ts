@@ -81,6 +81,20 @@ export class Conntrack {
     this.follow(p, p.l3 + ipv4.headerLength(bytes, p.l3), id * 2 + direction);
   }
 
+  /** What a packet does to a known connection that is not TCP's. */
+  touch(connection: Connection, now: number): void {
+    this.now = now;
+    connection.last = now;
+    if (!connection.isUdp || !connection.replied) return;
+    connection.assured ||= ((now - connection.began) | 0) > STREAM_AFTER_MS;
+    if (connection.assured) connection.timeout = this.timeouts.udpStream;
+  }
+
+  /** At least so long, in ms, the next packet of such a connection keeps it alive. */
+  patience({ timeout }: Connection): number {
+    return Math.min(timeout, this.timeouts.udpStream);
+  }
+
   /**
    * Finds or begins the packet's connection; sets `ct`, `ctDirection` and `ctState` on it.
    * `received`: it came from outside, so that its checksum counts. False where the table
@@ -129,11 +143,7 @@ export class Conntrack {
         connection.timeout = tcp.timeout;
       }
     } else {
-      connection.last = this.now;
-      if (connection.isUdp && connection.replied) {
-        connection.assured ||= ((this.now - connection.began) | 0) > STREAM_AFTER_MS;
-        if (connection.assured) connection.timeout = this.timeouts.udpStream;
-      }
+      this.touch(connection, this.now);
     }
     if (direction === REPLY) connection.replied = true;
     p.ct = id;

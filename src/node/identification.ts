@@ -59,6 +59,24 @@ export class Identifications {
     return id;
   }
 
+  /** Where a counter stands: `take` gives that, but for 0 what `zero` says. */
+  peek(counter: number): number {
+    if (counter >= BUCKETS) return this.declared[counter - BUCKETS]!.next;
+    this.buckets ??= this.start();
+    return this.buckets[counter]!;
+  }
+
+  /** A declared identification may be 0. */
+  zero(counter: number): number {
+    return counter >= BUCKETS ? 0 : 1;
+  }
+
+  /** Where a counter stands after identifications were taken elsewhere. */
+  move(counter: number, to: number): void {
+    if (counter >= BUCKETS) this.declared[counter - BUCKETS]!.next = to;
+    else this.buckets![counter] = to;
+  }
+
   private start(): Uint16Array {
     return Uint16Array.from({ length: BUCKETS }, (_, i) => mix(this.seed ^ 0x1d5eed, i) & 0xffff);
   }

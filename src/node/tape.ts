@@ -17,6 +17,7 @@ import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { type Connection, isAlive, keep } from './connection.ts';
+import type { Conntrack } from './conntrack.ts';
 import { type Manip, rewrite } from './l4-rewrite.ts';
 import { freshUntil } from './neighbour.ts';
 import type { Node } from './node.ts';
@@ -66,6 +67,8 @@ export class Tape {
   private until = 0;
   /** Whether somebody then saw frames on a device of the way. */
   private seen = true;
+  /** Its words are another's. */
+  discarded = false;
   readonly longest: number;
   readonly last: Node;
   private readonly nodes: readonly Node[];
@@ -97,8 +100,9 @@ export class Tape {
     return key.length + steps.length + nodes.length + neighbours.length;
   }
 
-  /** Where they are. */
-  get cell(): TapeCell {
+  /** Nobody is to play it any more: where its words were. */
+  discard(): TapeCell {
+    this.discarded = true;
     return { words: this.words, at: this.at };
   }
 
@@ -129,6 +133,37 @@ export class Tape {
     }
     if (this.met === this.changes.count && milliseconds < this.until * 1000) return true;
     return this.meets(milliseconds);
+  }
+
+  /** Segments of a TCP connection move its windows, each one. */
+  get tracksTcp(): boolean {
+    return this.connections.some(({ tcp }) => tcp !== null);
+  }
+
+  /** After `holds`: a millisecond until which it does, whatever packets of it there are before. */
+  lasts(milliseconds: number): number {
+    let until = Math.max(milliseconds, this.until * 1000 - 1);
+    this.track((conntrack, connection) => {
+      until = Math.min(until, milliseconds + conntrack.patience(connection));
+    });
+    return until;
+  }
+
+  /** What packets do to the connections, none of them TCP's, the last one at these ticks. */
+  touch(ticks: number): void {
+    this.track((conntrack, connection) => {
+      if (!keep(connection, ticks)) conntrack.touch(connection, ticks);
+    });
+  }
+
+  private track(each: (conntrack: Conntrack, connection: Connection) => void): void {
+    const { words, nodes, to } = this;
+    let tracked = 0;
+    for (let at = this.from; at < to; at += stepLength(words[at]!)) {
+      const head = words[at]!;
+      if (actOf(head) !== Act.Track) continue;
+      each(nodes[namespaceOf(head)]!.netfilter!.conntrack, this.connections[tracked++]!);
+    }
   }
 
   /** Whether the namespaces and neighbours still are what they were; if so, that is kept. */

@@ -19,3 +19,10 @@ export function later(from: Moment, milliseconds: number): Moment {
     nanoseconds: total % NANOSECONDS,
   };
 }
+
+export const millisecondsOf = ({ seconds, nanoseconds }: Moment): number =>
+  seconds * 1000 + Math.floor(nanoseconds / 1e6);
+
+/** The same in 32 bits, signed: jiffies, which differences are taken of. */
+export const ticksOf = ({ seconds, nanoseconds }: Moment): number =>
+  (Math.imul(seconds, 1000) + ((nanoseconds / 1e6) | 0)) | 0;

@@ -8,6 +8,7 @@ import { fileError, found, PodwireError } from '../errors.ts';
 import { readBytes } from './descriptor.ts';
 import { type CaptureHeader, CaptureParser, type ParserOptions } from './parser.ts';
 import type { CaptureInterface, CaptureSecrets } from './record-format.ts';
+import type { RecordsAtHand } from './records-at-hand.ts';
 
 /** One read(2); larger gains nothing (the page cache copies at the same speed). */
 const CHUNK_LEN = 1 << 20;
@@ -207,6 +208,16 @@ export class Capture {
   /** Of the present record's header in the file, counted from 0. */
   get offset(): number {
     return this.#parser.offset;
+  }
+
+  /** For who takes many records at once. */
+  get atHand(): RecordsAtHand {
+    return this.#parser;
+  }
+
+  /** What is read from a file from now on, is read into this. */
+  readInto(chunk: Buffer): void {
+    this.#chunk = chunk;
   }
 
   /** Records that were longer than `snapLength`, complete at the end; their bytes are all kept. */

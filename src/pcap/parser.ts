@@ -22,6 +22,7 @@ import {
   type RecordFormat,
   type RecordTable,
 } from './record-format.ts';
+import type { RecordsAtHand } from './records-at-hand.ts';
 
 export interface ParserOptions {
   /** Longest record believed, bytes; 262,144 as in libpcap. */
@@ -41,7 +42,7 @@ const viewOf = (b: Buffer): DataView => new DataView(b.buffer, b.byteOffset, b.l
 const NO_RECORD = viewOf(EMPTY);
 const NO_SECRETS: readonly CaptureSecrets[] = [];
 
-export class CaptureParser {
+export class CaptureParser implements RecordsAtHand {
   /** Known once `readHeader` gave true. */
   header: CaptureHeader | undefined = undefined;
 
@@ -132,6 +133,24 @@ export class CaptureParser {
   /** Records that were noted and not yet reached are not given any more. */
   forget(): void {
     this.#count = 0;
+  }
+
+  get plainMost(): number {
+    return this.#format?.plainMost ?? -1;
+  }
+
+  get recordStart(): number {
+    return this.start - this.#format!.headerLength;
+  }
+
+  get handEnd(): number {
+    return this.bytes === this.#piece ? this.bytes.length : this.end;
+  }
+
+  skipTo(at: number): void {
+    const { headerLength } = this.#format!;
+    while (this.#next < this.#count && this.#starts[this.#next]! - headerLength < at) this.#next++;
+    if (this.#next === this.#count && this.bytes === this.#piece) this.#at = Math.max(this.#at, at);
   }
 
   // The record that advance() stopped at. Decoded on demand: whoever counts or

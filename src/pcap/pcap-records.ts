@@ -119,6 +119,10 @@ export class PcapRecords implements RecordFormat {
     return at + FILE_HEADER_LEN;
   }
 
+  get plainMost(): number {
+    return this.#quick && this.headerLength === RECORD_HEADER_LEN ? this.#quickMost : -1;
+  }
+
   truncation(view: DataView, length: number, offset: number): PodwireError | undefined {
     const cut = (expected: string, bytes: number): PodwireError =>
       new PodwireError(

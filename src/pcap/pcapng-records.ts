@@ -42,6 +42,7 @@ const MAX_SECRETS = 1 << 20;
 
 export class PcapngRecords implements RecordFormat {
   readonly name = 'pcapng';
+  readonly plainMost = -1;
   first: CaptureInterface | undefined = undefined;
   count = 0;
   headerLength: number = packetField.size;

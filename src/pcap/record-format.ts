@@ -50,6 +50,8 @@ export interface RecordFormat {
   /** Bytes that must be there, from where the last scan stopped, for the next to get any further. */
   readonly need: number;
   readonly secrets: readonly CaptureSecrets[];
+  /** Longest packet of a record whose header is as pcap.ts has it, little-endian; -1 where that says nothing. */
+  readonly plainMost: number;
 
   /**
    * Notes the whole records in `view[at..end)`, `offset` being the file offset

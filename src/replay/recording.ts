@@ -4,7 +4,7 @@
  * last frame of all is held back until another is seen or its packet ends, where
  * the file has comments.
  */
-import { tapAt } from '../cluster/capture-tap.ts';
+import { type RecordTap, tapAt } from '../cluster/capture-tap.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Port } from '../cluster/names.ts';
 import { dropInfo } from '../drop.ts';
@@ -70,11 +70,20 @@ export class Recording {
     this.#cluster = cluster;
     this.#keyLog = keyLog;
     const before = cluster.witness;
+    const isAsked = before !== null && before.deliveredUnseen === undefined;
     cluster.witness = {
       delivered: (node, p) => {
         this.#packet = null;
         before?.delivered(node, p);
       },
+      ...(isAsked
+        ? {}
+        : {
+            deliveredUnseen: () => {
+              this.#packet = null;
+              before?.deliveredUnseen?.();
+            },
+          }),
       dropped: (node, p) => {
         if (this.#isHeld(p)) this.#write(reasonOf(p));
         before?.dropped(node, p);
@@ -88,7 +97,10 @@ export class Recording {
   /** Records a device; `open` is called at its first frame. Keys go into a pcapng where asked. */
   add(port: Port, open: () => RecordSink, withKeys = false): void {
     let target: Target | undefined;
-    const stop = tapAt(port, {
+    const tap: RecordTap = {
+      get sink() {
+        return target?.writer.format === 'pcap' ? target.writer : undefined;
+      },
       see: (_node: Node, device: Device, p: Packet, outgoing: boolean) => {
         target ??= { writer: open(), keys: 0 };
         this.#write('');
@@ -98,8 +110,8 @@ export class Recording {
           this.#hold(target, device, p, outgoing);
         }
       },
-    });
-    this.#stops.push(stop);
+    };
+    this.#stops.push(tapAt(port, tap));
   }
 
   /** Writes what is held back: its packet has ended. */

@@ -45,6 +45,12 @@ interface Kernels {
     /** The same in a table of runs (tables/compact-table.ts). */
     compact(words: number, leaves: number, from: number, to: number, count: number): void;
   };
+  offload: {
+    /** The cell of the table with the flow of a key (replay/offload-memory.ts), or with 0. */
+    cell(): number;
+    /** Takes records; why it stopped, a `Stop`. */
+    run(): number;
+  };
   series: {
     /** Runs the program at address 0 (frame/series-program.ts): `count` records from `out` on. */
     records(out: number, count: number): void;

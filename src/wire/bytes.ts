@@ -24,6 +24,9 @@ export function putI32(b: Bytes, at: number, value: number): void {
   b[at + 3] = value;
 }
 
+/** The other byte order. */
+export const bswap16 = (value: number): number => ((value & 0xff) << 8) | (value >>> 8);
+
 /** Little-endian, unsigned, as WireGuard writes. */
 export const u32le = (b: Bytes, at: number): number =>
   (b[at]! | (b[at + 1]! << 8) | (b[at + 2]! << 16) | (b[at + 3]! << 24)) >>> 0;

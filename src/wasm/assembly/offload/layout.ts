@@ -1,0 +1,83 @@
+/** AssemblyScript. Where the words stand that src/replay/offload-memory.ts lays out, as byte offsets. */
+
+export const RECORD: usize = 16;
+export const ETHERNET: usize = 14;
+export const IPV4: usize = 20;
+export const UDP: u32 = 17;
+export const TCP: u32 = 6;
+/** ACK alone of ACK, URG, SYN, FIN and RST: flow-key.ts. */
+export const TCP_WATCHED: u32 = 0x37;
+export const TCP_ACK: u32 = 0x10;
+
+// What ended a run.
+export const OVER: u32 = 0;
+export const STRANGE: u32 = 1;
+export const UNCHECKED: u32 = 2;
+export const FULL: u32 = 3;
+
+// The head: words of 32 bits.
+export const FROM: usize = 0;
+export const END: usize = 4;
+export const SECONDS: usize = 8;
+export const NANOSECONDS: usize = 12;
+export const LAST_SECOND: usize = 16;
+export const LAST_NANOSECOND: usize = 20;
+export const BATCH: usize = 24;
+export const TAKEN: usize = 28;
+export const ASKED: usize = 32;
+export const ASKED_SECONDS: usize = 36;
+export const ASKED_NANOSECONDS: usize = 40;
+export const SCALE: usize = 44;
+export const PER_SECOND: usize = 48;
+export const MOST: usize = 52;
+export const OWN_MAC: usize = 56;
+export const OWN_ROOM: usize = 64;
+export const OTHER_ROOM: usize = 68;
+export const MTU: usize = 72;
+export const OFFLOADS: usize = 76;
+export const KEY: usize = 96;
+export const TABLE: usize = 128;
+export const TABLE_MASK: u32 = 0x7fff;
+
+// A flow, behind its key.
+export const STAMP: usize = 32;
+export const LONGEST: usize = 36;
+export const FLOW_SECONDS: usize = 40;
+export const FLOW_NANOSECONDS: usize = 44;
+export const STAGES: usize = 48;
+export const COUNTER: usize = 52;
+export const NEEDS_SUM: usize = 60;
+export const FIRST_STAGE: usize = 64;
+
+// A stage.
+export const OUTPUT: usize = 0;
+export const PREFIX: usize = 4;
+export const CHANGE: usize = 8;
+export const HEADER_DELTA: usize = 12;
+export const ADDRESSES: usize = 16;
+export const PORTS: usize = 24;
+export const L4_DELTA: usize = 28;
+export const L4_FIELD: usize = 32;
+export const SHELL: usize = 36;
+export const SHELL_AT: usize = 40;
+export const SHELL_SUM: usize = 44;
+export const SHELL_UDP: usize = 48;
+export const SHELL_INNER: usize = 52;
+export const SHELL_COUNTER: usize = 56;
+export const SHELL_LENGTH: usize = 60;
+export const TEMPLATE: usize = 64;
+export const STAGE: usize = 160;
+
+/** Values of CHANGE: the frame as it came; its packet as it came; its packet with changed headers. */
+export const WHOLE: u32 = 0;
+export const CHANGED: u32 = 2;
+
+/** Values of SHELL; a VXLAN checksum is that of a pseudo-header, or of all. */
+export const VXLAN_PARTIAL: u32 = 1;
+export const VXLAN_COMPLETE: u32 = 2;
+
+// An output.
+export const FILL: usize = 0;
+export const LIMIT: usize = 4;
+export const RECORDS: usize = 8;
+export const DIVISOR: usize = 12;
