@@ -53,10 +53,10 @@ export function bench({ rounds, quick, folder }) {
   writeFlows(nothing, 64, 0);
   const rows = [];
   for (const [size, packets] of quick
-    ? [[64, 50_000]]
+    ? [[64, 500_000]]
     : [
-        [64, 1_000_000],
-        [1400, 200_000],
+        [64, 5_000_000],
+        [1400, 500_000],
       ]) {
     writeFlows(input, size, packets);
     const rates = contestants.map(() => []);
