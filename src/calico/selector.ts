@@ -10,6 +10,7 @@
  *
  * Precedence as in libcalico-go/lib/selector/parser.
  */
+import type { PodwireError } from '../errors.ts';
 import type { Field } from './field.ts';
 
 export type Labels = ReadonlyMap<string, string>;
@@ -39,90 +40,122 @@ type Token =
 export function parseSelector(field: Field, tests: WordTests = NO_LIMITS): Selector {
   const text = field.text('a label selector');
   if (text.trim() === '') return everyNode;
-  const fail = () => field.refuse('a label selector such as has(key) && key == "value"');
-  if (text.length > MAX_LENGTH)
+  if (text.length > MAX_LENGTH) {
     throw field.refuse(`a selector of at most ${MAX_LENGTH} characters`);
+  }
   const tokens = tokenize(text, tests);
-  if (tokens === undefined) throw fail();
+  if (tokens === undefined) throw malformed(field);
+  return new SelectorParser(field, tokens).whole();
+}
 
-  let next = 0;
-  const takeMark = (mark: string): boolean => {
-    const token = tokens[next];
-    if (token?.kind !== 'mark' || token.text !== mark) return false;
-    next += 1;
-    return true;
-  };
-  const takeWord = (...words: string[]): boolean => {
-    const seen = words.every((word, i) => {
-      const token = tokens[next + i];
-      return token?.kind === 'word' && token.text === word;
-    });
-    if (seen) next += words.length;
-    return seen;
-  };
-  const takeString = (): string => {
-    const token = tokens[next++];
-    if (token?.kind !== 'string') throw fail();
-    return token.text;
-  };
-  const takeSet = (): ReadonlySet<string> => {
-    const values = new Set<string>();
-    if (!takeMark('{')) throw fail();
-    if (takeMark('}')) return values;
-    do values.add(takeString());
-    while (takeMark(','));
-    if (!takeMark('}')) throw fail();
-    return values;
-  };
+const malformed = (field: Field): PodwireError =>
+  field.refuse('a label selector such as has(key) && key == "value"');
 
-  const anyOf = (depth: number): Selector => {
-    const parts = [allOf(depth)];
-    while (takeMark('||')) parts.push(allOf(depth));
+/** A method for each rule of the grammar; every one takes what it knows and leaves the rest. */
+class SelectorParser {
+  private readonly field: Field;
+  private readonly tokens: readonly Token[];
+  private next = 0;
+
+  constructor(field: Field, tokens: readonly Token[]) {
+    this.field = field;
+    this.tokens = tokens;
+  }
+
+  whole(): Selector {
+    const selector = this.anyOf(0);
+    if (this.next !== this.tokens.length) throw malformed(this.field);
+    return selector;
+  }
+
+  private anyOf(depth: number): Selector {
+    const parts = [this.allOf(depth)];
+    while (this.takeMark('||')) parts.push(this.allOf(depth));
     return (labels) => parts.some((part) => part(labels));
-  };
-  const allOf = (depth: number): Selector => {
-    const parts = [negated(depth)];
-    while (takeMark('&&')) parts.push(negated(depth));
+  }
+
+  private allOf(depth: number): Selector {
+    const parts = [this.negated(depth)];
+    while (this.takeMark('&&')) parts.push(this.negated(depth));
     return (labels) => parts.every((part) => part(labels));
-  };
-  const negated = (depth: number): Selector => {
-    if (depth > MAX_DEPTH) throw fail();
-    if (!takeMark('!')) return term(depth);
-    const inner = negated(depth + 1);
-    return (labels) => !inner(labels);
-  };
-  const term = (depth: number): Selector => {
-    if (takeMark('(')) {
-      const inner = anyOf(depth + 1);
-      if (!takeMark(')')) throw fail();
+  }
+
+  private negated(depth: number): Selector {
+    if (depth > MAX_DEPTH) throw malformed(this.field);
+    if (!this.takeMark('!')) return this.term(depth);
+    return not(this.negated(depth + 1));
+  }
+
+  private term(depth: number): Selector {
+    if (this.takeMark('(')) {
+      const inner = this.anyOf(depth + 1);
+      this.expectMark(')');
       return inner;
     }
-    const token = tokens[next++];
+    const token = this.tokens[this.next++];
     if (token?.kind === 'test') return token.holds;
-    if (token?.kind !== 'word') throw fail();
-    return comparison(token.text);
-  };
-  const comparison = (key: string): Selector => {
-    if (takeMark('==')) return equals(key, takeString());
-    if (takeMark('!=')) {
-      const equal = equals(key, takeString());
-      return (labels) => !equal(labels);
-    }
-    if (takeWord('in')) return oneOf(key, takeSet());
-    if (takeWord('not', 'in')) {
-      const inside = oneOf(key, takeSet());
-      return (labels) => !inside(labels);
-    }
-    if (takeWord('contains')) return matches(key, takeString(), (v, s) => v.includes(s));
-    if (takeWord('starts', 'with')) return matches(key, takeString(), (v, s) => v.startsWith(s));
-    if (takeWord('ends', 'with')) return matches(key, takeString(), (v, s) => v.endsWith(s));
-    throw fail();
-  };
+    if (token?.kind !== 'word') throw malformed(this.field);
+    return this.comparison(token.text);
+  }
 
-  const selector = anyOf(0);
-  if (next !== tokens.length) throw fail();
-  return selector;
+  private comparison(key: string): Selector {
+    if (this.takeMark('==')) return equals(key, this.takeString());
+    if (this.takeMark('!=')) return not(equals(key, this.takeString()));
+    if (this.takeWords('in')) return oneOf(key, this.takeSet());
+    if (this.takeWords('not', 'in')) return not(oneOf(key, this.takeSet()));
+    if (this.takeWords('contains')) {
+      return matches(key, this.takeString(), (value, text) => value.includes(text));
+    }
+    if (this.takeWords('starts', 'with')) {
+      return matches(key, this.takeString(), (value, text) => value.startsWith(text));
+    }
+    if (this.takeWords('ends', 'with')) {
+      return matches(key, this.takeString(), (value, text) => value.endsWith(text));
+    }
+    throw malformed(this.field);
+  }
+
+  private takeMark(mark: string): boolean {
+    const token = this.tokens[this.next];
+    if (token?.kind !== 'mark' || token.text !== mark) return false;
+    this.next += 1;
+    return true;
+  }
+
+  private expectMark(mark: string): void {
+    if (!this.takeMark(mark)) throw malformed(this.field);
+  }
+
+  private takeWords(...words: string[]): boolean {
+    const seen = words.every((word, i) => {
+      const token = this.tokens[this.next + i];
+      return token?.kind === 'word' && token.text === word;
+    });
+    if (seen) this.next += words.length;
+    return seen;
+  }
+
+  private takeString(): string {
+    const token = this.tokens[this.next++];
+    if (token?.kind !== 'string') throw malformed(this.field);
+    return token.text;
+  }
+
+  private takeSet(): ReadonlySet<string> {
+    const values = new Set<string>();
+    this.expectMark('{');
+    if (this.takeMark('}')) return values;
+    do values.add(this.takeString());
+    while (this.takeMark(','));
+    this.expectMark('}');
+    return values;
+  }
 }
+
+const not =
+  (selector: Selector): Selector =>
+  (labels) =>
+    !selector(labels);
 
 const equals =
   (key: string, value: string): Selector =>
