@@ -30,7 +30,7 @@ export interface CommandOptions {
 const SUPPORTED =
   'ip [-4] [-d] [-j] route|addr|link|neigh|rule, bridge fdb|link, arp -an, arp -n, route -n, ' +
   'wg show, iptables-save [-t TABLE], iptables [-t TABLE] -S, ipset save, cat /var/lib/calico/mtu ' +
-  'or calicoctl get|ipam show|node status';
+  'or calicoctl get|ipam show|ipam check|node status|version';
 
 /**
  * What the command prints, with its final newline; '' for an empty table.
