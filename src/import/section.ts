@@ -55,83 +55,109 @@ export function cutSections(files: readonly DumpFile[]): Cut {
 type Cutting = { sections: Section[]; unread: PastedLine[]; around: number; ipv6: number };
 
 function cutFile(file: DumpFile, cut: Cutting): void {
-  const named = placeOfPath(file.path);
-  let node = named.node;
-  let draft: Draft | undefined;
-  const close = (): void => {
-    if (draft !== undefined) keep(draft, cut.sections);
-    draft = undefined;
-  };
-  const open = (listing: Listing, sure: boolean): void => {
-    close();
-    if (listing.format === 'other') return;
-    draft = { node: listing.node ?? node, format: listing.format, listing, sure, lines: [] };
-  };
   if (/\.(ya?ml|json)$/i.test(file.path)) {
     cut.sections.push({ ...resources, text: file.text, source: file.source });
-    return;
-  }
-  if (named.listing !== undefined) open(named.listing, true);
+  } else new Cutter(file, cut).run();
+}
 
-  const lines = pastedLines(file.text, file);
-  let six = false;
-  for (let i = 0; i < lines.length; i++) {
-    const line = lines[i]!;
-    const remark = remarkOf(line.text);
-    if (remark !== undefined) {
-      six = remark.six;
-      if (draft?.format === 'iptables') draft.lines.push(line);
-      else if (!six) {
-        open({ format: 'iptables', command: COMMANDS.iptables, whole: false }, false);
-        draft?.lines.push(line);
-      }
-      continue;
-    }
-    const mark: Mark | undefined = markOf(line.text);
-    if (mark !== undefined) {
-      close();
-      // `ssh node1 ip route` says where that one command ran, not those after it.
-      if (mark.node !== undefined && mark.node !== mark.listing?.node) node = mark.node;
-      if (mark.listing !== undefined) open(mark.listing, mark.unsure !== true);
-      continue;
-    }
+/** One file: each line goes on with the section that is open, ends it or begins another. */
+class Cutter {
+  private readonly cut: Cutting;
+  private readonly lines: readonly PastedLine[];
+  private node: string | undefined;
+  private draft: Draft | undefined;
+  /** What follows was printed by ip6tables-save. */
+  private six = false;
+
+  constructor(file: DumpFile, cut: Cutting) {
+    const { node, listing } = placeOfPath(file.path);
+    this.cut = cut;
+    this.lines = pastedLines(file.text, file);
+    this.node = node;
+    if (listing !== undefined) this.open(listing, true);
+  }
+
+  run(): void {
+    for (let i = 0; i < this.lines.length; ) i = this.takeFrom(i);
+    this.close();
+  }
+
+  /** Takes the line at `i`, or a whole list in JSON that begins there; gives the index behind. */
+  private takeFrom(i: number): number {
+    const line = this.lines[i]!;
+    if (this.takeRemark(line) || this.takeMark(line)) return i + 1;
     if (line.text === '') {
-      draft?.lines.push(line);
-      continue;
+      this.draft?.lines.push(line);
+      return i + 1;
     }
-    const current: Draft | undefined = draft;
-    const json = jsonFrom(lines, i, current);
-    if (json !== undefined) {
-      if (current?.format !== json.kind || !current.sure) {
-        open({ format: json.kind, command: COMMANDS[json.kind], whole: true }, false);
-      }
-      draft?.lines.push(...json.lines);
-      i = json.next - 1;
-      continue;
+    const json = jsonFrom(this.lines, i, this.draft);
+    if (json === undefined) {
+      this.take(line, formatOf(line.text, this.draft?.format, this.lines[i + 1]?.text));
+      return i + 1;
     }
-    const format = formatOf(line.text, current?.format, lines[i + 1]?.text);
-    if (current?.format === 'setup' && current.sure && format !== 'setup') {
+    if (this.draft?.format !== json.kind || !this.draft.sure) this.openByLook(json.kind, true);
+    this.draft?.lines.push(...json.lines);
+    return json.next;
+  }
+
+  private takeRemark(line: PastedLine): boolean {
+    const remark = remarkOf(line.text);
+    if (remark === undefined) return false;
+    this.six = remark.six;
+    if (this.draft?.format !== 'iptables') {
+      if (this.six) return true;
+      this.openByLook('iptables');
+    }
+    this.draft?.lines.push(line);
+    return true;
+  }
+
+  /** A prompt or a heading. */
+  private takeMark(line: PastedLine): boolean {
+    const mark = markOf(line.text);
+    if (mark === undefined) return false;
+    this.close();
+    // `ssh node1 ip route` says where that one command ran, not those after it.
+    if (mark.node !== undefined && mark.node !== mark.listing?.node) this.node = mark.node;
+    if (mark.listing !== undefined) this.open(mark.listing, mark.unsure !== true);
+    return true;
+  }
+
+  private take(line: PastedLine, format: Format | 'ipv6' | undefined): void {
+    const { draft, cut } = this;
+    if (draft?.format === 'setup' && draft.sure && format !== 'setup') {
       // A dump of everything, logs too, of which some lines are of use.
       cut.around++;
-      if (current.lines.length > 0) open(current.listing, true);
-      continue;
-    }
-    if (format === 'ipv6' || (six && format === 'iptables')) {
+      if (draft.lines.length > 0) this.open(draft.listing, true);
+    } else if (format === 'ipv6' || (this.six && format === 'iptables')) {
       cut.ipv6++;
-      current?.lines.push({ ...line, text: '' });
+      draft?.lines.push({ ...line, text: '' });
     } else if (format === undefined) {
-      if (current?.sure && (current.lines.at(-1)?.text ?? '') !== '') {
+      if (draft?.sure && (draft.lines.at(-1)?.text ?? '') !== '') {
         cut.unread.push({ ...line, text: withoutWgSecrets(line.text) });
       } else cut.around++;
-      close();
-    } else if (current?.format === format) {
-      current.lines.push(...unfolded(line, format));
+      this.close();
     } else {
-      open({ format, command: COMMANDS[format], whole: false }, false);
-      draft?.lines.push(...unfolded(line, format));
+      if (draft?.format !== format) this.openByLook(format);
+      this.draft?.lines.push(...unfolded(line, format));
     }
   }
-  close();
+
+  private open(listing: Listing, sure: boolean): void {
+    this.close();
+    if (listing.format === 'other') return;
+    const node = listing.node ?? this.node;
+    this.draft = { node, format: listing.format, listing, sure, lines: [] };
+  }
+
+  private openByLook(format: Format, whole = false): void {
+    this.open({ format, command: COMMANDS[format], whole }, false);
+  }
+
+  private close(): void {
+    if (this.draft !== undefined) keep(this.draft, this.cut.sections);
+    this.draft = undefined;
+  }
 }
 
 /** A list in JSON, where one begins here; never inside a manifest. */
