@@ -25,15 +25,18 @@ const COPIED = 0x80;
 export function fragment(node: Node, p: Packet, mtu: number, room: Room): Next {
   const { l3 } = p;
   const header = ipv4.headerLength(bytes, l3);
-  const room8 = (mtu - header) & ~7;
-  if (room8 < 8) return dropped(p, Drop.PacketTooBig);
+  const most = mtu - header;
+  if (most < 8) return dropped(p, Drop.PacketTooBig);
   const total = p.tail - l3 - header;
-  const sizes = reusable(node, p, mtu - header);
+  const sizes = reusable(node, p, most);
   const flags = ipv4.flags(bytes, l3) & (sizes === null ? -1 : ~ipv4.FLAG_DF);
+  const step = most & ~7;
+  // Only the last may hold what is no multiple of 8 (ip_frag_next).
+  const count = sizes?.length ?? 1 + Math.max(0, Math.ceil((total - most) / step));
   // Each goes before all others, so the last one first.
   let end = total;
-  for (let i = (sizes?.length ?? Math.ceil(total / room8)) - 1; i >= 0; i--) {
-    const offset = sizes === null ? i * room8 : end - sizes[i]!;
+  for (let i = count - 1; i >= 0; i--) {
+    const offset = sizes === null ? i * step : end - sizes[i]!;
     const length = end - offset;
     const piece = node.world.create(header + length);
     if (piece === null) return dropped(p, Drop.SlotsExhausted);

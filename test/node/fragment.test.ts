@@ -83,6 +83,17 @@ describe('a router with a smaller MTU', () => {
     property(TRACKED);
   });
 
+  // ip_frag_next: only what is not the last piece is cut to a multiple of 8.
+  it.each([
+    [1005, 984 + 985, [1004, 1005]],
+    [1005, 984 + 986, [1004, 1004, 22]],
+    [1007, 984 + 987, [1004, 1007]],
+    [1004, 984 + 984, [1004, 1004]],
+  ])('of MTU %i and %i bytes of data the last piece fills what there is', (mtu, length, sizes) => {
+    const seen = new SmallNetwork({ mtu, largeMtu: 9200 }).send('in', raw(content(length, 1)));
+    expect(at(seen, 'gw', 'eth1').map((piece) => piece.length)).toEqual(sizes);
+  });
+
   it('with DF: no piece, a named drop, and fragmentation needed with the MTU', () => {
     const net = new SmallNetwork({ mtu: 1000 });
     const seen = net.send('in', raw(content(1200, 0), { df: true }));
