@@ -9,11 +9,13 @@ import { putI32 } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import {
   END,
+  isOwnNext,
   MILLISECONDS_A_DAY,
   NOP,
   RECORD_ROUTE,
   SECURITY_LABEL,
   TIME_AND_ADDRESS,
+  TIME_OF_ADDRESSES,
   TIMESTAMP,
 } from './ip-options.ts';
 import type { Node } from './node.ts';
@@ -98,9 +100,11 @@ function stamp(node: Node, at: number, from: number): void {
   const pointer = bytes[at + 2]!;
   if (pointer > bytes[at + 1]!) return;
   const now = node.world.milliseconds() % MILLISECONDS_A_DAY;
-  const addressed = (bytes[at + 3]! & 15) === TIME_AND_ADDRESS;
-  if (addressed) putI32(bytes, at + pointer - 1, from);
-  const slot = addressed ? pointer + 4 : pointer;
+  const flag = bytes[at + 3]! & 15;
+  const isChosen = flag === TIME_OF_ADDRESSES;
+  if (isChosen && (pointer + 7 > bytes[at + 1]! || !isOwnNext(node, at))) return;
+  if (flag === TIME_AND_ADDRESS) putI32(bytes, at + pointer - 1, from);
+  const slot = flag === TIME_AND_ADDRESS || isChosen ? pointer + 4 : pointer;
   putI32(bytes, at + slot - 1, now);
   bytes[at + 2] = slot + 4;
 }

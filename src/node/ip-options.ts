@@ -7,7 +7,7 @@
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import { RouteKind } from '../tables/routes.ts';
-import { putI32 } from '../wire/bytes.ts';
+import { i32, putI32 } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import type { Node } from './node.ts';
 import { routeSource, selectSource } from './source.ts';
@@ -24,6 +24,7 @@ export const SECURITY_LABEL = 134;
 /** Timestamp flags, lower four bits of its fourth byte. */
 const TIME_ONLY = 0;
 export const TIME_AND_ADDRESS = 1;
+export const TIME_OF_ADDRESSES = 3;
 
 export const MILLISECONDS_A_DAY = 86_400_000;
 
@@ -98,6 +99,9 @@ function recordTime(node: Node, p: Packet, at: number, length: number, now: numb
   if (length < 4) return at + 1;
   const pointer = bytes[at + 2]!;
   if (pointer < 5) return at + 2;
+  const flag = bytes[at + 3]! & 15;
+  // Where the sender chose the addresses, nobody counts who found no room.
+  if (pointer > length && flag === TIME_OF_ADDRESSES) return -1;
   p.optionsChanged = true;
   if (pointer > length) {
     const overflow = bytes[at + 3]! >>> 4;
@@ -107,7 +111,6 @@ function recordTime(node: Node, p: Packet, at: number, length: number, now: numb
     return -1;
   }
   if (pointer + 3 > length) return at + 2;
-  const flag = bytes[at + 3]! & 15;
   const slot = at + pointer - 1;
   if (flag === TIME_ONLY) {
     putI32(bytes, slot, now);
@@ -119,9 +122,19 @@ function recordTime(node: Node, p: Packet, at: number, length: number, now: numb
     putI32(bytes, slot + 4, now);
     bytes[at + 2] = pointer + 8;
     p.recordTime = true;
+  } else if (flag === TIME_OF_ADDRESSES) {
+    if (pointer + 7 > length) return at + 2;
+    if (!isOwnNext(node, at)) return -1;
+    putI32(bytes, slot + 4, now);
+    bytes[at + 2] = pointer + 8;
+    p.recordTime = true;
   }
   return -1;
 }
+
+/** Of an option with addresses that the sender chose: whether the next is this node's (inet_addr_type). */
+export const isOwnNext = (node: Node, at: number): boolean =>
+  node.local.find(i32(bytes, at + bytes[at + 2]! - 1)) >= 0;
 
 /** The address this node is known by to the sender: fib_compute_spec_dst. */
 function specificAddress(node: Node, p: Packet): number {

@@ -35,6 +35,32 @@ describe('an echo reply', () => {
   });
 });
 
+describe('timestamps of addresses that the sender chose', () => {
+  const slots = (...addresses: string[]) => addresses.map((a) => `${hex(a)}00000000`).join('');
+
+  it('are written by whose address is next, on the way in and in the answer', () => {
+    expect(back(LAN, `440c0503${slots(LAN)}`)).toBe(`440c0d03${slots(LAN)}`);
+    expect(back(LAN, `44140503${slots(LAN, WAN)}`)).toBe(`44141503${slots(LAN, WAN)}`);
+    expect(back(LAN, `44140503${slots(LAN, OUT)}`)).toBe(`44140d03${slots(LAN, OUT)}`);
+    expect(back(LAN, `440c0503${slots(OUT)}`)).toBe(`440c0503${slots(OUT)}`);
+  });
+
+  it.each([
+    // Recorded: 440c0d03 with an address of its sender crossed two routers as it was.
+    [`440c0d03${slots(IN)}`, `440c0d03${slots(IN)}`],
+    [`440c0d01${slots(IN)}`, `440c0d11${slots(IN)}`],
+    [`440c0503${slots(OUT)}`, `440c0503${slots(OUT)}`],
+    [`440c0503${slots(WAN)}`, `440c0d03${slots(WAN)}`],
+  ])('%s leaves a router as %s', (options, after) => {
+    const seen = new SmallNetwork().send('in', [
+      { layer: 'ipv4', src: IN, dst: OUT, protocol: 253, options },
+      { layer: 'payload', bytes: Buffer.alloc(28) },
+    ]);
+    const passed = seen.find(({ node, device }) => node === 'gw' && device === 'eth1')?.packet;
+    expect(passed?.subarray(20, 32).toString('hex')).toBe(after);
+  });
+});
+
 describe('an ICMP error', () => {
   it('gives the options of the packet back, beside quoting them', () => {
     // Recorded: a net unreachable of 576 bytes whose header ended with 44141501, two slots filled.
