@@ -151,21 +151,20 @@ export class Cluster implements World {
   }
 
   /**
-   * An IPv4 packet is sent by a namespace itself, header complete and sound.
-   * `traced` marks it for a recording; `longest` is as for `depart`, 0 for its route's MTU.
+   * Sends an IPv4 packet, complete and sound, by the namespace itself. `longest` is as for
+   * `depart`, 0 for its route's MTU; `traced` and `probes` as in Packet.
    */
-  originate(node: Node, packet: Buffer, traced = 0, longest = 0): void {
+  originate(node: Node, packet: Buffer, traced = 0, longest = 0, probes = false): void {
     const wrong = ipv4.check(packet, 0, packet.length);
     if (wrong !== Drop.None) {
-      throw new PodwireError(
-        'ERR_FRAME',
-        `expected an IPv4 packet, found ${dropInfo[wrong].meaning}`,
-      );
+      const found = dropInfo[wrong].meaning;
+      throw new PodwireError('ERR_FRAME', `expected an IPv4 packet, found ${found}`);
     }
     const p = this.account.enter(node, packet, 0, ipv4.totalLength(packet, 0));
     if (p === null) return;
     p.l3 = p.data;
     p.traced = traced;
+    p.probes = probes;
     if (longest > 0) noteSegments(p, p.l3, longest);
     if (this.answering) noteSender(node, p.l3, p.tail);
     this.ready.push(node, p, Room.Route);

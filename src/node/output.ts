@@ -13,10 +13,10 @@ import { longestPiece, noteSegments, segmentPacket } from './segment.ts';
 
 /**
  * Bytes an IP packet may have on this packet's way: learned, by its route's metric, or by the
- * device; what was put on a device has no route.
+ * device; what was put on a device has no route, and a socket that probes asks the device alone.
  */
 export const routeMtu = (node: Node, p: Packet): number =>
-  p.route < 0
+  p.route < 0 || p.probes
     ? node.devices[p.output]!.mtu
     : pathMtu(node, p.route, ipv4.destination(bytes, p.l3), p.input >= 0);
 

@@ -57,7 +57,7 @@ export class PathMtus {
     this.mtus[at] = next;
     this.locked[at] = lock;
     this.until[at] = (now + LIFETIME_MS) | 0;
-    return next !== before;
+    return next !== before || lock;
   }
 
   /** The gateway that a redirect named for this next hop and destination; 0 for none. */
@@ -157,6 +157,10 @@ export function pathMtu(
 export function isPathMtuLocked(node: Node, route: number, destination: number): boolean {
   return node.pathMtus.find(route, destination, true, node.world.ticks()) > 0;
 }
+
+/** Whether tunnels send to `remote` without DF: ip_mtu_locked of iptunnel_xmit. */
+export const tunnelsMayFragment = (node: Node, remote: number): boolean =>
+  node.pathMtus.size > 0 && isPathMtuLocked(node, node.lookup(remote), remote);
 
 /** A tunnel's way out is narrower than its device said: skb_dst_update_pmtu. */
 export function learnPathMtu(node: Node, route: number, destination: number, mtu: number): void {

@@ -1,7 +1,8 @@
 /**
  * tunl0, both directions: ip_tunnel_xmit and ip_tunnel_rcv. The device has no
  * remote address, so the outer destination is the route's next hop; TTL and DF
- * are inherited from the inner packet, of its TOS only the ECN bits.
+ * are inherited from the inner packet (no DF where the way's MTU is locked), of its
+ * TOS only the ECN bits.
  *
  *   before:            | IPv4 | ...          after: | IPv4, protocol 4 | IPv4 | ...
  */
@@ -16,7 +17,7 @@ import { dropped } from './drop-packet.ts';
 import { refuse } from './icmp-error.ts';
 import { enterTunnel, leaveTunnel, MAX_WRAPS } from './nesting.ts';
 import type { Node } from './node.ts';
-import { learnPathMtu, pathMtu } from './path-mtu.ts';
+import { learnPathMtu, pathMtu, tunnelsMayFragment } from './path-mtu.ts';
 import { type Next, Room } from './room.ts';
 import { routeSource } from './source.ts';
 import { tap } from './tap.ts';
@@ -59,13 +60,14 @@ export function wrap(node: Node, p: Packet, from: number, outer: number): number
   const inner = p.l3;
   const length = p.length + ipv4.HEADER_LEN;
   const at = p.push(ipv4.HEADER_LEN);
+  const df = ipv4.dontFragment(bytes, inner) && !tunnelsMayFragment(node, outer);
   ipv4.emit(
     bytes,
     at,
     outerTos(ipv4.tos(bytes, inner)),
     length,
     node.identify(from, outer, ipv4.PROTO_IPIP),
-    ipv4.dontFragment(bytes, inner) ? ipv4.FLAG_DF : 0,
+    df ? ipv4.FLAG_DF : 0,
     ipv4.ttl(bytes, inner),
     ipv4.PROTO_IPIP,
     from,

@@ -22,7 +22,7 @@ import { hasPorts } from './flow-hash.ts';
 import { leaveOuterChecksum } from './l4-checksum.ts';
 import { enterTunnel, leaveTunnel, MAX_WRAPS } from './nesting.ts';
 import type { Node } from './node.ts';
-import { learnPathMtu, pathMtu } from './path-mtu.ts';
+import { learnPathMtu, pathMtu, tunnelsMayFragment } from './path-mtu.ts';
 import { End, type Next, Room } from './room.ts';
 import { segmentLength } from './segment.ts';
 import { acceptEcn } from './tunnel-ipip.ts';
@@ -115,11 +115,22 @@ function wrap(
 ): number {
   const length = p.length + OUTER_LEN;
   const ttl = wrapTtl(device, p.data);
-  const flags = dontFragment(device, p.data) ? ipv4.FLAG_DF : 0;
+  const df = dontFragment(device, p.data) && !tunnelsMayFragment(node, remote);
   const at = p.push(OUTER_LEN);
   const udpAt = at + ipv4.HEADER_LEN;
   const id = node.identify(device.local, remote, ipv4.PROTO_UDP);
-  ipv4.emit(bytes, at, tos, length, id, flags, ttl, ipv4.PROTO_UDP, device.local, remote);
+  ipv4.emit(
+    bytes,
+    at,
+    tos,
+    length,
+    id,
+    df ? ipv4.FLAG_DF : 0,
+    ttl,
+    ipv4.PROTO_UDP,
+    device.local,
+    remote,
+  );
   udp.emit(bytes, udpAt, port, device.port, length - ipv4.HEADER_LEN);
   vxlan.emit(bytes, udpAt + udp.HEADER_LEN, device.vni);
   if (device.udpChecksum) leaveOuterChecksum(p, at, udpAt);

@@ -72,6 +72,8 @@ export class Packet {
   ctState = 0;
   /** The output hook has seen this packet. */
   localOut = false;
+  /** Its socket heeds the MTU of the device alone, and no learned one (IP_PMTUDISC_PROBE). */
+  probes = false;
   /** Longest fragment this packet was put together from; 0 for one that came whole. */
   fragMax = 0;
   /** Bytes of data of those fragments, in order. */
@@ -150,6 +152,7 @@ export class Packet {
     this.ctDirection = 0;
     this.ctState = 0;
     this.localOut = false;
+    this.probes = false;
     this.fragMax = 0;
     this.fragSizes = null;
   }
