@@ -6,7 +6,6 @@ import { parseBridgeFdb } from '../text/fdb-reader.ts';
 import { parseIpRoute } from '../text/ip-route.ts';
 import { printIpRule } from '../text/ip-rule.ts';
 import { parseNetfilter } from '../text/iptables-save.ts';
-import type { TextPlace } from '../text/line-reader.ts';
 import { parseIpNeigh } from '../text/neighbour-reader.ts';
 import { parseIpRule } from '../text/rule-reader.ts';
 import {
@@ -17,6 +16,13 @@ import {
   networkOf,
   parseIp4,
 } from '../wire/address.ts';
+import {
+  asListed,
+  type Listing,
+  listedDevices,
+  listsDevices,
+  unnamedDevices,
+} from './listed-devices.ts';
 
 /** `namespace/command` to the command's lines. */
 export function namespaceTables(text: string): Map<string, string[]> {
@@ -59,11 +65,6 @@ export interface TopologyInterface {
   readonly wireguard?: WireguardSettings;
 }
 
-interface Listing {
-  readonly text: string;
-  readonly place: TextPlace;
-}
-
 /** `source` names the file of the tables in errors. */
 export function planNamespace(
   name: string,
@@ -72,8 +73,8 @@ export function planNamespace(
   source: string,
 ): NamespacePlan {
   const section = (command: string): string[] => tables.get(`${name}/${command}`) ?? [];
-  const listed = section('sysctl (0 where not listed)').join('\n');
-  const sysctls = new Sysctls([{ text: listed, listing: { whole: true } }]);
+  const settings = section('sysctl (0 where not listed)').join('\n');
+  const sysctls = new Sysctls([{ text: settings, listing: { whole: true } }]);
   // Lines are counted from the head of a listing.
   const listing = (command: string): Listing => ({
     text: section(command).join('\n'),
@@ -82,6 +83,14 @@ export function planNamespace(
   const [neigh, fdb] = [listing('ip neigh'), listing('bridge fdb show')];
   const silent = entry.role !== 'node' && entry.role !== 'router';
   const rules = [...section('iptables-legacy-save -c'), ...section('ipset save')];
+  const commands = [...tables.keys()]
+    .filter((key) => key.startsWith(`${name}/`))
+    .map((key) => key.slice(name.length + 1));
+  const listed = listedDevices(commands.filter(listsDevices).map(listing));
+  const devices = [
+    loopback,
+    ...entry.interfaces.map((i, position) => devicePlan(i, position + 2, entry, sysctls)),
+  ].map((device) => asListed(device, listed.get(device.name)));
   return {
     name,
     role: entry.role,
@@ -90,10 +99,7 @@ export function planNamespace(
     silent,
     ...sysctls.limits(),
     ...sysctls.conntrack(),
-    devices: [
-      loopback,
-      ...entry.interfaces.map((i, position) => devicePlan(i, position + 2, entry, sysctls)),
-    ],
+    devices: [...devices, ...unnamedDevices(listed, devices)],
     ...(silent ? {} : netfilterOf(rules, source)),
     // The local table follows from the addresses.
     routes: parseIpRoute(section('ip route show table all').join('\n'), source).filter(

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { PodwireError } from '../../src/errors.ts';
 import { namespaceTables, planNamespace } from '../../src/verify/lab-plan.ts';
+import { formatIp4, parseIp4 } from '../../src/wire/address.ts';
 
 const planOf = (device: string, listings: string) =>
   planNamespace(
@@ -72,4 +73,82 @@ it.each([
   '0:\tfrom all lookup local\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default\n',
 ])('the kernel’s own rules, listed or not, are nobody’s (%j)', (text) => {
   expect(planOf('eth0', `# ip rule\n${text}`).rules).toBeUndefined();
+});
+
+const MTU_OF_TOPOLOGY = 1500;
+
+it('what ip addr and ip link -d printed counts more than the topology', () => {
+  const { devices } = planOf(
+    'eth0',
+    [
+      '# ip -4 addr',
+      '1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group default qlen 1000',
+      '    inet 127.0.0.1/8 scope host lo',
+      '    inet 203.0.113.9/32 scope global lo',
+      '2: eth0@if5: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1400 qdisc noqueue state UP group default qlen 1000 link-netns lan',
+      '    inet 192.168.7.5/24 brd 192.168.7.255 scope global eth0',
+      '    inet 172.20.0.1/16 brd 172.20.255.255 scope global eth0',
+      '    inet 192.168.7.6/24 scope global secondary eth0',
+      '4: kube-ipvs0: <BROADCAST,NOARP,UP,LOWER_UP> mtu 1500 qdisc noqueue state UNKNOWN group default',
+      '    inet 10.96.0.1/32 scope global kube-ipvs0',
+      '',
+      '# ip -d link',
+      '2: eth0@if5: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1400 qdisc noqueue state UP mode DEFAULT group default qlen 1000',
+      '    link/ether 02:00:00:00:00:07 brd ff:ff:ff:ff:ff:ff link-netns lan    minmtu 68 maxmtu 65535',
+      '    veth',
+      '3: tunl0@NONE: <NOARP> mtu 1480 qdisc noop state DOWN mode DEFAULT group default qlen 1000',
+      '    link/ipip 0.0.0.0 brd 0.0.0.0',
+      '    ipip any remote any local any ttl inherit nopmtudisc',
+      '',
+    ].join('\n'),
+  );
+  expect(
+    devices.map(({ name, mtu, addresses }) => [
+      name,
+      mtu,
+      addresses.map(({ address, length }) => `${formatIp4(address)}/${length}`),
+    ]),
+  ).toEqual([
+    ['lo', 65536, ['127.0.0.1/8', '203.0.113.9/32']],
+    ['eth0', 1400, ['192.168.7.5/24', '172.20.0.1/16', '192.168.7.6/24']],
+    ['kube-ipvs0', 1500, ['10.96.0.1/32']],
+  ]);
+  expect(planOf('eth0', '').devices[1]).toMatchObject({ mtu: MTU_OF_TOPOLOGY, up: true });
+});
+
+it('the settings of a VXLAN device are those that ip -d link printed', () => {
+  const vxlan = { name: 'vxlan.calico', mtu: 1450, vni: 4096, port: 4789, kind: 'vxlan' };
+  const nodeIp = parseIp4('192.168.7.5');
+  const listing = [
+    '##### namespace n1',
+    '# ip -d link',
+    '3: vxlan.calico: <BROADCAST,MULTICAST> mtu 1430 qdisc noqueue state DOWN mode DEFAULT group default qlen 1000',
+    '    link/ether 66:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff    minmtu 68 maxmtu 65535',
+    '    vxlan id 7 local 192.168.7.6 dev eth0 srcport 0 0 dstport 8472 nolearning ttl 9 ageing 300 noudpcsum',
+    '',
+  ].join('\n');
+  const { devices } = planNamespace(
+    'n1',
+    { role: 'node', offload: false, nodeIp, interfaces: [vxlan] },
+    namespaceTables(listing),
+    'tables.before.txt',
+  );
+  expect(devices[1]).toMatchObject({
+    mtu: 1430,
+    up: false,
+    vxlan: {
+      vni: 7,
+      port: 8472,
+      parent: 'eth0',
+      local: parseIp4('192.168.7.6'),
+      ttl: 9,
+      udpChecksum: false,
+    },
+  });
+});
+
+it('a broken listing of devices is refused with its line', () => {
+  const listing =
+    '# ip -4 addr\n2: eth0: <UP> mtu 1500\n    inet 10.0.0.300/24 scope global eth0\n';
+  expect(() => planOf('eth0', listing)).toThrow('tables.before.txt, n1, ip -4 addr:2');
 });
