@@ -6,7 +6,6 @@
  */
 import type { Cluster } from '../cluster/cluster.ts';
 import { buildFrame } from '../frame/build.ts';
-import { dissect } from '../frame/dissect.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import { isBefore, type Moment } from '../packet/moment.ts';
@@ -18,6 +17,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { AnnouncedMss } from './announced-mss.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
+import { fingerprint, PodPackets } from './pod-packets.ts';
 import { ToldMtus } from './told-mtu.ts';
 import { joinTrains, type Sent, type Train } from './trains.ts';
 
@@ -109,52 +109,12 @@ function unseen(lab: Lab, cluster: Cluster): Input[] {
   });
 }
 
-/** What NAT leaves alone of a packet: identification, and the bytes behind ports and checksums. */
-function fingerprint(b: Buffer, at: number): string {
-  const l4 = at + ipv4.headerLength(b, at);
-  const protocol = ipv4.protocol(b, at);
-  const skipped = protocol === ipv4.PROTO_TCP ? [4, 16] : [8, 40];
-  const later = ipv4.fragmentOffset(b, at);
-  const body =
-    later > 0 ? '' : b.toString('hex', l4 + skipped[0]!, Math.min(l4 + skipped[1]!, b.length));
-  return `${protocol} ${ipv4.identification(b, at)} ${later} ${body}`;
-}
-
-/**
- * Packets of pods and hosts by fingerprint, and what was put on a node's wire by hand inside
- * tunnels; a node's NIC may show them under its own address.
- */
-function podPackets(lab: Lab, cluster: Cluster): Map<string, Buffer> {
-  const found = new Map<string, Buffer>();
-  for (const node of cluster.nodes.filter((n) => n.silent)) {
-    for (const device of node.devices) {
-      const file = lab.file(node.name, device.name);
-      if (file === undefined || !device.ethernet) continue;
-      const mac = macText(device);
-      for (const { bytes } of openCapture(file)) {
-        const at = ethernet.HEADER_LEN;
-        if (!isFrom(bytes, mac) || ipv4.check(bytes, at, bytes.length) !== 0) continue;
-        found.set(fingerprint(bytes, at), Buffer.from(bytes.subarray(at)));
-      }
-    }
-  }
-  for (const { frame } of lab.events) {
-    if (frame === undefined) continue;
-    for (const layer of dissect(frame.bytes, { vxlanPorts: vxlanPorts(lab) }).layers) {
-      if (layer.layer !== 'ipv4' || layer.quoted === true) continue;
-      const inner = frame.bytes.subarray(layer.offset);
-      found.set(fingerprint(inner, 0), inner);
-    }
-  }
-  return found;
-}
-
 /**
  * Ports that masquerading drew at random: free inputs, so they are taken from the
  * recording and declared before the run.
  */
 export function declarePorts(lab: Lab, cluster: Cluster): void {
-  const packets = podPackets(lab, cluster);
+  const packets = new PodPackets(lab, cluster);
   for (const node of cluster.nodes) {
     if (node.netfilter === null) continue;
     const own = node.devices.flatMap((d) => d.addresses);
@@ -166,7 +126,7 @@ export function declarePorts(lab: Lab, cluster: Cluster): void {
         if (ethernet.type(bytes, 0) !== ethernet.TYPE_IPV4) continue;
         if (ipv4.check(bytes, at, bytes.length) !== 0) continue;
         if (!own.includes(ipv4.source(bytes, at))) continue;
-        const before = packets.get(fingerprint(bytes, at));
+        const before = packets.before(node, bytes, at);
         if (before !== undefined) declarePort(node, before, bytes, at);
       }
     }
@@ -193,7 +153,7 @@ function declarePort(node: Node, before: Buffer, after: Buffer, at: number): voi
 
 /** What sockets of nodes and routers sent: seen on the first interface it left by. */
 function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
-  const forwarded = podPackets(lab, cluster);
+  const forwarded = new PodPackets(lab, cluster);
   const tunnels = [...vxlanPorts(lab), ...wireguardPorts(lab)];
   const idents = new Set(lab.events.map((e) => e.identification));
   return cluster.nodes
@@ -218,7 +178,8 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
           if (at < 0 || byHand.has(bytes.toString('hex'))) return [];
           const print = fingerprint(bytes, at);
           const key = `${print} ${ipv4.source(bytes, at)}`;
-          if (forwarded.has(print) || (seen.has(key) && isNic(device))) return [];
+          if (seen.has(key) && isNic(device)) return [];
+          if (forwarded.before(node, bytes, at) !== undefined) return [];
           const ident = ipv4.identification(bytes, at);
           const datagram = `${ident} ${bytes.toString('hex', at + ipv4.field.source, at + ipv4.HEADER_LEN)}`;
           const alone = isSocket(bytes, at, mayTunnel, tunnels);
@@ -229,7 +190,8 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
         });
         const told = new ToldMtus(file, device.ethernet);
         return leaving(own, device, mss, told).map(({ seconds, nanoseconds, packet, longest }) => {
-          const enter = (): void => cluster.originate(node, packet, 0, longest);
+          // What was recorded had passed its device, whatever its socket knew of path MTUs.
+          const enter = (): void => cluster.originate(node, packet, 0, longest, longest === 0);
           return { seconds, nanoseconds, enter };
         });
       });

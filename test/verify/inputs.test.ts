@@ -64,4 +64,15 @@ describe('what a node put on its wire', () => {
     const event = tunnelled(datagram('10.2.36.71', 40000, 'a question'));
     expect(inputs(masqueraded, event)).toBe(1);
   });
+
+  it('is not what looks the same, but went to another pod', () => {
+    // Resets without identification and numbers all look alike.
+    const reset = (src: string, dst: string): Layer[] => [
+      { layer: 'ipv4', src, dst, id: 0, df: true },
+      { layer: 'tcp', srcPort: 81, dstPort: 40000, flags: 'R', seq: 0, ack: 0, window: 0 },
+    ];
+    const own = buildFrame([BACK, ...reset('192.168.33.55', '192.168.33.1')]);
+    expect(inputs(own, tunnelled(reset('10.2.169.136', '10.2.36.71')))).toBe(2);
+    expect(inputs(own, tunnelled(reset('10.2.169.136', '192.168.33.1')))).toBe(1);
+  });
 });
