@@ -16,6 +16,7 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { AnnouncedMss } from './announced-mss.ts';
+import { Dialled } from './dialled.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { fingerprint, PodPackets } from './pod-packets.ts';
 import { ToldMtus } from './told-mtu.ts';
@@ -162,6 +163,7 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
       const byHand = injected(lab, node.name);
       const addresses = new Set(node.devices.flatMap((d) => d.addresses));
       const seen = new Set<string>();
+      const dialled = new Dialled(lab.tracked?.get(node.name) ?? []);
       const isNic = (device: Device): boolean => device.plan.kind === 'nic';
       // Tunnels first: what their recordings lost is still inside a frame on the wire.
       const devices = [...node.devices].sort((a, b) => Number(isNic(a)) - Number(isNic(b)));
@@ -186,7 +188,8 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
           if (ipv4.fragmentOffset(bytes, at) === 0) firsts.set(datagram, alone);
           if (idents.has(ident) || !(firsts.get(datagram) ?? alone)) return [];
           seen.add(key);
-          return [{ seconds, nanoseconds, packet: Buffer.from(bytes.subarray(at)) }];
+          const packet = dialled.before(Buffer.from(bytes.subarray(at)));
+          return [{ seconds, nanoseconds, packet }];
         });
         const told = new ToldMtus(file, device.ethernet);
         return leaving(own, device, mss, told).map(({ seconds, nanoseconds, packet, longest }) => {

@@ -39,6 +39,8 @@ export interface Lab {
   readonly plan: ClusterPlan;
   /** The tables as they were after the recording, where they were dumped again. */
   readonly after?: ClusterPlan;
+  /** Lines of /proc/net/nf_conntrack after the recording, by namespace. */
+  readonly tracked?: ReadonlyMap<string, readonly string[]>;
   /** ARP had learned nothing when the recording began. */
   readonly cold: boolean;
   /** When the recording began, seconds since 1970. */
@@ -130,9 +132,16 @@ export function openLab(folder: string): Lab {
     return peer && fileOf(peer.namespace, peer.device);
   };
   const afterFile = join(folder, 'tables.after.txt');
-  const after = existsSync(afterFile)
-    ? { after: { ...plan, namespaces: namespacesOf(namespaceTables(read(afterFile)), afterFile) } }
-    : {};
+  const dumped = existsSync(afterFile) ? namespaceTables(read(afterFile)) : undefined;
+  const after =
+    dumped === undefined
+      ? {}
+      : {
+          after: { ...plan, namespaces: namespacesOf(dumped, afterFile) },
+          tracked: new Map(
+            names.map(([name]) => [name, dumped.get(`${name}/${CONNECTIONS}`) ?? []]),
+          ),
+        };
   return {
     plan,
     ...after,
@@ -144,6 +153,8 @@ export function openLab(folder: string): Lab {
     file: (namespace, device) => fileOf(namespace, device) ?? fileOfPeer(namespace, device),
   };
 }
+
+const CONNECTIONS = '/proc/net/nf_conntrack';
 
 /** The namespace that only switches: its ports are the segments. */
 const SWITCH = 'lan';
