@@ -60,6 +60,7 @@ export function parseYaml(text: string, source: string): YamlDocument[] {
     prettyErrors: false,
     logLevel: 'silent',
   });
+  keepFirstError(composer);
   const check = (errors: readonly YAMLParseError[]): void => {
     const error = errors[0];
     if (error === undefined) return;
@@ -77,6 +78,24 @@ export function parseYaml(text: string, source: string): YamlDocument[] {
   }
   check(composer.streamInfo().errors);
   return checked;
+}
+
+/** What a Composer has beside its types: where it takes up what it finds wrong. */
+interface ErrorHook {
+  onError: (source: unknown, code: string, message: string, warning?: boolean) => void;
+  readonly errors: readonly YAMLParseError[];
+}
+
+/**
+ * A composer goes on after an error, and only the first counts: one with its stack for each
+ * line of a megabyte would take ten seconds.
+ */
+function keepFirstError(composer: Composer): void {
+  const hook = composer as unknown as ErrorHook;
+  const { onError } = hook;
+  hook.onError = (source, code, message, warning) => {
+    if (warning !== true && hook.errors.length === 0) onError(source, code, message);
+  };
 }
 
 /**

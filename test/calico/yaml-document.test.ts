@@ -46,6 +46,12 @@ describe('yaml-document', () => {
   const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
 
   const hostile: [name: string, text: string, line: number, message: RegExp][] = [
+    [
+      'an error on each of many lines',
+      `a:\n  b: '${'k\n  '.repeat(40_000)}'\n`,
+      2,
+      /Missing closing 'quote/,
+    ],
     ['broken syntax', 'a: 1\nb: [1,\n', 3, /expected well-formed YAML, found: /],
     ['a tab as indentation', 'a:\n\tb: 1\n', 2, /expected well-formed YAML/],
     ['an alias bomb', bomb, 6, /aliases that add at most 100000 nodes/],
