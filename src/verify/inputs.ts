@@ -16,6 +16,7 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { AnnouncedMss } from './announced-mss.ts';
+import { AwaitedAnswers } from './awaited-answers.ts';
 import { Dialled } from './dialled.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { fingerprint, PodPackets } from './pod-packets.ts';
@@ -174,6 +175,7 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
         const firsts = new Map<string, boolean>();
         const mac = macText(device);
         const wraps = node.vxlans.length > 0 || node.ipip >= 0 || node.encrypts;
+        const awaited = new AwaitedAnswers(file, device.plan.mac ?? 0);
         const mayTunnel = isNic(device) && wraps;
         const own = [...openCapture(file)].flatMap(({ bytes, seconds, nanoseconds }) => {
           const at = sentPacket(bytes, device.ethernet, mac, addresses);
@@ -188,8 +190,9 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
           if (ipv4.fragmentOffset(bytes, at) === 0) firsts.set(datagram, alone);
           if (idents.has(ident) || !(firsts.get(datagram) ?? alone)) return [];
           seen.add(key);
-          const packet = dialled.before(Buffer.from(bytes.subarray(at)));
-          return [{ seconds, nanoseconds, packet }];
+          const left = { seconds, nanoseconds };
+          const when = device.ethernet ? awaited.sentAt(bytes.readUIntBE(0, 6), left) : left;
+          return [{ ...when, packet: dialled.before(Buffer.from(bytes.subarray(at))) }];
         });
         const told = new ToldMtus(file, device.ethernet);
         return leaving(own, device, mss, told).map(({ seconds, nanoseconds, packet, longest }) => {
