@@ -84,18 +84,24 @@ function shared({ entries, owners }: CommonList<RoutePlan>): SharedRoutes {
   return { routes, hidden };
 }
 
-/** Copies the shared neighbours of a device that are there for good, which ends the sharing. */
-export function ownNeighbours(node: Node, device: Device): void {
+const isPermanent = (state: Nud): boolean => state === Nud.Permanent;
+
+/** Copies the shared neighbours of a device, those that are there for good or others, which ends the sharing. */
+export function ownNeighbours(
+  node: Node,
+  device: Device,
+  isKept: (state: Nud) => boolean = isPermanent,
+): void {
   const { learned } = device;
   if (learned === null) return;
-  const permanent = [...learned].filter((id) => learned.state(id) === Nud.Permanent);
-  if (permanent.length === 0) return;
+  const kept = [...learned].filter((id) => isKept(learned.state(id)));
+  if (kept.length === 0) return;
   device.learned = null;
-  for (const id of permanent) {
+  for (const id of kept) {
     const address = learned.address(id);
     if (device.addresses.includes(address)) continue;
     if (node.neighbours.find(device.position, address) >= 0) continue;
     const [high, low] = [learned.macHigh(id), learned.macLow(id)];
-    node.neighbours.set(device.position, address, high, low, Nud.Permanent);
+    node.neighbours.set(device.position, address, high, low, learned.state(id));
   }
 }

@@ -77,7 +77,7 @@ export function setNeighbour(node: Node, { device, address, mac, state }: Neighb
 export function deleteNeighbour(node: Node, { device, address }: NeighbourPlan): void {
   node.change();
   const at = position(node, device);
-  if (at >= 0) ownNeighbours(node, node.devices[at]!);
+  if (at >= 0) ownNeighbours(node, node.devices[at]!, () => true);
   node.neighbours.delete(at, address);
 }
 
