@@ -34,6 +34,7 @@ export function local(node: Node, p: Packet): Next {
     if (node.hearsVxlan(p.noteB)) return Room.VxlanIn;
     return node.listener(p.noteB) < 0 ? udpInput(node, p, l4) : Room.WireguardIn;
   }
+  if (protocol === ipv4.PROTO_IPV6 && node.ipip >= 0) return ipv6Tunnel(node, p);
   if (!HANDLED.includes(protocol)) return unhandled(node, p);
   if (protocol === ipv4.PROTO_ICMP) return icmpInput(node, p);
   return protocol === ipv4.PROTO_TCP ? tcpInput(node, p) : dropped(p, Drop.ProtocolUnknown);
@@ -50,6 +51,16 @@ const HANDLED: readonly number[] = [
 /** ip_protocol_deliver_rcu: the sender is told. */
 const unhandled = (node: Node, p: Packet): Next =>
   refuse(node, p, Drop.ProtocolUnknown, icmp.UNREACHABLE, icmp.CODE_PROTOCOL);
+
+/** sizeof(struct ipv6hdr) */
+const IPV6_HEADER_LEN = 40;
+
+/** tunnel64_rcv, which comes with IPIP: there is no such tunnel, and what is too short for one says nothing. */
+function ipv6Tunnel(node: Node, p: Packet): Next {
+  const held = p.tail - p.l3 - ipv4.headerLength(bytes, p.l3);
+  if (held < IPV6_HEADER_LEN) return dropped(p, Drop.ProtocolUnknown);
+  return refuse(node, p, Drop.ProtocolUnknown, icmp.UNREACHABLE, icmp.CODE_PORT);
+}
 
 /** ip_defrag: the last piece to come lets the whole datagram go on. */
 function reassemble(node: Node, p: Packet): Next {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { buildFrame } from '../../src/frame/build.ts';
 import { dissect } from '../../src/frame/dissect.ts';
+import { clusterOf, expectAccounted, lab, originate, pool, watch } from '../behaviour/lab.ts';
 import { IN, IN2, LAN, SmallNetwork } from './small-network.ts';
 
 const LINKTYPE_RAW = 101;
@@ -38,6 +39,23 @@ describe('an IP protocol that nothing on the node handles', () => {
   it.each([2, 136])('%i is the kernel’s own: no answer', (protocol) => {
     const network = new SmallNetwork();
     expect(answer(network, protocol)).toBeUndefined();
+  });
+
+  // Recorded (6.1): 8 bytes to a node with tunl0 were not answered; tunnel64_rcv asks for 40.
+  it.each([
+    [8, undefined],
+    [39, undefined],
+    [40, 3],
+  ])('41 of %i bytes where IPIP is: ICMP code %s', (length, code) => {
+    const cluster = clusterOf(lab(pool('ipipMode: Always')));
+    const seen = watch(cluster, 'w0:eth0');
+    originate(cluster, 'w0', [
+      { layer: 'ipv4', src: '10.65.0.2', dst: '172.16.0.10', protocol: 41 },
+      { layer: 'payload', bytes: Buffer.alloc(length, 7) },
+    ]);
+    const answers = seen.map((frame) => frame.subarray(14)).filter((packet) => packet[9] === 1);
+    expect(answers.map((packet) => packet[21])).toEqual(code === undefined ? [] : [code]);
+    expectAccounted(cluster);
   });
 
   it('is no matter where the packet went to all', () => {
