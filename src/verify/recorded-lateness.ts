@@ -38,10 +38,18 @@ const JUST_MS = 0.001;
 /** Tunnels in tunnels that are looked into. */
 const MAX_DEPTH = 4;
 
+/** What was read of a recording, by namespace: it is run many times where its tables changed. */
+const read = new WeakMap<Lab, Map<string, RecordedLateness>>();
+
 /** Tells the nodes of the network how late they were; before the run. */
 export function declareLateness(lab: Lab, cluster: Cluster): void {
+  const known = read.get(lab) ?? new Map<string, RecordedLateness>();
+  read.set(lab, known);
   for (const node of cluster.nodes) {
-    if (!node.silent) node.lateness = new RecordedLateness(lab, node);
+    if (node.silent) continue;
+    const lateness = known.get(node.name) ?? new RecordedLateness(lab, node);
+    known.set(node.name, lateness);
+    node.lateness = lateness;
   }
 }
 
