@@ -91,6 +91,8 @@ export const Drop = {
   BridgeNowhere: 82,
   BridgeLoop: 83,
   VxlanEntryExists: 84,
+  VlanUnknown: 85,
+  NeighbourTableFull: 86,
 } as const;
 export type Drop = (typeof Drop)[keyof typeof Drop];
 
@@ -109,7 +111,7 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
   [Drop.EthernetShort]: info('ethernet-short', 'the frame is shorter than an Ethernet header'),
   [Drop.EthernetType]: info(
     'ethernet-type',
-    'no protocol here handles this EtherType',
+    'nothing here handles this EtherType',
     'UNHANDLED_PROTO',
   ),
   [Drop.OtherHost]: info(
@@ -205,10 +207,7 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
   ),
   [Drop.DeviceDown]: info('device-down', 'the device is not up, or has no carrier', 'DEV_READY'),
   [Drop.LinkNowhere]: info('link-nowhere', 'nobody on the link has the destination MAC'),
-  [Drop.LinkMtu]: info(
-    'link-mtu',
-    'the frame is longer than the link carries, or than its receiver takes',
-  ),
+  [Drop.LinkMtu]: info('link-mtu', 'the frame is longer than the link or its receiver takes'),
   [Drop.SrcDstCheck]: info(
     'underlay-src-dst-check',
     'the fabric drops frames whose IP source or destination is not the NIC’s own',
@@ -269,10 +268,7 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
     'under load one address may send 20 handshake messages a second',
   ),
   [Drop.WireguardBacklog]: info('wireguard-backlog', 'too many handshake messages wait'),
-  [Drop.WireguardIndex]: info(
-    'wireguard-index',
-    'no handshake and no session has the receiver index',
-  ),
+  [Drop.WireguardIndex]: info('wireguard-index', 'no handshake or session has the receiver index'),
   [Drop.WireguardHandshake]: info(
     'wireguard-handshake',
     'a handshake message does not authenticate, or answers nothing',
@@ -300,10 +296,7 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
     'wireguard-source',
     'the inner source address is not among the allowed IPs of the peer',
   ),
-  [Drop.WireguardNoPeer]: info(
-    'wireguard-no-peer',
-    'no peer has the destination among its allowed IPs',
-  ),
+  [Drop.WireguardNoPeer]: info('wireguard-no-peer', 'no peer may have the destination address'),
   [Drop.WireguardNoEndpoint]: info('wireguard-no-endpoint', 'nobody knows where the peer is'),
   [Drop.WireguardQueue]: info(
     'wireguard-queue',
@@ -321,11 +314,7 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
   ),
   [Drop.PortClosed]: info('port-closed', 'nobody listens on the port', 'NO_SOCKET'),
   [Drop.TcpChecksum]: info('tcp-checksum', 'the TCP checksum is wrong', 'TCP_CSUM'),
-  [Drop.TcpFlags]: info(
-    'tcp-flags',
-    'the segment opens no connection and belongs to none',
-    'TCP_FLAGS',
-  ),
+  [Drop.TcpFlags]: info('tcp-flags', 'it opens no connection and belongs to none', 'TCP_FLAGS'),
   [Drop.MacSource]: info('mac-source', 'a group’s source MAC, or zero', 'MAC_INVALID_SOURCE'),
   [Drop.BridgeNowhere]: info('bridge-nowhere', 'no other port for the frame', 'NO_TX_TARGET'),
   [Drop.BridgeLoop]: info('bridge-loop', 'the frame crossed more bridges than any network has'),
@@ -333,6 +322,12 @@ export const dropInfo: { readonly [D in Drop]: DropInfo } = {
     'vxlan-entry-exists',
     'the inner source MAC is somewhere else by an entry that nobody learned',
     'VXLAN_ENTRY_EXISTS',
+  ),
+  [Drop.VlanUnknown]: info('vlan-unknown', 'nobody here has the VLAN of the frame', 'OTHERHOST'),
+  [Drop.NeighbourTableFull]: info(
+    'neighbour-table-full',
+    'a new neighbour would be one more than gc_thresh3, and no old one can go',
+    'NEIGH_CREATEFAIL',
   ),
 };
 

@@ -31,12 +31,32 @@ export function ingress(node: Node, p: Packet): Next {
   }
   p.noteA = p.frameType;
   if (p.frameType === FrameType.OtherHost) return dropped(p, Drop.OtherHost);
+  if (ethernet.isTag(ethernet.type(bytes, p.data))) {
+    const wrong = untag(p);
+    if (wrong !== Drop.None) return dropped(p, wrong);
+  }
   const type = ethernet.type(bytes, p.data);
   if (type !== ethernet.TYPE_IPV4 && type !== ethernet.TYPE_ARP) {
     return dropped(p, Drop.EthernetType);
   }
   p.pull(ethernet.HEADER_LEN);
   return type === ethernet.TYPE_ARP ? Room.Arp : Room.IpInput;
+}
+
+/** What skb_vlan_untag asks for behind the link header. */
+const TAGGED_LEN = ethernet.HEADER_LEN + ethernet.TAG_LEN + 2;
+
+/**
+ * Tags come off that only give a priority. No device here is a VLAN's, so what is of one is
+ * somebody else's: check_vlan_id of __netif_receive_skb_core. The MACs are lost.
+ */
+function untag(p: Packet): Drop {
+  while (ethernet.isTag(ethernet.type(bytes, p.data))) {
+    if (p.length < TAGGED_LEN) return Drop.EthernetShort;
+    if (ethernet.vlan(bytes, p.data) !== 0) return Drop.VlanUnknown;
+    p.pull(ethernet.TAG_LEN);
+  }
+  return Drop.None;
 }
 
 function frameType(device: Device, at: number): FrameType {

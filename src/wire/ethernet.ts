@@ -25,6 +25,9 @@ export const sourceHigh = (b: Bytes, at: number): number => u16(b, at + field.so
 export const sourceLow = (b: Bytes, at: number): number => i32(b, at + field.source + 2);
 export const type = (b: Bytes, at: number): number => u16(b, at + field.type);
 
+/** The VLAN of a frame whose type says that it has a tag; 0 for a tag that only gives a priority. */
+export const vlan = (b: Bytes, at: number): number => u16(b, at + HEADER_LEN) & 0xfff;
+
 /** The group bit: broadcast and multicast. */
 export const isGroup = (b: Bytes, at: number): boolean => (b[at + field.destination]! & 1) === 1;
 

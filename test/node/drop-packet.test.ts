@@ -229,6 +229,30 @@ describe('a packet ends', () => {
     expectAccounted(cluster);
   });
 
+  // What Linux 6.18 did with the same ten frames, and two that are cut.
+  it('or is taken where its VLAN tags only give a priority', () => {
+    const fate = (tags: string, rest?: string): string => {
+      const cluster = direct();
+      const untagged = buildFrame([
+        { layer: 'ethernet', src: '02:00:00:00:00:66', dst: macOf(cluster, 'n0:eth0') },
+        ...datagram(OWN),
+      ]).toString('hex');
+      const frame = untagged.slice(0, 24) + tags + (rest ?? untagged.slice(24));
+      cluster.arrive(cluster.names.port('n0:eth0'), Buffer.from(frame, 'hex'));
+      expectAccounted(cluster);
+      return Object.keys(dropsOf(cluster))[0] ?? 'taken';
+    };
+    for (const tags of ['', '81000000', '88a80000', '8100000081000000', '8100e000', '81001000']) {
+      expect(fate(tags)).toBe('taken');
+    }
+    expect(fate('88a8000081000000')).toBe('taken');
+    for (const tags of ['81000005', '88a80005', '8100000081000007']) {
+      expect(fate(tags)).toBe('vlan-unknown');
+    }
+    expect(fate('8100', '00')).toBe('ethernet-short');
+    expect(fate('81000000', '08')).toBe('ethernet-short');
+  });
+
   // Linux 6.18 was asked the same.
   it('and ARP about no station, or of another kind, teaches nothing', () => {
     const told = (operation: number, target: string): string | undefined => {
