@@ -20,7 +20,7 @@ export function buildNodes(
   seed: number,
   keys: KeyRing = new KeyRing(plan, seed),
 ): Node[] {
-  const common = new CommonState();
+  const common = new CommonState(plan.namespaces);
   const nodes = plan.namespaces.map((ns, position) =>
     buildNode(ns, position, world, seed, keys, common),
   );

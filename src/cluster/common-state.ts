@@ -1,9 +1,16 @@
 /** Tables that namespaces share, each made once: see plan/common-tables.ts. */
 import type { Device } from '../node/device.ts';
+import { NeighbourQuota } from '../node/neighbour-quota.ts';
 import type { Node } from '../node/node.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { CommonList } from '../plan/common-tables.ts';
-import type { FdbPlan, NeighbourPlan, RoutePlan } from '../plan/plan.ts';
+import type {
+  FdbPlan,
+  NamespacePlan,
+  NeighbourLimits,
+  NeighbourPlan,
+  RoutePlan,
+} from '../plan/plan.ts';
 import { CommonRoutes, isDistinct } from '../tables/common-routes.ts';
 import { Fdb } from '../tables/fdb.ts';
 import { Neighbours, Nud } from '../tables/neighbours.ts';
@@ -20,6 +27,20 @@ export class CommonState {
   private readonly routeLists = new Map<CommonList<RoutePlan>, SharedRoutes | null>();
   private readonly neighbourLists = new Map<CommonList<NeighbourPlan>, Neighbours<Packet>>();
   private readonly fdbLists = new Map<CommonList<FdbPlan>, Fdb>();
+  private readonly quotas = new Map<string, NeighbourQuota>();
+  private readonly limits: ReadonlyMap<string, NeighbourLimits | undefined>;
+
+  constructor(namespaces: readonly NamespacePlan[]) {
+    this.limits = new Map(namespaces.map((ns) => [ns.name, ns.neighbourLimits]));
+  }
+
+  /** How many neighbours a node and its pods may know together; `table` is one more of theirs. */
+  quota({ name, node = name }: NamespacePlan, table: Neighbours<Packet>): NeighbourQuota {
+    const quota = this.quotas.get(node) ?? new NeighbourQuota(this.limits.get(node));
+    this.quotas.set(node, quota);
+    quota.join(table);
+    return quota;
+  }
 
   /** Null where the routes are not as simple as sharing needs them. */
   routes(list: CommonList<RoutePlan>): SharedRoutes | null {

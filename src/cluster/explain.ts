@@ -65,6 +65,7 @@ const tellRoute: Teller = (node, { noteA: id, noteB: redirected }) => {
 
 const tellNeighbour: Teller = (node, { noteA: id, noteB: broadcast, next }) => {
   if (broadcast === 1) return { note: 'broadcast: to ff:ff:ff:ff:ff:ff' };
+  if (id < 0) return { note: '' };
   const plan = neighbourPlan(node, id);
   const address = formatIp4(plan.address);
   if (next > 0 && isValid(node.neighbours.state(id))) {

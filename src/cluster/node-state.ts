@@ -11,6 +11,7 @@ import type { Node, NodeState } from '../node/node.ts';
 import { PathMtus } from '../node/path-mtu.ts';
 import { Reassembly } from '../node/reassembly.ts';
 import { SourcePorts } from '../node/source-port.ts';
+import type { Packet } from '../packet/packet.ts';
 import { type CommonTables, commonTables } from '../plan/common-tables.ts';
 import type { NamespacePlan, RoutePlan, RulePlan } from '../plan/plan.ts';
 import { Fdb } from '../tables/fdb.ts';
@@ -60,6 +61,7 @@ export function stateOf(node: Node, seed: number, common: CommonState): NodeStat
   const alike = commonTables(plan);
   const shared = alike && sharedRoutes(plan, alike, common);
   const asked = askedRules(plan);
+  const neighbours = new Neighbours<Packet>(node.world.changes);
   const state: NodeState = {
     local: tableOf('local').plain,
     rules: asked.map(({ not, from, to, fwmark, iif, tos = 0, table, suppressLength = -1 }, i) => ({
@@ -78,7 +80,8 @@ export function stateOf(node: Node, seed: number, common: CommonState): NodeStat
       suppressLength,
     })),
     routes: new Routes(shared?.routes, positionOf),
-    neighbours: new Neighbours(node.world.changes),
+    neighbours,
+    neighbourQuota: common.quota(plan, neighbours),
     fdb: new Fdb(),
     bridges: bridgesOf(plan, devices, node.world.milliseconds()),
     identifications: new Identifications(seed),

@@ -31,6 +31,7 @@ export function namespaceOf(
     fdb: tables.fdb.filter((entry) => isForwarding(entry, devices)),
     ...ownRules(tables, notes),
     ...tables.sysctls.limits(),
+    ...tables.sysctls.neighbourLimits(),
     ...tables.sysctls.conntrack(),
     ...(tables.netfilter === undefined ? {} : { netfilter: tables.netfilter }),
   };

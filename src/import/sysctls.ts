@@ -132,6 +132,18 @@ export class Sysctls {
     };
   }
 
+  /** How many neighbours are kept, as far as it is listed. */
+  neighbourLimits(): Pick<NamespacePlan, 'neighbourLimits'> {
+    const soft = this.count('net.ipv4.neigh.default.gc_thresh2');
+    const most = this.count('net.ipv4.neigh.default.gc_thresh3');
+    if (soft === undefined && most === undefined) return {};
+    const told = {
+      ...(soft === undefined ? {} : { soft }),
+      ...(most === undefined ? {} : { most }),
+    };
+    return { neighbourLimits: told };
+  }
+
   private milliseconds(key: string): number | undefined {
     const value = this.get(key);
     if (value === undefined) return this.zeroes ? 0 : undefined;

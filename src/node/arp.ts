@@ -32,9 +32,11 @@ export function receiveArp(node: Node, p: Packet): Next {
 
   if (p.noteA === arp.REQUEST) {
     const answers = from === 0 ? isOwn(node, target) : answersFor(node, device, from, target);
-    if (from !== 0) learn(node, device, at, from, Nud.Stale, answers || accepts(node, p, from));
-    if (answers) reply(node, device, at, target, from);
-    p.noteB = +answers;
+    const create = answers || accepts(node, p, from);
+    const known = from === 0 || learn(node, device, at, from, Nud.Stale, create);
+    // Who cannot be kept in mind is answered by a proxy only (arp_process).
+    p.noteB = +(answers && (known || !isOwn(node, target)));
+    if (p.noteB === 1) reply(node, device, at, target, from);
   } else {
     // A reply that was not sent to this host alone proves nothing (arp_process).
     const state = p.frameType === FrameType.Host ? Nud.Reachable : Nud.Stale;
@@ -90,7 +92,7 @@ function isOnSubnet({ addresses, lengths }: Device, address: number): boolean {
   return false;
 }
 
-/** Takes over the sender's MAC; only a request addressed to us may make a new entry. */
+/** Takes over the sender's MAC; only a request addressed to us may make a new entry. Whether there is one. */
 function learn(
   node: Node,
   device: Device,
@@ -98,10 +100,11 @@ function learn(
   from: number,
   state: Nud,
   create: boolean,
-): void {
+): boolean {
   const known = node.neighbours.find(device.position, from);
-  if (known < 0 && !create) return;
-  if (known >= 0 && node.neighbours.state(known) === Nud.Permanent) return;
+  const now = node.world.milliseconds();
+  if (known < 0 && !(create && node.neighbourQuota.admits(now))) return false;
+  if (known >= 0 && node.neighbours.state(known) === Nud.Permanent) return true;
   const high = arp.senderMacHigh(bytes, at);
   const low = arp.senderMacLow(bytes, at);
   // neigh_update: hearing the same MAC again makes a known entry no staler.
@@ -112,11 +115,12 @@ function learn(
     node.neighbours.macHigh(known) === high &&
     node.neighbours.macLow(known) === low
   ) {
-    return;
+    return true;
   }
   const id = node.neighbours.set(device.position, from, high, low, state);
-  node.neighbours.confirm(id, node.world.milliseconds());
+  node.neighbours.confirm(id, now);
   release(node, id);
+  return true;
 }
 
 function reply(node: Node, device: Device, at: number, own: number, to: number): void {

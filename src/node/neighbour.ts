@@ -13,6 +13,7 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { sendRequest } from './arp.ts';
 import type { Device } from './device.ts';
+import { dropped } from './drop-packet.ts';
 import { sendError } from './icmp-error.ts';
 import type { Node } from './node.ts';
 import { End, type Next, Room } from './room.ts';
@@ -21,7 +22,7 @@ import { LIMITED_BROADCAST } from './source-check.ts';
 /** net.ipv4.neigh.*: retrans_time_ms, mcast_solicit, and unres_qlen_bytes. */
 const RETRANSMIT_MS = 1000;
 /** base_reachable_time_ms (the kernel draws 0.5 to 1.5 of it) and delay_first_probe_time. */
-const REACHABLE_MS = 30_000;
+export const REACHABLE_MS = 30_000;
 const DELAY_PROBE_MS = 5000;
 const MAX_PROBES = 3;
 const QUEUE_BYTES = 212_992;
@@ -40,6 +41,8 @@ export function neighbour(node: Node, p: Packet): Next {
   }
   const id = resolve(node, device, p.nextHop);
   p.noteA = id;
+  // "No header cache and no neighbour!" of ip_finish_output2: nobody is told.
+  if (id < 0) return dropped(p, Drop.NeighbourTableFull);
   if (isValid(node.neighbours.state(id))) {
     use(node, id);
     frame(p, device, node.neighbours.macHigh(id), node.neighbours.macLow(id));
@@ -110,6 +113,7 @@ function use(node: Node, id: number): void {
 export function seek(node: Node, device: Device, address: number): boolean {
   if (!device.ethernet) return true;
   const id = resolve(node, device, address);
+  if (id < 0) return false;
   const state = node.neighbours.state(id);
   if (isValid(state)) return true;
   if (state !== Nud.Incomplete) {
@@ -120,7 +124,7 @@ export function seek(node: Node, device: Device, address: number): boolean {
   return false;
 }
 
-/** The entry for an address: the node's own, else what the link had learned, else a new one. */
+/** The entry for an address: the node's own, else what the link had learned, else a new one; -1 without room. */
 function resolve(node: Node, device: Device, address: number): number {
   const own = node.neighbours.find(device.position, address);
   if (own >= 0) return own;
@@ -132,6 +136,7 @@ function resolve(node: Node, device: Device, address: number): number {
       return node.neighbours.set(device.position, address, high, low, device.learned.state(known));
     }
   }
+  if (!node.neighbourQuota.admits(node.world.milliseconds())) return -1;
   return node.neighbours.set(device.position, address, 0, 0, Nud.Failed);
 }
 

@@ -16,6 +16,7 @@ import type { Gathering } from './gather.ts';
 import type { IcmpLimit } from './icmp-limit.ts';
 import type { Identifications } from './identification.ts';
 import type { Lateness } from './lateness.ts';
+import type { NeighbourQuota } from './neighbour-quota.ts';
 import type { Netfilter } from './netfilter.ts';
 import type { PathMtus } from './path-mtu.ts';
 import type { Reassembly } from './reassembly.ts';
@@ -69,6 +70,8 @@ export interface NodeState {
   readonly rules: readonly Rule[];
   readonly routes: Routes<RoutePlan>;
   readonly neighbours: Neighbours<Packet>;
+  /** Shared by the namespaces of one kernel. */
+  readonly neighbourQuota: NeighbourQuota;
   readonly fdb: Fdb;
   readonly bridges: BridgeFdb;
   readonly identifications: Identifications;
@@ -216,6 +219,10 @@ export class Node {
 
   get neighbours(): Neighbours<Packet> {
     return this.state.neighbours;
+  }
+
+  get neighbourQuota(): NeighbourQuota {
+    return this.state.neighbourQuota;
   }
 
   get fdb(): Fdb {

@@ -240,6 +240,8 @@ export interface NamespacePlan extends PathMtuSettings {
    * frames. For namespaces whose traffic comes from a recording.
    */
   readonly silent?: boolean;
+  /** Of a node, for its pods too; absent means the kernel's own. */
+  readonly neighbourLimits?: NeighbourLimits;
   /** Rules of iptables; absent: no rules and no connection tracking. */
   readonly netfilter?: NetfilterPlan;
   readonly conntrack?: ConntrackSettings;
@@ -247,6 +249,12 @@ export interface NamespacePlan extends PathMtuSettings {
   readonly podMtu?: number;
   /** In order of priority; absent means the kernel's own three. */
   readonly rules?: readonly RulePlan[];
+}
+
+/** net.ipv4.neigh.default.gc_thresh2 and gc_thresh3; absent means 512 and 1024. */
+export interface NeighbourLimits {
+  readonly soft?: number;
+  readonly most?: number;
 }
 
 export interface SegmentMember {

@@ -98,6 +98,7 @@ export function planNamespace(
     forwarding: sysctls.get('net.ipv4.ip_forward') === '1',
     silent,
     ...sysctls.limits(),
+    ...sysctls.neighbourLimits(),
     ...sysctls.conntrack(),
     devices: [...devices, ...unnamedDevices(listed, devices)],
     ...(silent ? {} : netfilterOf(rules, source)),
