@@ -65,10 +65,7 @@ function sent(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
         .map(({ bytes, seconds, nanoseconds }) => {
           const frame = Buffer.from(bytes);
           const longest = mss.longest(frame, at) || mtu;
-          const path = told.longest(frame, at, { seconds, nanoseconds });
-          const most = Math.min(longest, mtu);
-          // Only a train is cut: one segment may still have left at its old length.
-          const cap = frame.length - at > most ? Math.min(most, path) : most;
+          const cap = told.segments(frame, at, { seconds, nanoseconds }, Math.min(longest, mtu));
           const enter = (): void => cluster.depart(port, frame, 0, frame.length, cap);
           return { seconds, nanoseconds, enter };
         });
@@ -212,8 +209,7 @@ function leaving(own: readonly Sent[], device: Device, mss: AnnouncedMss, told: 
   return own.map((one) => {
     const longest = mss.longest(one.packet, 0);
     const most = Math.min(longest, device.mtu);
-    const isTrain = one.packet.length > most;
-    return { ...one, longest: isTrain ? Math.min(most, told.longest(one.packet, 0, one)) : most };
+    return { ...one, longest: told.segments(one.packet, 0, one, most) };
   });
 }
 

@@ -21,6 +21,8 @@ interface Told extends Moment {
 export class ToldMtus {
   /** By the addresses of the packet that was too big, in the order of their times. */
   private readonly told = new Map<string, Told[]>();
+  /** The packets that were too big. */
+  private readonly refused = new Set<string>();
 
   /** `file`: a device's capture; `framed`: it has Ethernet headers. */
   constructor(file: string, framed: boolean) {
@@ -30,7 +32,19 @@ export class ToldMtus {
       const mtu = Math.max(u16(bytes, l4 + icmp.field.rest + 2), MIN_PMTU);
       const key = path(bytes, l4 + icmp.HEADER_LEN);
       this.told.set(key, [...(this.told.get(key) ?? []), { seconds, nanoseconds, mtu }]);
+      this.refused.add(packetKey(bytes, l4 + icmp.HEADER_LEN));
     }
+  }
+
+  /**
+   * How long the segments of the packet at `at` are that its sender would cut to `most`, had
+   * it not been told. Of one no longer than that it may be the only one, of before; then it
+   * was refused as well.
+   */
+  segments(b: Bytes, at: number, when: Moment, most: number): number {
+    const path = this.longest(b, at, when);
+    if (path >= most) return most;
+    return b.length - at <= most && this.refused.has(packetKey(b, at)) ? most : path;
   }
 
   /** The path MTU that the sender of the packet at `at` knew at the time; infinity for none. */
@@ -40,6 +54,8 @@ export class ToldMtus {
     return known?.at(-1)?.mtu ?? Number.POSITIVE_INFINITY;
   }
 }
+
+const packetKey = (b: Bytes, at: number): string => `${path(b, at)} ${ipv4.identification(b, at)}`;
 
 const path = (b: Bytes, at: number): string => `${ipv4.source(b, at)} ${ipv4.destination(b, at)}`;
 

@@ -53,6 +53,19 @@ describe('the path MTUs that a sender was told', () => {
     expect([1.5, 2, 3, 5].map((at) => longest(A, B, at))).toEqual([NONE, NONE, 1387, 552]);
   });
 
+  it('are the length of segments, but of one that was refused, which had been cut before', () => {
+    const sized = (id: number, size: number): Buffer => {
+      const [ip, ...rest] = segment(A, B);
+      const body: Layer = { layer: 'payload', bytes: new Uint8Array(size - 40) };
+      return buildFrame([HEAD, { ...ip, id } as Layer, ...rest, body]);
+    };
+    const segments = (id: number, size: number, seconds = 3): number =>
+      told.segments(sized(id, size), 14, { seconds, nanoseconds: 0 }, 1490);
+    // The first refusal quotes identification 0.
+    expect([segments(7, 1490), segments(0, 1490), segments(0, 4000)]).toEqual([1387, 1490, 1387]);
+    expect(segments(7, 1490, 1)).toBe(1490);
+  });
+
   it('are none for other paths, and for what is no packet', () => {
     expect(longest(B, A, 9)).toBe(NONE);
     expect(told.longest(Buffer.alloc(60), 14, { seconds: 9, nanoseconds: 0 })).toBe(NONE);
