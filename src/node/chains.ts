@@ -144,8 +144,12 @@ export class Chains {
       case 'mark':
         p.mark = (p.mark & ~rule.mask) ^ rule.value;
         return Verdict.Continue;
+      // The first to say how a packet is tracked counts (xt_ct_target).
       case 'notrack':
-        p.ctState = CtState.Untracked;
+        if (p.ctZone === 0) p.ctState = CtState.Untracked;
+        return Verdict.Continue;
+      case 'zone':
+        if (p.ctZone === 0 && p.ctState !== CtState.Untracked) p.ctZone = rule.value;
         return Verdict.Continue;
       case 'none':
         return Verdict.Continue;

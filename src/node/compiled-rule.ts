@@ -18,7 +18,7 @@ export interface CompiledRule {
   readonly matches: AllMatches;
   readonly target: Target;
   readonly kind: Target['kind'];
-  /** For MARK: mark = (mark & ~mask) ^ value. */
+  /** For MARK: mark = (mark & ~mask) ^ value; for CT the zone. */
   readonly value: number;
   readonly mask: number;
   /** `table chain` of a jump, and the chain, once all are known. */
@@ -69,7 +69,7 @@ export function compileRule(rule: NetfilterRule, table: string, id: number): Com
     matches: allMatches(matches),
     target,
     kind: target.kind,
-    value: isMark ? target.value : 0,
+    value: isMark ? target.value : target.kind === 'zone' ? target.zone : 0,
     mask: isMark ? target.mask : 0,
     jump: 'chain' in target ? `${table} ${target.chain}` : '',
     next: null,

@@ -17,7 +17,7 @@ import { type Connection, CtState, ORIGINAL, REPLY } from './connection.ts';
 import { type ConntrackTimeouts, conntrackTimeouts, unanswered } from './conntrack-timeouts.ts';
 import { isL4Sound } from './l4-sound.ts';
 import { Heed, TcpFlow } from './tcp-tracking.ts';
-import { asks, invert, invertInPlace, readTuple, type Tuple } from './tuple.ts';
+import { asks, classOf, invert, invertInPlace, readTuple, type Tuple } from './tuple.ts';
 
 /** net.netfilter.nf_conntrack_max on an ordinary machine. */
 const MAX_CONNECTIONS = 262_144;
@@ -47,7 +47,7 @@ export class Conntrack {
   /** Ticks of the packet that was tracked last. */
   private now = 0;
   private swept = 0;
-  private readonly scratch: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0 };
+  private readonly scratch: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0, zone: 0 };
 
   constructor({ max = MAX_CONNECTIONS, timeouts }: ConntrackSettings = {}) {
     this.max = max === 0 ? Infinity : max;
@@ -102,6 +102,7 @@ export class Conntrack {
    */
   track(p: Packet, now: number, received: boolean): boolean {
     const tuple = this.scratch;
+    tuple.zone = p.ctZone;
     this.now = now;
     p.ct = -1;
     p.ctDirection = ORIGINAL;
@@ -188,8 +189,8 @@ export class Conntrack {
   }
 
   /** The connection of a tuple's source that was confirmed last, or -1; `nextOfSource` leads on. */
-  ofSource({ source, ports, protocol }: Tuple): number {
-    return this.sources.get(source, 0, ports >>> 16, protocol);
+  ofSource(tuple: Tuple): number {
+    return this.sources.get(tuple.source, 0, tuple.ports >>> 16, classOf(tuple));
   }
 
   /** Whether it has expired, though nobody has looked yet. */
@@ -199,14 +200,16 @@ export class Conntrack {
   }
 
   /** Twice the connection plus the direction, or -1; one that has expired is gone for all. */
-  private lookup({ source, destination, ports, protocol }: Tuple): number {
-    const found = this.index.get(source, destination, ports, protocol);
+  private lookup(tuple: Tuple): number {
+    const { source, destination, ports } = tuple;
+    const found = this.index.get(source, destination, ports, classOf(tuple));
     if (found < 0 || !this.isExpired(this.connection(found >> 1))) return found;
     this.retire(found >> 1);
     return -1;
   }
 
-  private begin(p: Packet, l4: number, { source, destination, ports, protocol }: Tuple): boolean {
+  private begin(p: Packet, l4: number, tuple: Tuple): boolean {
+    const { protocol } = tuple;
     this.collect();
     if (this.confirmed >= this.max && !this.evict()) return false;
     const isTcp = protocol === ipv4.PROTO_TCP;
@@ -214,7 +217,7 @@ export class Conntrack {
     if (isTcp && tcp === null) return true;
     // The first segment counts as any other.
     tcp?.heed(l4, p.tail, ORIGINAL, false);
-    const original = { source, destination, ports, protocol };
+    const original = { ...tuple };
     const id = this.free.pop() ?? this.connections.length;
     this.connections[id] = {
       gone: false,
@@ -274,8 +277,8 @@ export class Conntrack {
     const connection = this.connection(id);
     if (!connection.confirmed || connection.gone) return;
     this.confirmed--;
-    for (const { source, destination, ports, protocol } of connection.tuples) {
-      this.index.delete(source, destination, ports, protocol);
+    for (const tuple of connection.tuples) {
+      this.index.delete(tuple.source, tuple.destination, tuple.ports, classOf(tuple));
     }
     this.unlinkSource(connection);
     this.leave(id, connection);
@@ -290,25 +293,26 @@ export class Conntrack {
     this.free.push(freed);
   }
 
-  private set({ source, destination, ports, protocol }: Tuple, value: number): void {
-    this.index.set(source, destination, ports, protocol, value);
+  private set(tuple: Tuple, value: number): void {
+    this.index.set(tuple.source, tuple.destination, tuple.ports, classOf(tuple), value);
   }
 
   private linkSource(id: number, connection: Connection): void {
-    const { source, ports, protocol } = connection.tuples[ORIGINAL];
-    const head = this.sources.get(source, 0, ports >>> 16, protocol);
+    const original = connection.tuples[ORIGINAL];
+    const head = this.ofSource(original);
     connection.nextOfSource = head;
     connection.previousOfSource = -1;
     if (head >= 0) this.connection(head).previousOfSource = id;
-    this.sources.set(source, 0, ports >>> 16, protocol, id);
+    this.sources.set(original.source, 0, original.ports >>> 16, classOf(original), id);
   }
 
   private unlinkSource({ tuples, nextOfSource, previousOfSource }: Connection): void {
-    const { source, ports, protocol } = tuples[ORIGINAL];
+    const original = tuples[ORIGINAL];
+    const { source, ports } = original;
     if (nextOfSource >= 0) this.connection(nextOfSource).previousOfSource = previousOfSource;
     if (previousOfSource >= 0) this.connection(previousOfSource).nextOfSource = nextOfSource;
-    else if (nextOfSource < 0) this.sources.delete(source, 0, ports >>> 16, protocol);
-    else this.sources.set(source, 0, ports >>> 16, protocol, nextOfSource);
+    else if (nextOfSource < 0) this.sources.delete(source, 0, ports >>> 16, classOf(original));
+    else this.sources.set(source, 0, ports >>> 16, classOf(original), nextOfSource);
   }
 
   /** An ICMP error belongs to the connection of the packet it quotes: nf_conntrack_inet_error. */

@@ -42,6 +42,7 @@ export function prerouting(node: Node, p: Packet): Next {
   if (nf === null) return Room.Route;
   if (ipv4.isFragment(bytes, p.l3)) return reassemble(node, p, Room.Prerouting);
   p.ctState = CtState.None;
+  p.ctZone = 0;
   if (nf.chains.run(node, p, Hook.RawPrerouting) === Verdict.Drop) return filtered(node, p);
   if (p.ctState !== CtState.Untracked && !nf.conntrack.track(p, node.world.ticks(), true)) {
     return dropped(p, Drop.ConntrackFull);
@@ -85,6 +86,7 @@ export function localOut(node: Node, p: Packet): Next {
   const to = ipv4.destination(bytes, p.l3);
   if (nf.chains.run(node, p, Hook.RawOutput) === Verdict.Drop) return filtered(node, p);
   // An ICMP error of ours belongs to the connection of what it is about already (nf_ct_attach).
+  if (p.ct >= 0 && nf.conntrack.connection(p.ct).tuples[0].zone !== p.ctZone) p.ct = -1;
   if (p.ct >= 0) p.ctState = CtState.Related;
   else if (p.ctState !== CtState.Untracked && !nf.conntrack.track(p, node.world.ticks(), false)) {
     return dropped(p, Drop.ConntrackFull);

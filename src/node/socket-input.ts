@@ -19,7 +19,7 @@ import { isForOneHere, reset, resetStray } from './tcp-reset.ts';
 import { invertInPlace, readTuple, type Tuple } from './tuple.ts';
 
 /** The tuple of what would answer the packet at hand. */
-const answered: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0 };
+const answered: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0, zone: 0 };
 
 export function tcpInput(node: Node, p: Packet): Next {
   if (!node.world.answering) {

@@ -52,7 +52,13 @@ export class Sockets {
     // A UDP socket takes what comes to its port, from anybody.
     this.connections[at] = isTcp
       ? { ...sent }
-      : { source: ANY, destination: ANY, ports: sent.ports >>> 16, protocol: sent.protocol };
+      : {
+          source: ANY,
+          destination: ANY,
+          ports: sent.ports >>> 16,
+          protocol: sent.protocol,
+          zone: 0,
+        };
     const { source, destination, ports, protocol } = this.connections[at];
     this.index.set(source, destination, ports, protocol, at);
   }
@@ -72,7 +78,7 @@ export class Sockets {
   }
 }
 
-const sent: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0 };
+const sent: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0, zone: 0 };
 
 /** The namespace sends the IPv4 packet at `l3` from a socket. */
 export function noteSender(node: Node, l3: number, end: number): void {

@@ -13,6 +13,8 @@ export interface Tuple {
   destination: number;
   ports: number;
   protocol: number;
+  /** What `CT --zone` said, else 0. */
+  zone: number;
 }
 
 /** The type that answers a type, both ways; -1 for what asks and answers nothing. */
@@ -40,9 +42,9 @@ const answered = (ports: number): number =>
   (ports & ~0xff00) | (ANSWERING[(ports >>> 8) & 0xff]! << 8);
 
 /** The tuple of what comes back. */
-export function invert({ source, destination, ports, protocol }: Tuple): Tuple {
+export function invert({ source, destination, ports, protocol, zone }: Tuple): Tuple {
   const back = protocol === ipv4.PROTO_ICMP ? answered(ports) : swapped(ports);
-  return { source: destination, destination: source, ports: back, protocol };
+  return { source: destination, destination: source, ports: back, protocol, zone };
 }
 
 /** The same, in place: nothing is allocated. */
@@ -53,7 +55,10 @@ export function invertInPlace(tuple: Tuple): void {
   tuple.ports = tuple.protocol === ipv4.PROTO_ICMP ? answered(ports) : swapped(ports);
 }
 
-/** The tuple of the packet at `l3`, or false where it has none (an ICMP message that is no query). */
+/** Protocol and zone in one word. */
+export const classOf = ({ protocol, zone }: Tuple): number => protocol | (zone << 8);
+
+/** The tuple of the packet at `l3`, its zone aside; false where it has none (an ICMP message that is no query). */
 export function readTuple(l3: number, end: number, into: Tuple): boolean {
   const l4 = l3 + ipv4.headerLength(bytes, l3);
   into.source = ipv4.source(bytes, l3);

@@ -70,6 +70,8 @@ export class Packet {
   ctSerial = 0;
   ctDirection = 0;
   ctState = 0;
+  /** The zone that a rule of the raw table gave it for tracking, 0 for none. */
+  ctZone = 0;
   /** The output hook has seen this packet. */
   localOut = false;
   /** Its socket heeds the MTU of the device alone, and no learned one (IP_PMTUDISC_PROBE). */
@@ -151,6 +153,7 @@ export class Packet {
     this.ct = -1;
     this.ctDirection = 0;
     this.ctState = 0;
+    this.ctZone = 0;
     this.localOut = false;
     this.probes = false;
     this.fragMax = 0;

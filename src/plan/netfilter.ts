@@ -106,6 +106,8 @@ export interface Matches {
 
 export type Target =
   | { readonly kind: 'accept' | 'drop' | 'return' | 'notrack' | 'none' }
+  /** Tracked apart from what is in another zone (1 to 65,535). */
+  | { readonly kind: 'zone'; readonly zone: number }
   /** With an ICMP port unreachable, the only answer that kube-proxy asks for. */
   | { readonly kind: 'reject' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }

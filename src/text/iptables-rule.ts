@@ -62,9 +62,10 @@ function parseTarget(flag: string, reader: Words, isChain: (name: string) => boo
     case 'NOTRACK':
       return { kind: 'notrack' };
     case 'CT': {
-      const option = reader.value('--notrack');
-      if (option !== '--notrack') throw refuseRule(reader.place, '--notrack', option);
-      return { kind: 'notrack' };
+      const option = reader.value('--notrack or --zone');
+      if (option === '--notrack') return { kind: 'notrack' };
+      if (option !== '--zone') throw refuseRule(reader.place, '--notrack or --zone', option);
+      return { kind: 'zone', zone: reader.number('a zone', 0, 65_535) };
     }
     case 'MARK': {
       const verb = reader.value('--set-xmark');

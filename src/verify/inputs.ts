@@ -147,7 +147,7 @@ function declarePort(node: Node, before: Buffer, after: Buffer, at: number): voi
     : before.readInt32BE(l4);
   const source = ipv4.source(before, 0);
   const destination = ipv4.destination(before, 0);
-  node.netfilter?.nat.declare({ source, destination, ports, protocol }, to);
+  node.netfilter?.nat.declare({ source, destination, ports, protocol, zone: 0 }, to);
 }
 
 /** What sockets of nodes and routers sent: seen on the first interface it left by. */

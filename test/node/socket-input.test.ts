@@ -124,7 +124,7 @@ describe('sockets', () => {
   it('the oldest connection is forgotten when there are too many', () => {
     const net = network();
     const { sockets } = net.cluster.names.find('gw');
-    const tuple = (i: number) => ({ source: 1, destination: 2, ports: i, protocol: 6 });
+    const tuple = (i: number) => ({ source: 1, destination: 2, ports: i, protocol: 6, zone: 0 });
     for (let i = 0; i <= 4096; i++) sockets.connect(tuple(i));
     expect([0, 1, 4096].map((i) => sockets.isConnected(tuple(i)))).toEqual([false, true, true]);
   });

@@ -89,6 +89,7 @@ describe('TCP conversations as a real kernel sees them', () => {
         destination: 0,
         ports: (address === IN ? port : 80) << 16,
         protocol: 6,
+        zone: 0,
       }),
     );
     const id = Math.max(...ids);
