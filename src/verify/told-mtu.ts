@@ -21,8 +21,8 @@ interface Told extends Moment {
 export class ToldMtus {
   /** By the addresses of the packet that was too big, in the order of their times. */
   private readonly told = new Map<string, Told[]>();
-  /** The packets that were too big. */
-  private readonly refused = new Set<string>();
+  /** The packets that were too big, and for what. */
+  private readonly refused = new Map<string, number>();
 
   /** `file`: a device's capture; `framed`: it has Ethernet headers. */
   constructor(file: string, framed: boolean) {
@@ -32,25 +32,25 @@ export class ToldMtus {
       const mtu = Math.max(u16(bytes, l4 + icmp.field.rest + 2), MIN_PMTU);
       const key = path(bytes, l4 + icmp.HEADER_LEN);
       this.told.set(key, [...(this.told.get(key) ?? []), { seconds, nanoseconds, mtu }]);
-      this.refused.add(packetKey(bytes, l4 + icmp.HEADER_LEN));
+      this.refused.set(packetKey(bytes, l4 + icmp.HEADER_LEN), mtu);
     }
   }
 
   /**
    * How long the segments of the packet at `at` are that its sender would cut to `most`, had
-   * it not been told. Of one no longer than that it may be the only one, of before; then it
-   * was refused as well.
+   * it not been told. One that was refused was longer than its refusal says: cut before.
    */
   segments(b: Bytes, at: number, when: Moment, most: number): number {
-    const path = this.longest(b, at, when);
-    if (path >= most) return most;
-    return b.length - at <= most && this.refused.has(packetKey(b, at)) ? most : path;
+    const limit = this.known(b, at, when, this.refused.get(packetKey(b, at)));
+    return Math.min(most, limit);
   }
 
-  /** The path MTU that the sender of the packet at `at` knew at the time; infinity for none. */
-  longest(b: Bytes, at: number, when: Moment): number {
+  /** The path MTU above some other that the sender of the packet at `at` knew at the time; infinity for none. */
+  private known(b: Bytes, at: number, when: Moment, above = 0): number {
     if (this.told.size === 0 || ipv4.check(b, at, b.length) !== 0) return Number.POSITIVE_INFINITY;
-    const known = this.told.get(path(b, at))?.filter((one) => isBefore(one, when));
+    const known = this.told
+      .get(path(b, at))
+      ?.filter((one) => one.mtu > above && isBefore(one, when));
     return known?.at(-1)?.mtu ?? Number.POSITIVE_INFINITY;
   }
 }

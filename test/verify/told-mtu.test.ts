@@ -12,8 +12,8 @@ const B = '10.2.169.136';
 const HEAD = { layer: 'ethernet', src: '02:00:00:00:00:01', dst: '02:00:00:00:00:02' } as const;
 const NONE = Number.POSITIVE_INFINITY;
 
-const segment = (src: string, dst: string): Layer[] => [
-  { layer: 'ipv4', src, dst, df: true },
+const segment = (src: string, dst: string, id = 0): Layer[] => [
+  { layer: 'ipv4', src, dst, df: true, id },
   { layer: 'tcp', srcPort: 42000, dstPort: 8080, flags: '.' },
 ];
 const datagram: Layer[] = [
@@ -32,7 +32,12 @@ describe('the path MTUs that a sender was told', () => {
   let folder = '';
   let told: ToldMtus;
   const longest = (src: string, dst: string, seconds: number): number =>
-    told.longest(buildFrame([HEAD, ...segment(src, dst)]), 14, { seconds, nanoseconds: 0 });
+    told.segments(
+      buildFrame([HEAD, ...segment(src, dst, 9)]),
+      14,
+      { seconds, nanoseconds: 0 },
+      NONE,
+    );
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'podwire-told-'));
@@ -43,7 +48,10 @@ describe('the path MTUs that a sender was told', () => {
     // Somebody else's error, passing by.
     writer.write(3, 0, tooBig(1200, segment(B, A)));
     writer.write(4, 0, tooBig(100, segment(A, B)));
-    writer.write(5, 0, Buffer.from('too short'));
+    writer.write(6, 0, tooBig(1387, segment(A, B, 1)));
+    writer.write(7, 0, tooBig(1000, segment(A, B, 2)));
+    writer.write(8, 0, tooBig(552, segment(A, B, 3)));
+    writer.write(8, 0, Buffer.from('too short'));
     writer.close();
     told = new ToldMtus(file, true);
   });
@@ -53,21 +61,22 @@ describe('the path MTUs that a sender was told', () => {
     expect([1.5, 2, 3, 5].map((at) => longest(A, B, at))).toEqual([NONE, NONE, 1387, 552]);
   });
 
-  it('are the length of segments, but of one that was refused, which had been cut before', () => {
-    const sized = (id: number, size: number): Buffer => {
-      const [ip, ...rest] = segment(A, B);
-      const body: Layer = { layer: 'payload', bytes: new Uint8Array(size - 40) };
-      return buildFrame([HEAD, { ...ip, id } as Layer, ...rest, body]);
-    };
-    const segments = (id: number, size: number, seconds = 3): number =>
-      told.segments(sized(id, size), 14, { seconds, nanoseconds: 0 }, 1490);
-    // The first refusal quotes identification 0.
-    expect([segments(7, 1490), segments(0, 1490), segments(0, 4000)]).toEqual([1387, 1490, 1387]);
-    expect(segments(7, 1490, 1)).toBe(1490);
+  it('do not count for what was refused, which had been cut before', () => {
+    const segments = (id: number, seconds: number): number =>
+      told.segments(
+        buildFrame([HEAD, ...segment(A, B, id)]),
+        14,
+        { seconds, nanoseconds: 0 },
+        1490,
+      );
+    expect([segments(7, 1), segments(7, 3), segments(7, 9)]).toEqual([1490, 1387, 552]);
+    // Identification 1 was refused at 6 s, once more for 1387; 2 for what is less.
+    expect([segments(1, 3), segments(1, 9)]).toEqual([1490, 1490]);
+    expect([segments(2, 3), segments(2, 9)]).toEqual([1387, 1387]);
   });
 
   it('are none for other paths, and for what is no packet', () => {
     expect(longest(B, A, 9)).toBe(NONE);
-    expect(told.longest(Buffer.alloc(60), 14, { seconds: 9, nanoseconds: 0 })).toBe(NONE);
+    expect(told.segments(Buffer.alloc(60), 14, { seconds: 9, nanoseconds: 0 }, NONE)).toBe(NONE);
   });
 });
