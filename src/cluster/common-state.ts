@@ -4,13 +4,8 @@ import { NeighbourQuota } from '../node/neighbour-quota.ts';
 import type { Node } from '../node/node.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { CommonList } from '../plan/common-tables.ts';
-import type {
-  FdbPlan,
-  NamespacePlan,
-  NeighbourLimits,
-  NeighbourPlan,
-  RoutePlan,
-} from '../plan/plan.ts';
+import type { NeighbourLimits } from '../plan/neighbour-limits.ts';
+import type { FdbPlan, NamespacePlan, NeighbourPlan, RoutePlan } from '../plan/plan.ts';
 import { CommonRoutes, isDistinct } from '../tables/common-routes.ts';
 import { Fdb } from '../tables/fdb.ts';
 import { Neighbours, Nud } from '../tables/neighbours.ts';

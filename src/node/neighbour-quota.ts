@@ -5,7 +5,7 @@
  * entered for good (PERMANENT) does not count.
  */
 import type { Packet } from '../packet/packet.ts';
-import type { NeighbourLimits } from '../plan/plan.ts';
+import type { NeighbourLimits } from '../plan/neighbour-limits.ts';
 import { type Neighbours, Nud } from '../tables/neighbours.ts';
 import { REACHABLE_MS } from './neighbour.ts';
 

@@ -9,6 +9,7 @@
 import type { InterfaceAddress, Ip4, Mac, Prefix } from '../wire/address.ts';
 import type { ConntrackSettings } from './conntrack.ts';
 import type { Inventory } from './inventory.ts';
+import type { NeighbourLimits } from './neighbour-limits.ts';
 import type { NetfilterPlan } from './netfilter.ts';
 import type { PathMtuSettings } from './path-mtu.ts';
 import type { WireguardSettings } from './wireguard.ts';
@@ -249,12 +250,6 @@ export interface NamespacePlan extends PathMtuSettings {
   readonly podMtu?: number;
   /** In order of priority; absent means the kernel's own three. */
   readonly rules?: readonly RulePlan[];
-}
-
-/** net.ipv4.neigh.default.gc_thresh2 and gc_thresh3; absent means 512 and 1024. */
-export interface NeighbourLimits {
-  readonly soft?: number;
-  readonly most?: number;
 }
 
 export interface SegmentMember {

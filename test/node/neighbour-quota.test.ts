@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { Sysctls } from '../../src/import/sysctls.ts';
 import { later } from '../../src/packet/moment.ts';
-import type { NeighbourLimits } from '../../src/plan/plan.ts';
+import type { NeighbourLimits } from '../../src/plan/neighbour-limits.ts';
 import {
   clusterOf,
   dropsOf,
