@@ -1,5 +1,6 @@
 /** Tables that namespaces share, each made once: see plan/common-tables.ts. */
 import type { Device } from '../node/device.ts';
+import { IdentificationCounters } from '../node/identification-counters.ts';
 import { NeighbourQuota } from '../node/neighbour-quota.ts';
 import type { Node } from '../node/node.ts';
 import type { Packet } from '../packet/packet.ts';
@@ -19,6 +20,7 @@ export interface SharedRoutes {
 }
 
 export class CommonState {
+  readonly counters = new IdentificationCounters();
   private readonly routeLists = new Map<CommonList<RoutePlan>, SharedRoutes | null>();
   private readonly neighbourLists = new Map<CommonList<NeighbourPlan>, Neighbours<Packet>>();
   private readonly fdbLists = new Map<CommonList<FdbPlan>, Fdb>();

@@ -84,7 +84,7 @@ export function stateOf(node: Node, seed: number, common: CommonState): NodeStat
     neighbourQuota: common.quota(plan, neighbours),
     fdb: new Fdb(),
     bridges: bridgesOf(plan, devices, node.world.milliseconds()),
-    identifications: new Identifications(seed),
+    identifications: new Identifications(seed, common.counters),
     sourcePorts: new SourcePorts(mix(seed, 0x5eed)),
     icmpLimit: new IcmpLimit(plan.icmpRateLimit ?? 1000, plan.routeErrorCost ?? 1000),
     pathMtus: new PathMtus(),

@@ -6,8 +6,7 @@
  * The start comes from the seed, or is declared: no table can tell it.
  */
 import { mix } from './flow-hash.ts';
-
-const BUCKETS = 2048;
+import { BUCKETS, IdentificationCounters } from './identification-counters.ts';
 
 interface Declared {
   readonly source: number;
@@ -19,10 +18,14 @@ interface Declared {
 export class Identifications {
   private readonly seed: number;
   private readonly declared: Declared[] = [];
-  private buckets: Uint16Array | null = null;
+  readonly counters: IdentificationCounters;
+  /** The first of its own there; -1 before it needs any. */
+  private first = -1;
 
-  constructor(seed: number) {
+  /** `counters` of its cluster. */
+  constructor(seed: number, counters: IdentificationCounters = new IdentificationCounters()) {
     this.seed = seed;
+    this.counters = counters;
   }
 
   /** The identification the next packet of this triple gets; then one more each. */
@@ -30,54 +33,44 @@ export class Identifications {
     this.declared.push({ source: source | 0, destination: destination | 0, protocol, next });
   }
 
-  /** Never 0, which the kernel keeps for packets that need no identification. */
+  /** Of the next packet of this triple. */
   next(source: number, destination: number, protocol: number): number {
     return this.take(this.counter(source, destination, protocol));
   }
 
-  /** Which counter packets of this triple have: its number, for `take`. */
+  /** Which counter packets of this triple have: among all of the cluster, or below 0 one that was declared. */
   counter(source: number, destination: number, protocol: number): number {
     for (let i = 0; i < this.declared.length; i++) {
       const d = this.declared[i]!;
       if (d.source !== source || d.destination !== destination || d.protocol !== protocol) continue;
-      return BUCKETS + i;
+      return -1 - i;
     }
-    return mix(mix(mix(this.seed, source), destination), protocol) & (BUCKETS - 1);
+    if (this.first < 0) this.first = this.counters.open(this.seed);
+    return this.first + (mix(mix(mix(this.seed, source), destination), protocol) & (BUCKETS - 1));
   }
 
   /** The next identification of a counter. */
   take(counter: number): number {
-    if (counter >= BUCKETS) {
-      const d = this.declared[counter - BUCKETS]!;
-      const declared = d.next;
-      d.next = (declared + 1) & 0xffff;
-      return declared;
-    }
-    this.buckets ??= this.start();
-    const id = this.buckets[counter]! || 1;
-    this.buckets[counter] = id + 1;
-    return id;
+    if (counter >= 0) return this.counters.take(counter);
+    const d = this.declared[-1 - counter]!;
+    const declared = d.next;
+    d.next = (declared + 1) & 0xffff;
+    return declared;
   }
 
   /** Where a counter stands: `take` gives that, but for 0 what `zero` says. */
   peek(counter: number): number {
-    if (counter >= BUCKETS) return this.declared[counter - BUCKETS]!.next;
-    this.buckets ??= this.start();
-    return this.buckets[counter]!;
+    return counter >= 0 ? this.counters.peek(counter) : this.declared[-1 - counter]!.next;
   }
 
   /** A declared identification may be 0. */
   zero(counter: number): number {
-    return counter >= BUCKETS ? 0 : 1;
+    return counter >= 0 ? 1 : 0;
   }
 
   /** Where a counter stands after identifications were taken elsewhere. */
   move(counter: number, to: number): void {
-    if (counter >= BUCKETS) this.declared[counter - BUCKETS]!.next = to;
-    else this.buckets![counter] = to;
-  }
-
-  private start(): Uint16Array {
-    return Uint16Array.from({ length: BUCKETS }, (_, i) => mix(this.seed ^ 0x1d5eed, i) & 0xffff);
+    if (counter >= 0) this.counters.move(counter, to);
+    else this.declared[-1 - counter]!.next = to;
   }
 }

@@ -12,19 +12,19 @@
  */
 import { bytes, half, putHalf, putWord } from '../packet/arena.ts';
 import { FrameType, type Packet } from '../packet/packet.ts';
-import type { Changes } from '../tables/changes.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { type Connection, isAlive, keep } from './connection.ts';
 import type { Conntrack } from './conntrack.ts';
+import type { IdentificationCounters } from './identification-counters.ts';
 import { type Manip, rewrite } from './l4-rewrite.ts';
 import { freshUntil } from './neighbour.ts';
-import type { Node } from './node.ts';
+import type { Node, World } from './node.ts';
 import { Act, actOf, deviceOf, namespaceOf, readSteps, type Step, stepLength } from './step.ts';
 import type { TapeCell } from './tape-memory.ts';
 import { learnWay, wrap as wrapIpip } from './tunnel-ipip.ts';
-import { SHELL_WORDS, wrapInShell } from './vxlan-shell.ts';
+import { SHELL_WORDS, shellWord, wrapInShell } from './vxlan-shell.ts';
 
 /** Words of a neighbour's guard: its namespace among the tape's, then as `guardNeighbour` has them. */
 const NEIGHBOUR_WORDS = 7;
@@ -51,27 +51,32 @@ export interface TapeParts {
   readonly neighbours: readonly number[];
 }
 
+/** What every packet asks for comes first, in two lines of the processor's cache. */
 export class Tape {
   private readonly words: Int32Array;
-  /** Where the key begins, and what follows it. */
+  /** Where the key begins, the steps, and what follows them. */
   private readonly at: number;
   private readonly from: number;
   private readonly to: number;
-  private readonly end: number;
   private readonly connections: readonly Connection[];
   /** By connection, a bit each: there had been an answer. */
   private readonly replied: number;
-  private readonly changes: Changes;
-  /** The count of changes when all namespaces and neighbours were looked at last, and the second until which they then were good. */
+  private readonly world: World;
+  /**
+   * The count of changes when all namespaces and neighbours were looked at last, and the second
+   * until which they then were good.
+   */
   private met = 0;
   private until = 0;
+  readonly longest: number;
   /** Whether somebody then saw frames on a device of the way. */
   private seen = true;
+  private readonly counters: IdentificationCounters;
   /** Its words are another's. */
   discarded = false;
-  readonly longest: number;
   readonly last: Node;
   private readonly nodes: readonly Node[];
+  private readonly end: number;
 
   /** `cell` has room for them. */
   constructor(parts: TapeParts, { words, at }: TapeCell) {
@@ -91,8 +96,10 @@ export class Tape {
     this.longest = parts.longest;
     this.last = parts.last;
     this.nodes = nodes;
-    this.changes = parts.last.world.changes;
-    this.met = this.changes.count - 1;
+    const { world, identifications } = parts.last;
+    this.world = world;
+    this.counters = identifications.counters;
+    this.met = world.changes.count - 1;
   }
 
   /** How many words it takes. */
@@ -131,7 +138,7 @@ export class Tape {
         return false;
       }
     }
-    if (this.met === this.changes.count && milliseconds < this.until * 1000) return true;
+    if (this.met === this.world.changes.count && milliseconds < this.until * 1000) return true;
     return this.meets(milliseconds);
   }
 
@@ -180,7 +187,7 @@ export class Tape {
       until = Math.min(until, freshUntil(node, id));
     }
     if (milliseconds > until) return false;
-    this.met = this.changes.count;
+    this.met = this.world.changes.count;
     this.until = Math.min(Math.floor(until / 1000), FOREVER);
     this.seen = this.isSeen();
     return true;
@@ -240,7 +247,7 @@ export class Tape {
           if (this.seen) this.show(head, p, true);
           break;
         case Act.VxlanOut:
-          wrapInShell(words, at, this.nodes[namespaceOf(head)]!, p);
+          wrapInShell(words, at, p, this.identify(head, at));
           at += SHELL_WORDS;
           break;
         case Act.VxlanIn: {
@@ -265,6 +272,19 @@ export class Tape {
       }
     }
     return null;
+  }
+
+  /** The identification of the header of the shell at `words[shell]`. */
+  private identify(head: number, shell: number): number {
+    const { words, world } = this;
+    const counter = words[shell + shellWord.counter]!;
+    if (counter >= 0 && world.audit === null) return this.counters.take(counter);
+    const node = this.nodes[namespaceOf(head)]!;
+    const id = node.identifications.take(counter);
+    const source = words[shell + shellWord.source]!;
+    const destination = words[shell + shellWord.destination]!;
+    world.audit?.identified(node, source, destination, ipv4.PROTO_UDP, id);
+    return id;
   }
 
   /** For whoever watches the device. */

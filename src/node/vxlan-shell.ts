@@ -49,7 +49,7 @@ export class VxlanShell {
     this.counter = counter;
     this.complete = complete;
     this.headerSum = sumOf(headers, 0, UDP_AT);
-    const addresses = halves(headers[3]!) + halves(headers[4]!);
+    const addresses = halves(headers[shellWord.source]!) + halves(headers[shellWord.destination]!);
     this.pseudoSum = addresses + ipv4.PROTO_UDP;
     this.udpSum = this.pseudoSum + sumOf(headers, UDP_AT, LENGTH);
   }
@@ -98,25 +98,24 @@ function sumOf(headers: Int32Array, from: number, to: number): number {
   return sum;
 }
 
+/** What else is asked of a shell on a tape: both addresses, and VxlanShell.counter. */
+export const shellWord = { source: 3, destination: 4, counter: COUNTER } as const;
+
 /**
  * Puts the headers of the shell at `words[from]` in front of the frame at `data`, around an
- * IPv4 packet without options; `node` made them.
+ * IPv4 packet without options; `id` is their identification.
  */
-export function wrapInShell(words: Int32Array, from: number, node: Node, p: Packet): void {
+export function wrapInShell(words: Int32Array, from: number, p: Packet, id: number): void {
   const frame = p.data;
   const length = p.tail - frame + LENGTH;
   const at = p.push(LENGTH);
-  const id = node.identifications.take(words[from + COUNTER]!);
-  const source = words[from + 3]!;
-  const destination = words[from + 4]!;
-  node.world.audit?.identified(node, source, destination, ipv4.PROTO_UDP, id);
   const headerSum = finish(words[from + HEADER_SUM]! + length + id);
   const payload = length - UDP_AT;
   putWord(at, words[from]! | length);
   putWord(at + 4, words[from + 1]! | (id << 16));
   putWord(at + 8, words[from + 2]! | headerSum);
-  putWord(at + 12, source);
-  putWord(at + 16, destination);
+  putWord(at + 12, words[from + shellWord.source]!);
+  putWord(at + 16, words[from + shellWord.destination]!);
   putWord(at + 20, words[from + 5]!);
   const complete = words[from + COMPLETE] === 1;
   const checksum = complete

@@ -213,9 +213,11 @@ class Stage {
       known,
       learned: cluster.nodes.map((n) => n.pathMtus.list(cluster.ticks(), n.routes)),
       neighbours: cluster.nodes.map((n) => cluster.tables(n.name).neighbours),
-      counters: cluster.nodes.map(({ identifications }) =>
-        Array.from({ length: 2048 }, (_, n) => identifications.peek(n)).join(),
-      ),
+      counters: cluster.nodes.map(({ identifications }) => {
+        // Those of a namespace begin at a multiple of their number.
+        const first = identifications.counter(0, 0, 0) & ~2047;
+        return Array.from({ length: 2048 }, (_, n) => identifications.peek(first + n)).join();
+      }),
     };
   }
 }
