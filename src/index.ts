@@ -16,6 +16,7 @@ export {
   exchange,
 } from './cluster/exchange.ts';
 export type { Step } from './cluster/explain.ts';
+export { type FibMemory, fibMemory } from './cluster/fib-memory.ts';
 export { deleteLink, flushRouteCache, type LinkChange, setLink } from './cluster/link-state.ts';
 export { listen, type OpenPorts } from './cluster/listen.ts';
 export { loadCluster, readManifests } from './cluster/load.ts';

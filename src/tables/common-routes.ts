@@ -68,6 +68,11 @@ export class CommonRoutes<Origin> {
     return mine <= length && (mine === 0 || (this.addresses[id]! ^ address) >>> (32 - mine) === 0);
   }
 
+  /** Bytes of the lookup table. */
+  memory(): number {
+    return this.fib.memory();
+  }
+
   get size(): number {
     return this.origins.length;
   }

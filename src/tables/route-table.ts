@@ -26,6 +26,15 @@ export class RouteTable {
   /** While there is a share: prefix lengths of the table's own routes, by number above the shared. */
   private readonly lengths: number[] = [];
 
+  /** The lookup tables of its own; and the routes that it shares, if it does. */
+  get fibs(): Fib[] {
+    return [this.plain, ...(this.byTos ?? []).filter((fib) => fib !== undefined)];
+  }
+
+  get common(): CommonRoutes<unknown> | null {
+    return this.share?.common ?? null;
+  }
+
   /** The number of the route for an address, or -1. */
   find(address: number, tos: number): number {
     if (this.share !== null) return this.findShared(address, this.share);
