@@ -20,14 +20,13 @@ import type { Conntrack } from './conntrack.ts';
 import type { IdentificationCounters } from './identification-counters.ts';
 import { type Manip, rewrite } from './l4-rewrite.ts';
 import { freshUntil } from './neighbour.ts';
+import { isNeighbour, NEIGHBOUR_WORDS } from './neighbour-guard.ts';
 import type { Node, World } from './node.ts';
 import { Act, actOf, deviceOf, namespaceOf, readSteps, type Step, stepLength } from './step.ts';
 import type { TapeCell } from './tape-memory.ts';
 import { learnWay, wrap as wrapIpip } from './tunnel-ipip.ts';
 import { SHELL_WORDS, shellWord, wrapInShell } from './vxlan-shell.ts';
 
-/** Words of a neighbour's guard: its namespace among the tape's, then as `guardNeighbour` has them. */
-const NEIGHBOUR_WORDS = 7;
 /** No second of virtual time is later. */
 const FOREVER = 2 ** 31 - 1;
 
@@ -320,21 +319,4 @@ function header(p: Packet, at: number): void {
   p.data = at;
   p.l3 = at;
   p.tail = at + half(at + ipv4.field.totalLength);
-}
-
-/** A neighbour as a tape rests on it; `namespace` among those of the tape. */
-export function guardNeighbour({ neighbours }: Node, namespace: number, id: number): number[] {
-  const { device, address, state, macHigh, macLow } = neighbours;
-  return [namespace, id, device(id), address(id), state(id), macHigh(id), macLow(id)];
-}
-
-/** Whether it still is what its guard says, from the device on. */
-function isNeighbour({ neighbours }: Node, id: number, words: Int32Array, at: number): boolean {
-  return (
-    neighbours.device(id) === words[at] &&
-    neighbours.address(id) === words[at + 1] &&
-    neighbours.state(id) === words[at + 2] &&
-    neighbours.macHigh(id) === words[at + 3] &&
-    neighbours.macLow(id) === words[at + 4]
-  );
 }
