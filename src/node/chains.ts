@@ -5,7 +5,7 @@ import type { ChainPlan, NetfilterPlan, NetfilterRule, Target } from '../plan/ne
 import { contains } from '../wire/address.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
-import { type Chain, type CompiledRule, compileRule } from './compiled-rule.ts';
+import { type Chain, type CompiledRule, compileRule, RESET } from './compiled-rule.ts';
 import { CtState } from './connection.ts';
 import { mix } from './flow-hash.ts';
 import { HOOK_CHAINS, type Hook } from './hook.ts';
@@ -26,6 +26,7 @@ import {
   seenBefore,
   within,
 } from './rule-match.ts';
+import { resetRejected } from './tcp-reset.ts';
 
 /** What a chain decided. */
 export const Verdict = { Continue: 0, Accept: 1, Drop: 2, Return: 3 } as const;
@@ -136,7 +137,8 @@ export class Chains {
         return Verdict.Drop;
       case 'reject':
         // The quote shows the packet as it is at this hook: forwarded ones have lost a hop.
-        sendError(node, p, icmp.UNREACHABLE, icmp.CODE_PORT, 0);
+        if (rule.value === RESET) resetRejected(node, p);
+        else sendError(node, p, icmp.UNREACHABLE, rule.value, 0);
         this.decided = id;
         return Verdict.Drop;
       case 'return':

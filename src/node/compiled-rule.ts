@@ -18,7 +18,7 @@ export interface CompiledRule {
   readonly matches: AllMatches;
   readonly target: Target;
   readonly kind: Target['kind'];
-  /** For MARK: mark = (mark & ~mask) ^ value; for CT the zone. */
+  /** For MARK: mark = (mark & ~mask) ^ value; for CT the zone; for REJECT the code of the ICMP error, or RESET. */
   readonly value: number;
   readonly mask: number;
   /** `table chain` of a jump, and the chain, once all are known. */
@@ -63,18 +63,27 @@ const allMatches = (m: Matches): AllMatches => ({
 /** `id`: its number among all rules of the namespace. */
 export function compileRule(rule: NetfilterRule, table: string, id: number): CompiledRule {
   const { matches, target } = rule;
-  const isMark = target.kind === 'mark';
   return {
     id,
     matches: allMatches(matches),
     target,
     kind: target.kind,
-    value: isMark ? target.value : target.kind === 'zone' ? target.zone : 0,
-    mask: isMark ? target.mask : 0,
+    value: numberOf(target),
+    mask: target.kind === 'mark' ? target.mask : 0,
     jump: 'chain' in target ? `${table} ${target.chain}` : '',
     next: null,
     list: null,
     states: matches.states?.any.reduce((bits, state) => bits | STATE_BIT[state], 0) ?? 0,
     counter: 0,
   };
+}
+
+/** As the value of a rule that rejects. */
+export const RESET = -1;
+
+function numberOf(target: Target): number {
+  if (target.kind === 'mark') return target.value;
+  if (target.kind === 'zone') return target.zone;
+  if (target.kind !== 'reject') return 0;
+  return target.code === 'tcp-reset' ? RESET : target.code;
 }

@@ -108,8 +108,8 @@ export type Target =
   | { readonly kind: 'accept' | 'drop' | 'return' | 'notrack' | 'none' }
   /** Tracked apart from what is in another zone (1 to 65,535). */
   | { readonly kind: 'zone'; readonly zone: number }
-  /** With an ICMP port unreachable, the only answer that kube-proxy asks for. */
-  | { readonly kind: 'reject' }
+  /** Drop, and answer: by an ICMP "unreachable" of this code, or TCP by a reset. */
+  | { readonly kind: 'reject'; readonly code: number | 'tcp-reset' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   /** mark = (mark & ~mask) ^ value */
   | { readonly kind: 'mark'; readonly value: number; readonly mask: number }

@@ -5,10 +5,29 @@
  */
 import type { NetfilterRule, PortRange, Target } from '../plan/netfilter.ts';
 import { tryIp4 } from '../wire/address.ts';
+import * as icmp from '../wire/icmp.ts';
 import { beginModule, type MatchDraft, readMatch } from './iptables-match.ts';
 import { ports, type RulePlace, refuseRule, Words } from './iptables-words.ts';
 
-const REJECT_WITH = 'icmp-port-unreachable';
+/** `--reject-with` of ipt_REJECT, the names and their short forms: codes of ICMP "unreachable". */
+const ANSWERS: ReadonlyMap<string, number | 'tcp-reset'> = new Map<string, number | 'tcp-reset'>([
+  ['icmp-net-unreachable', icmp.CODE_NET],
+  ['net-unreach', icmp.CODE_NET],
+  ['icmp-host-unreachable', icmp.CODE_HOST],
+  ['host-unreach', icmp.CODE_HOST],
+  ['icmp-proto-unreachable', icmp.CODE_PROTOCOL],
+  ['proto-unreach', icmp.CODE_PROTOCOL],
+  ['icmp-port-unreachable', icmp.CODE_PORT],
+  ['port-unreach', icmp.CODE_PORT],
+  ['icmp-net-prohibited', icmp.CODE_NET_PROHIBITED],
+  ['net-prohib', icmp.CODE_NET_PROHIBITED],
+  ['icmp-host-prohibited', icmp.CODE_HOST_PROHIBITED],
+  ['host-prohib', icmp.CODE_HOST_PROHIBITED],
+  ['icmp-admin-prohibited', icmp.CODE_FILTERED],
+  ['admin-prohib', icmp.CODE_FILTERED],
+  ['tcp-reset', 'tcp-reset'],
+  ['tcp-rst', 'tcp-reset'],
+]);
 
 /**
  * What stands after `-A CHAIN`. `isChain` tells whether a jump's target is a chain of
@@ -52,11 +71,8 @@ function parseTarget(flag: string, reader: Words, isChain: (name: string) => boo
       return { kind: 'accept' };
     case 'DROP':
       return { kind: 'drop' };
-    case 'REJECT': {
-      const how = reader.next() === undefined ? REJECT_WITH : reader.value(REJECT_WITH);
-      if (how !== REJECT_WITH) throw refuseRule(reader.place, REJECT_WITH, how);
-      return { kind: 'reject' };
-    }
+    case 'REJECT':
+      return { kind: 'reject', code: answerOf(reader) };
     case 'RETURN':
       return { kind: 'return' };
     case 'NOTRACK':
@@ -79,6 +95,16 @@ function parseTarget(flag: string, reader: Words, isChain: (name: string) => boo
     default:
       throw refuseRule(reader.place, 'a target that is modelled or a chain declared before', name);
   }
+}
+
+function answerOf(reader: Words): number | 'tcp-reset' {
+  const option = reader.next();
+  if (option === undefined) return icmp.CODE_PORT;
+  if (option !== '--reject-with') throw refuseRule(reader.place, '--reject-with', option);
+  const how = reader.value('how to reject');
+  const answer = ANSWERS.get(how);
+  if (answer === undefined) throw refuseRule(reader.place, [...ANSWERS.keys()].join(', '), how);
+  return answer;
 }
 
 function natTarget(name: 'MASQUERADE' | 'SNAT' | 'DNAT', reader: Words): Target {

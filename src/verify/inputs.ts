@@ -237,5 +237,10 @@ function isSocket(b: Buffer, at: number, mayTunnel: boolean, tunnels: readonly n
   if (protocol === ipv4.PROTO_UDP) return !tunnels.includes(udp.destinationPort(b, l4));
   if (protocol !== ipv4.PROTO_ICMP || l4 >= b.length) return false;
   const type = icmp.type(b, l4);
-  return type === icmp.ECHO_REQUEST || (type === icmp.UNREACHABLE && icmp.code(b, l4) === 3);
+  if (type === icmp.ECHO_REQUEST) return true;
+  if (type !== icmp.UNREACHABLE || icmp.code(b, l4) !== icmp.CODE_PORT) return false;
+  // A socket's namespace has the address that was asked; a rule rejects for others, too.
+  const quote = l4 + icmp.HEADER_LEN;
+  const isQuoted = quote + ipv4.HEADER_LEN <= b.length;
+  return !isQuoted || ipv4.destination(b, quote) === ipv4.source(b, at);
 }

@@ -26,6 +26,8 @@ export const CODE_HOST = 1;
 export const CODE_PROTOCOL = 2;
 export const CODE_PORT = 3;
 export const CODE_FRAG_NEEDED = 4;
+export const CODE_NET_PROHIBITED = 9;
+export const CODE_HOST_PROHIBITED = 10;
 export const CODE_FILTERED = 13;
 /** Code of TIME_EXCEEDED. */
 export const CODE_REASSEMBLY = 1;

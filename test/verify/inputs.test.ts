@@ -65,6 +65,20 @@ describe('what a node put on its wire', () => {
     expect(inputs(masqueraded, event)).toBe(1);
   });
 
+  it('is an error of its own socket, but not one of a rule about what went elsewhere', () => {
+    const refused = (dst: string): Buffer =>
+      buildFrame([
+        BACK,
+        { layer: 'ipv4', src: '192.168.33.55', dst: '192.168.33.1' },
+        { layer: 'icmp', type: 'unreachable', code: 3 },
+        { layer: 'ipv4', src: '192.168.33.1', dst },
+        { layer: 'udp', srcPort: 9000, dstPort: 53 },
+      ]);
+    const other = tunnelled(datagram('10.2.36.71', 40000, 'something else'));
+    expect(inputs(refused('192.168.33.55'), other)).toBe(2);
+    expect(inputs(refused('10.96.0.10'), other)).toBe(1);
+  });
+
   it('is not what looks the same, but went to another pod', () => {
     // Resets without identification and numbers all look alike.
     const reset = (src: string, dst: string): Layer[] => [
