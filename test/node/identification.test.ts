@@ -22,7 +22,9 @@ describe('identifications', () => {
             if (declared !== undefined) made.declare(1, 2, 17, declared);
             return made;
           }) as [Identifications, Identifications];
+          // Each opens its own, of the same number.
           const counter = here.counter(1, 2, 17);
+          expect(there.counter(1, 2, 17)).toBe(counter);
           if (declared === undefined) {
             for (const made of [here, there]) {
               made.peek(counter);
@@ -45,8 +47,9 @@ describe('identifications', () => {
   });
 
   it('stand where they begin before the first is taken', () => {
-    const made = new Identifications(5);
+    const [made, other] = [new Identifications(5), new Identifications(5)];
     const counter = made.counter(1, 2, 17);
-    expect(made.take(counter)).toBe(new Identifications(5).peek(counter) || 1);
+    const first = other.peek(other.counter(1, 2, 17));
+    expect(made.take(counter)).toBe(first || 1);
   });
 });

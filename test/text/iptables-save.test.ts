@@ -153,7 +153,6 @@ describe('what is not modelled is refused with its line and its word', () => {
     ['-p icmp -m ttl --ttl-eq 8 -j ACCEPT', 'ttl', '--ttl-eq'],
     ['-f -j ACCEPT', 'ip', '-f'],
     ['-j LOG --log-prefix "x"', 'target', 'LOG'],
-    ['-j REJECT --reject-with tcp-reset', 'icmp-port-unreachable', 'tcp-reset'],
     ['-j cali-gone', 'a chain declared before', 'cali-gone'],
     ['-j CT --zone-orig 5', '--notrack or --zone', '--zone-orig'],
     ['-j CT --zone 65536', 'a zone', '65536'],
