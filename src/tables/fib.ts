@@ -2,7 +2,8 @@
  * Longest prefix match over IPv4: the prefixes, and a lookup table painted from them, both in
  * the form that suits their number.
  *
- *   up to 100,000 routes   a tree (prefix-tree.ts) and 8-8-10-6 bits (stride-table.ts): about
+ *   up to 32 routes        a tree (prefix-tree.ts) and a list (short-table.ts)
+ *   up to 100,000          the tree and 8-8-10-6 bits (stride-table.ts): about
  *                          20 KiB for a node of 5,000 routes
  *   above, or scattered    blocks (prefix-blocks.ts) and 24-8 bits (flat-table.ts): 33 MiB,
  *                          one load for almost every address; or, if asked for, runs
@@ -20,7 +21,8 @@ import { type Addresses, find8, type Kernel, kernelOf } from './lookup-kernel.ts
 import { PrefixBlocks } from './prefix-blocks.ts';
 import { byAddress } from './prefix-order.ts';
 import { PrefixTree } from './prefix-tree.ts';
-import type { FibColumns } from './prefixes.ts';
+import { checkRoute, type FibColumns, isLength } from './prefixes.ts';
+import { FEW, findShort, ShortTable } from './short-table.ts';
 import { StrideTable } from './stride-table.ts';
 
 export interface FibEntry {
@@ -47,10 +49,12 @@ interface Second {
   readonly value: number;
 }
 
-const MAX_VALUE = 2 ** 30 - 1;
 /** Routes above which the fast form pays. */
 const MANY = 100_000;
 const NO_CELLS = new Int16Array(0);
+const NO_LIST = new Int32Array(0);
+
+type Table = ShortTable | StrideTable | FlatTable | CompactTable;
 
 export class Fib {
   private routes: PrefixTree | PrefixBlocks = new PrefixTree();
@@ -63,7 +67,7 @@ export class Fib {
   private wide = false;
   /** The small form ran out of blocks. */
   private scattered = false;
-  private table: StrideTable | FlatTable | CompactTable | null = null;
+  private table: Table | null = null;
   private readonly isCompact: boolean;
   private kernel: Kernel | null = null;
   /** Compiles first. */
@@ -73,6 +77,8 @@ export class Fib {
   /** The cells of the small form in narrow cells; else none. */
   private top: Int16Array = NO_CELLS;
   private rest: Int16Array = NO_CELLS;
+  /** The list of few routes; else none. */
+  private list: Int32Array = NO_LIST;
 
   constructor({ form = 'fast' }: FibOptions = {}) {
     this.isCompact = form === 'compact';
@@ -83,7 +89,7 @@ export class Fib {
    * as `ip route add` refuses it.
    */
   insert(address: number, length: number, value: number, metric = 0): boolean {
-    check(length, value);
+    checkRoute(length, value);
     const node = this.routes.make(address, length);
     const held = this.routes.value(node);
     if (held >= 0) {
@@ -145,7 +151,7 @@ export class Fib {
     const before = this.count;
     this.forget();
     for (let i = 0; i < addresses.length; i++) {
-      check(lengths[i]!, values[i]!);
+      checkRoute(lengths[i]!, values[i]!);
       if (values[i]! > MAX_NARROW) this.wide = true;
     }
     if (before + addresses.length > MANY && this.metrics.size === 0) {
@@ -171,7 +177,8 @@ export class Fib {
 
   /** `lookup` for places that ask many a Fib: no function of each one's own between. */
   find(address: number): number {
-    const { top } = this;
+    const { top, list } = this;
+    if (list !== NO_LIST) return findShort(list, address);
     return top === NO_CELLS ? this.lookup(address) : find8(top, this.rest, address);
   }
 
@@ -234,7 +241,8 @@ export class Fib {
   private paint(address: number, length: number): void {
     const { table } = this;
     if (table === null) return;
-    if (table instanceof CompactTable || this.isLarge !== table instanceof FlatTable) {
+    const isInPlace = table instanceof StrideTable || table instanceof FlatTable;
+    if (!isInPlace || this.isLarge !== table instanceof FlatTable) {
       this.forget();
       return;
     }
@@ -251,6 +259,7 @@ export class Fib {
   }
 
   private compile(): Kernel {
+    if (this.count <= FEW) return this.use(new ShortTable(this.routes));
     try {
       return this.use(this.isLarge ? this.largeTable() : this.strideTable());
     } catch (reason) {
@@ -313,27 +322,17 @@ export class Fib {
     this.bound = this.unbound;
     this.top = NO_CELLS;
     this.rest = NO_CELLS;
+    this.list = NO_LIST;
   }
 
-  private use(table: StrideTable | FlatTable | CompactTable): Kernel {
+  private use(table: Table): Kernel {
     this.table = table;
     this.kernel = kernelOf(table);
     this.bound = this.kernel.lookup;
     const isPlain = table instanceof StrideTable && table.top instanceof Int16Array;
     this.top = isPlain ? (table.top as Int16Array) : NO_CELLS;
     this.rest = isPlain ? (table.rest as Int16Array) : NO_CELLS;
+    this.list = table instanceof ShortTable ? table.triples : NO_LIST;
     return this.kernel;
-  }
-}
-
-const isLength = (length: number): boolean =>
-  Number.isInteger(length) && length >= 0 && length <= 32;
-
-function check(length: number, value: number): void {
-  if (!isLength(length)) {
-    throw new PodwireError('ERR_ADDRESS', `expected a prefix length of 0 to 32, found ${length}`);
-  }
-  if (!Number.isInteger(value) || value < 0 || value > MAX_VALUE) {
-    throw new PodwireError('ERR_ADDRESS', `expected a value of 0 to 2^30 - 1, found ${value}`);
   }
 }

@@ -8,6 +8,7 @@
 import type { CompactTable } from './compact-table.ts';
 import type { FlatTable } from './flat-table.ts';
 import { CHUNK, type CompactMemory, type FlatMemory } from './lookup-memory.ts';
+import { findShort, type ShortTable } from './short-table.ts';
 import type { StrideTable, Window } from './stride-table.ts';
 
 /** Addresses in, values out; -1 where no prefix matches. */
@@ -181,8 +182,15 @@ function inChunks(
   };
 }
 
+/** A list of few. */
+function listed({ triples }: ShortTable): Kernel {
+  const lookup = (address: number): number => findShort(triples, address);
+  return { lookup, batch: oneByOne(lookup) };
+}
+
 /** Of a table as it is now, until its layout changes. */
-export function kernelOf(table: StrideTable | FlatTable | CompactTable): Kernel {
+export function kernelOf(table: ShortTable | StrideTable | FlatTable | CompactTable): Kernel {
+  if ('triples' in table) return listed(table);
   if ('words' in table) return table.compact ? narrowRuns(table.compact) : wideRuns(table);
   const isNarrow = table.top instanceof Int16Array;
   if ('window' in table) return isNarrow ? narrow8(table as Pool) : wide8(table as Wide);

@@ -1,3 +1,5 @@
+import { PodwireError } from '../errors.ts';
+
 /** What holds the routes of a FIB, in whatever form suits their number. */
 export interface Prefixes {
   /** The node of a prefix, or -1; it may be without a value. Bits beyond `length` do not matter. */
@@ -25,4 +27,19 @@ export interface FibColumns {
   readonly addresses: ArrayLike<number>;
   readonly lengths: ArrayLike<number>;
   readonly values: ArrayLike<number>;
+}
+
+const MAX_VALUE = 2 ** 30 - 1;
+
+export const isLength = (length: number): boolean =>
+  Number.isInteger(length) && length >= 0 && length <= 32;
+
+/** Throws ERR_ADDRESS. */
+export function checkRoute(length: number, value: number): void {
+  if (!isLength(length)) {
+    throw new PodwireError('ERR_ADDRESS', `expected a prefix length of 0 to 32, found ${length}`);
+  }
+  if (!Number.isInteger(value) || value < 0 || value > MAX_VALUE) {
+    throw new PodwireError('ERR_ADDRESS', `expected a value of 0 to 2^30 - 1, found ${value}`);
+  }
 }

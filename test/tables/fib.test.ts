@@ -67,9 +67,17 @@ describe('Fib', () => {
       fc.property(
         fc.array(change, { maxLength: 60 }),
         fc.array(fc.integer()),
-        (changes, probes) => {
+        // Routes that stay: forms change with their number.
+        fc.constantFrom(0, 20, 40),
+        (changes, probes, staying) => {
           const fib = new Fib();
-          const twin: { address: number; length: number; metric: number; value: number }[] = [];
+          const twin = Array.from({ length: staying }, (_, i) => ({
+            address: ip('198.18.0.0') + i,
+            length: 32,
+            metric: 0,
+            value: i,
+          }));
+          for (const { address, length, value } of twin) fib.insert(address, length, value);
           for (const { route: r, remove } of changes) {
             const address = r.address & netmask(r.length);
             const same = twin.findIndex(
