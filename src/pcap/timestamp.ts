@@ -6,6 +6,8 @@
  */
 
 const NANOSECONDS = 1_000_000_000;
+/** Seconds in 64 bits of ticks stay below 2^53 from this power of ten on. */
+const SMALLEST_QUICK = 4;
 /** Remainder times 2^16 stays below 2^53 up to this power of ten. */
 const LARGEST_QUICK = 11;
 const BINARY = 0x80;
@@ -26,7 +28,7 @@ export class TickClock {
     const binary = (resolution & BINARY) !== 0;
     this.#wide = binary ? 1n << BigInt(exponent) : 10n ** BigInt(exponent);
     this.nanosecond = this.#wide > 1_000_000n;
-    this.#quick = !binary && exponent <= LARGEST_QUICK;
+    this.#quick = !binary && exponent >= SMALLEST_QUICK && exponent <= LARGEST_QUICK;
     this.#unit = this.#quick ? 10 ** exponent : 1;
     this.#offset = offset;
     this.#offsetSeconds = Number(offset);
