@@ -6,7 +6,7 @@ import type { PortRange } from '../plan/netfilter.ts';
 import { readNetworks, readSubject } from './admin-policy.ts';
 import type { Field } from './field.ts';
 import type { Policy } from './network-policy.ts';
-import type { PolicyRule, RuleEnd } from './policy-rule.ts';
+import { ANYTHING, type PolicyRule, type RuleEnd } from './policy-rule.ts';
 
 const TIERS = { Admin: 'kube-admin', Baseline: 'kube-baseline' } as const;
 const ACTIONS = { Accept: 'allow', Deny: 'deny', Pass: 'pass' } as const;
@@ -44,15 +44,6 @@ export function readClusterPolicy(name: string, resource: Field): Policy {
     at: resource.emptied(),
   };
 }
-
-const ANYTHING = {
-  protocol: undefined,
-  notProtocol: undefined,
-  icmp: undefined,
-  notIcmp: undefined,
-  source: {},
-  destination: {},
-} as const;
 
 const actionOf = (at: Field): PolicyRule['action'] =>
   ACTIONS[at.entry('action').choice(['Accept', 'Deny', 'Pass'])];

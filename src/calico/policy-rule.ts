@@ -23,6 +23,16 @@ export interface PolicyRule {
   readonly destination: RuleEnd;
 }
 
+/** What a rule without conditions says. */
+export const ANYTHING = {
+  protocol: undefined,
+  notProtocol: undefined,
+  icmp: undefined,
+  notIcmp: undefined,
+  source: {},
+  destination: {},
+} as const;
+
 export interface IcmpKind {
   readonly type: number;
   readonly code?: number;

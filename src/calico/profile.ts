@@ -5,7 +5,7 @@
  */
 import type { Field } from './field.ts';
 import { readLabels } from './network-set.ts';
-import { type PolicyRule, readRules } from './policy-rule.ts';
+import { ANYTHING, type PolicyRule, readRules } from './policy-rule.ts';
 import type { Labels } from './selector.ts';
 
 export interface Profile {
@@ -25,19 +25,10 @@ export function readProfile(name: string, resource: Field): Profile {
   };
 }
 
-const ANY = {
-  protocol: undefined,
-  notProtocol: undefined,
-  icmp: undefined,
-  notIcmp: undefined,
-  source: {},
-  destination: {},
-} as const;
-
 /** A profile that allows everything, both ways: as Calico makes of every namespace of Kubernetes. */
 export const openProfile = (name: string): Profile => ({
   name,
   labels: new Map(),
-  ingress: [{ ...ANY, action: 'allow', number: 1 }],
-  egress: [{ ...ANY, action: 'allow', number: 1 }],
+  ingress: [{ ...ANYTHING, action: 'allow', number: 1 }],
+  egress: [{ ...ANYTHING, action: 'allow', number: 1 }],
 });
