@@ -91,3 +91,12 @@ describe('a reset', () => {
     );
   });
 });
+
+it('is told by name in a trace', () => {
+  const { cluster } = new SmallNetwork({
+    rules: rules('-j REJECT --reject-with icmp-host-prohibited'),
+  });
+  cluster.observer = null;
+  const notes = cluster.send({ from: 'in', to: OUT }).steps.map(({ note }) => note);
+  expect(notes.join()).toContain(`ICMP host prohibited sent to ${IN}`);
+});
