@@ -77,6 +77,8 @@ export const readers: { readonly [K in Kind]: (c: Cursor) => Next } = {
     const { b, at } = c;
     const drop = arp.check(b, at, c.limit);
     if (drop !== Drop.None) return stop(c, drop);
+    // The layer has no word for other hardware.
+    if (arp.hardwareType(b, at) !== arp.HARDWARE_ETHERNET) return stop(c, Drop.ArpFormat);
     const op = arp.operation(b, at);
     c.layers.push({
       layer: 'arp',

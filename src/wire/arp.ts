@@ -1,7 +1,7 @@
 /**
  * ARP for IPv4 over Ethernet, RFC 826.
  *
- *    0 | hardware type = 1 | protocol type = 0800 |
+ *    0 | hardware type     | protocol type = 0800 |
  *    4 | hlen = 6 | plen = 4 | operation          |
  *    8 | sender hardware (6) | sender protocol (4) |
  *   18 | target hardware (6) | target protocol (4) |
@@ -26,8 +26,10 @@ export const field = layout({
 export const LEN: number = field.size;
 export const REQUEST = 1;
 export const REPLY = 2;
-const HARDWARE_ETHERNET = 1;
+export const HARDWARE_ETHERNET = 1;
+const HARDWARE_IEEE802 = 6;
 
+export const hardwareType = (b: Bytes, at: number): number => u16(b, at + field.hardwareType);
 export const operation = (b: Bytes, at: number): number => u16(b, at + field.operation);
 export const senderMacHigh = (b: Bytes, at: number): number => u16(b, at + field.senderMac);
 export const senderMacLow = (b: Bytes, at: number): number => i32(b, at + field.senderMac + 2);
@@ -36,11 +38,15 @@ export const targetMacHigh = (b: Bytes, at: number): number => u16(b, at + field
 export const targetMacLow = (b: Bytes, at: number): number => i32(b, at + field.targetMac + 2);
 export const targetIp = (b: Bytes, at: number): number => i32(b, at + field.targetIp);
 
-/** Once this returns `Drop.None`, every accessor above is in bounds. */
+/**
+ * Once this returns `Drop.None`, every accessor above is in bounds. On Ethernet the
+ * hardware type of IEEE 802 counts as well (arp_process).
+ */
 export function check(b: Bytes, at: number, end: number): Drop {
   if (end - at < LEN) return Drop.ArpShort;
+  const hardware = hardwareType(b, at);
   const known =
-    u16(b, at + field.hardwareType) === HARDWARE_ETHERNET &&
+    (hardware === HARDWARE_ETHERNET || hardware === HARDWARE_IEEE802) &&
     u16(b, at + field.protocolType) === TYPE_IPV4 &&
     b[at + field.hardwareLength] === 6 &&
     b[at + field.protocolLength] === 4;

@@ -46,6 +46,20 @@ describe('dissect', () => {
     });
   });
 
+  it('shows ARP of other hardware as bytes, which its layer could not give back', () => {
+    const { senderMac, senderIp } = { senderMac: '02:00:00:00:00:01', senderIp: '10.0.0.1' };
+    const asked = { targetMac: '00:00:00:00:00:00', targetIp: '10.0.0.2' };
+    const request = buildFrame([
+      outer,
+      { layer: 'arp', op: 'request', senderMac, senderIp, ...asked },
+    ]);
+    expect(names(dissect(request).layers)).toBe('ethernet arp');
+    request[15] = 6;
+    const { layers } = dissect(request);
+    expect(names(layers)).toBe('ethernet payload');
+    expect(buildFrame(layers)).toEqual(request);
+  });
+
   it('rebuilds to the same bytes, whatever the bytes were', () => {
     const damaged = fc
       .tuple(

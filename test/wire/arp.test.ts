@@ -55,10 +55,20 @@ describe('arp', () => {
     }
   });
 
+  it('takes the hardware types of Ethernet and IEEE 802, and no other', () => {
+    const message = emitted(1, 1, 2, 3, 4);
+    const taken = Array.from({ length: 65_536 }, (_, type) => type).filter((type) => {
+      message.writeUInt16BE(type, arp.field.hardwareType);
+      return arp.check(message, 0, 28) === Drop.None;
+    });
+    expect(taken).toEqual([1, 6]);
+  });
+
   it('guards every accessor with check', () => {
     holdGuarded({
       check: arp.check,
       accessors: [
+        [arp.hardwareType, ...WORD],
         [arp.operation, ...WORD],
         [arp.senderMacHigh, ...WORD],
         [arp.senderMacLow, ...LONG],
