@@ -7,8 +7,10 @@ import { type DissectOptions, dissect } from '../frame/dissect.ts';
 import type { DissectedLayer } from '../frame/layer.ts';
 import type { Device } from '../node/device.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../pcap/pcap.ts';
+import * as ethernet from '../wire/ethernet.ts';
 import { gatherAsRecorded } from './gathered.ts';
 import { type Insider, maskFrame } from './mask.ts';
+import { wholePackets } from './whole-packets.ts';
 
 export interface RecordedFrame {
   readonly bytes: Buffer;
@@ -49,6 +51,8 @@ export interface InterfaceComparison {
   /** Masked frames that both have, and those only podwire has; lower-case hex. */
   readonly agreed: readonly string[];
   readonly unexpected: readonly string[];
+  /** Masked packets that frames which both have are the fragments of; lower-case hex. */
+  readonly whole: readonly string[];
 }
 
 interface Side {
@@ -101,6 +105,7 @@ export function compareFrames(
     right: blind.right,
   };
   const alike = pair(masked.left, masked.right, ({ bytes }) => likeness(bytes, how));
+  const agreed = [...exact.pairs, ...masked.pairs].map(([, b]) => b);
   const wrong = masked.pairs.filter(([, b]) => maskFrame(b.bytes, raw, insider).faults.length > 0);
   return {
     namespace,
@@ -118,8 +123,11 @@ export function compareFrames(
       ...alike.left.map((a) => only(a, 'expected', how)),
       ...alike.right.map((b) => only(b, 'got', how)),
     ],
-    agreed: [...exact.pairs, ...masked.pairs].map(([, b]) => b.masked),
+    agreed: agreed.map((b) => b.masked),
     unexpected: alike.right.map((b) => b.masked),
+    whole: wholePackets(
+      agreed.map(({ bytes }) => bytes.subarray(raw ? 0 : ethernet.HEADER_LEN)),
+    ).map((packet) => maskFrame(packet, true, insider).hex),
   };
 }
 

@@ -1,7 +1,8 @@
 /**
  * Frames that a capture lost. tcpdump drops packets of a burst; where a frame went
- * through a tunnel device, the same namespace's wire shows it again inside another.
- * A frame that was made, and is on the recorded wire in full, did pass the device.
+ * through a tunnel device, the same namespace's wire shows it again inside another,
+ * or inside the fragments of one. A frame that was made, and is on the recorded wire
+ * in full, did pass the device.
  */
 import type { InterfaceComparison } from './compare.ts';
 
@@ -15,7 +16,7 @@ function withoutLosses(
 ): InterfaceComparison {
   const outside = all
     .filter((c) => c.namespace === one.namespace && c.interface !== one.interface)
-    .flatMap(({ agreed }) => agreed);
+    .flatMap(({ agreed, whole }) => [...agreed, ...whole]);
   const seen = new Map<string, number>();
   const isLost = one.unexpected.map((hex) => {
     const before = seen.get(hex) ?? one.agreed.filter((other) => other === hex).length;

@@ -8,6 +8,7 @@ const interfaceOf = (
   name: string,
   agreed: readonly string[],
   unexpected: readonly string[],
+  whole: readonly string[] = [],
 ): InterfaceComparison => ({
   namespace,
   interface: name,
@@ -28,6 +29,7 @@ const interfaceOf = (
   })),
   agreed,
   unexpected,
+  whole,
 });
 
 it('a frame inside a recorded one of the same namespace was lost by the capture', () => {
@@ -47,6 +49,16 @@ it('as often as it is there, and no more', () => {
   expect([1, 2, 3, 4].map((times) => setLossesAside([tunnel, wire(times)])[0]?.lost)).toEqual([
     0, 1, 2, 2,
   ]);
+});
+
+it('a packet inside fragments was lost as often as they are there', () => {
+  const tunnel = interfaceOf('node1', 'tunl0', ['aa01'], ['aa01', 'aa01']);
+  const wire = (whole: readonly string[]) =>
+    interfaceOf('node1', 'enp1s0', ['ffaa01', 'ee00'], [], whole);
+  const lost = [[], ['ffaa02'], ['ffaa01'], ['ffaa01', 'fdaa01']].map(
+    (whole) => setLossesAside([tunnel, wire(whole)])[0]?.lost,
+  );
+  expect(lost).toEqual([0, 0, 1, 2]);
 });
 
 it('another namespace, or a frame that is the same, proves nothing', () => {

@@ -15,6 +15,7 @@ const good: InterfaceComparison = {
   differences: [],
   agreed: ['00'],
   unexpected: [],
+  whole: [],
 };
 const ttl = {
   frame: 4,
