@@ -52,7 +52,10 @@ function arrive(end: End, p: Packet, lose: (p: Packet, why: Drop) => void): void
   p.wraps = 0;
   p.mark = 0;
   p.forgetFlow();
-  end.node.world.enqueue(end.node, p, Room.Ingress);
+  const { node } = end;
+  const onItsWay = node.lateness?.arrival(node, p) ?? 0;
+  if (onItsWay > 0) node.world.arm(onItsWay, () => node.world.enqueue(node, p, Room.Ingress));
+  else node.world.enqueue(node, p, Room.Ingress);
 }
 
 export class Veth implements Link {

@@ -4,7 +4,9 @@
  * is free, but what a late timer lets pass is not: a packet that comes before an entry
  * fails waits for it, one that comes after starts another request. So a timer fires when
  * the recording shows what it did, where that is within the lateness a kernel may have;
- * what it does not show in all that time happens at its end, and is reported.
+ * what it does not show in all that time happens at its end, and is reported. An error
+ * that teaches a node something is on its way for as long as was recorded, too: what the
+ * node sent meanwhile did not know of it.
  */
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Lateness } from '../node/lateness.ts';
@@ -21,9 +23,9 @@ import * as ethernet from '../wire/ethernet.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
-import * as udp from '../wire/udp.ts';
-import * as vxlan from '../wire/vxlan.ts';
+import { insideTunnel, MAX_DEPTH } from './inner-packet.ts';
 import { type Lab, vxlanPorts } from './lab.ts';
+import { lessonOf } from './lesson.ts';
 
 /** A level of the wheel starts at 63 of its slots or later: LVL_START, LVL_GRAN. */
 const SLOT_SHARE = 8 / 63;
@@ -35,8 +37,6 @@ const BUSY_MS = 100;
 const ANSWER_MS = 2;
 /** A microsecond: captures have no less. */
 const JUST_MS = 0.001;
-/** Tunnels in tunnels that are looked into. */
-const MAX_DEPTH = 4;
 
 /** What was read of a recording, by namespace: it is run many times where its tables changed. */
 const read = new WeakMap<Lab, Map<string, RecordedLateness>>();
@@ -61,20 +61,26 @@ class RecordedLateness implements Lateness {
   private readonly progress = new Map<string, number[]>();
   /** ICMP errors by their type and the packet they quote. */
   private readonly errors = new Map<string, number[]>();
+  /** ICMP errors that came, by device, and what they teach. */
+  private readonly lessons = new Map<string, number[]>();
+  private readonly ports: readonly number[];
 
   constructor(lab: Lab, node: Node) {
-    const ports = vxlanPorts(lab);
+    this.ports = vxlanPorts(lab);
     const own = new Set(node.devices.flatMap(({ addresses }) => addresses));
     for (const device of node.devices) {
       const file = lab.file(node.name, device.name);
       if (file === undefined) continue;
       for (const { bytes: b, ...moment } of openCapture(file)) {
-        const next = device.ethernet ? progressTo(b, device.plan.mac, ports) : null;
+        const next = device.ethernet ? progressTo(b, device.plan.mac, this.ports) : null;
         if (next !== null) keep(this.progress, `${device.position} ${next}`, moment);
         const target = device.ethernet ? requestedBy(b, device.plan.mac) : null;
         if (target !== null) keep(this.requests, `${device.position} ${target}`, moment);
-        const error = errorKey(b, device.ethernet ? ethernet.HEADER_LEN : 0, own);
+        const at = device.ethernet ? ethernet.HEADER_LEN : 0;
+        const error = errorKey(b, at, own);
         if (error !== null) keep(this.errors, error, moment);
+        const lesson = error === null ? lessonOf(b, at, b.length, this.ports) : null;
+        if (lesson !== null) keep(this.lessons, `${device.position} ${lesson}`, moment);
       }
     }
     for (const times of this.errors.values()) times.sort((a, b) => a - b);
@@ -119,6 +125,15 @@ class RecordedLateness implements Lateness {
     const told = this.errors.get(quoteKey(icmp.TIME_EXCEEDED, arena, first.l3));
     const at = firstWithin(told, now + milliseconds, latest - milliseconds);
     return at === null ? latest : at - now;
+  }
+
+  arrival(node: Node, p: Packet): number {
+    if (this.lessons.size === 0) return 0;
+    const lesson = lessonOf(arena, p.data + ethernet.HEADER_LEN, p.tail, this.ports);
+    if (lesson === null) return 0;
+    const now = timeOf(node.world.now);
+    const at = firstWithin(this.lessons.get(`${p.input} ${lesson}`), now, BUSY_MS);
+    return at === null ? 0 : at - now;
   }
 
   redirect(node: Node, p: Packet): number {
@@ -169,10 +184,9 @@ function progressTo(b: Buffer, mac: number | undefined, ports: readonly number[]
       const flags = tcp.flags(b, l4) & (tcp.ACK | tcp.SYN | tcp.RST);
       return flags === tcp.ACK ? b.readUIntBE(0, 6) : null;
     }
-    if (protocol === ipv4.PROTO_IPIP) at = l4;
-    else if (protocol === ipv4.PROTO_UDP && ports.includes(udp.destinationPort(b, l4))) {
-      at = l4 + udp.HEADER_LEN + vxlan.HEADER_LEN + ethernet.HEADER_LEN;
-    } else return null;
+    const inside = insideTunnel(b, at, ports);
+    if (inside === null) return null;
+    at = inside;
   }
   return null;
 }
