@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { installed } from '../judge.ts';
 import { compileProgram } from './program.ts';
 
 const { podwire, bash, folder } = compileProgram();
@@ -9,8 +9,7 @@ const VXLAN = join('fixtures', 'calico-vxlan');
 const real = join('..', 'shared', 'captures', 'calico-vxlan.pcap');
 const document = join('..', 'shared', 'documents', '003_06bdd62466b25588.txt');
 const at = (name: string): string => join(folder, name);
-const tcpdump = spawnSync('tcpdump', ['--version']).status === 0;
-if (!tcpdump) console.warn('SKIPPED: tcpdump is not installed, pipes into it are not tried');
+const tcpdump = installed('tcpdump', 'pipes into it are not tried');
 
 describe('podwire run', () => {
   const out = at('out');

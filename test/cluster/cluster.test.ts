@@ -1,5 +1,4 @@
 import '../accounts.ts';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +15,7 @@ import { counts, inUse } from '../../src/packet/slab.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
 import { cluster as arbitraryCluster } from '../../src/testing/index.ts';
 import { formatIp4, parseIp4, parseMac } from '../../src/wire/address.ts';
+import { installed, printed, tshark } from '../judge.ts';
 
 const VXLAN = join('fixtures', 'calico-vxlan');
 const IPIP = join('fixtures', 'calico-ipip');
@@ -451,10 +451,9 @@ describe('clusters nobody here saw', () => {
   /** A raw IP frame of tunl0: its total length is the frame's. */
   const isIp = (hex: string): boolean => Number.parseInt(hex.slice(4, 8), 16) === hex.length / 2;
 
-  const tshark = spawnSync('tshark', ['--version']).status === 0;
-  if (!tshark) console.warn('SKIPPED: tshark is not installed, written captures are not judged');
+  const judged = installed('tshark', 'written captures are not judged');
 
-  it.skipIf(!tshark)('four nodes, two subnets, CrossSubnet: tshark finds every frame sound', () => {
+  it.skipIf(!judged)('four nodes, two subnets, CrossSubnet: tshark finds every frame sound', () => {
     const folder = mkdtempSync(join(tmpdir(), 'podwire-'));
     try {
       for (const [ipip, vxlan] of [
@@ -497,22 +496,16 @@ describe('clusters nobody here saw', () => {
         writer.close();
         expect(tunnelled).toBe(8);
         const checks = ['ip', 'udp', 'tcp'].flatMap((p) => ['-o', `${p}.check_checksum:TRUE`]);
-        const bad = spawnSync(
+        const bad = printed(
           'tshark',
-          [
-            '-r',
-            file,
-            ...checks,
-            '-Y',
-            '_ws.malformed || _ws.expert.severity == error || ip.checksum.status == 0 || udp.checksum.status == 0 || tcp.checksum.status == 0',
-          ],
-          { encoding: 'utf8' },
+          '-r',
+          file,
+          ...checks,
+          '-Y',
+          '_ws.malformed || _ws.expert.severity == error || ip.checksum.status == 0 || udp.checksum.status == 0 || tcp.checksum.status == 0',
         );
-        expect(bad.stdout).toBe('');
-        const all = spawnSync('tshark', ['-r', file, '-T', 'fields', '-e', 'ip.src'], {
-          encoding: 'utf8',
-        });
-        expect(all.stdout.trim().split('\n').length).toBe(writer.count);
+        expect(bad).toBe('');
+        expect(tshark(file, ['ip.src'])).toHaveLength(writer.count);
       }
     } finally {
       rmSync(folder, { recursive: true });

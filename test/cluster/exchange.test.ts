@@ -1,6 +1,5 @@
 /** Whole exchanges: what a capture of them holds, and what comes of them where something is in the way. */
 import '../accounts.ts';
-import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +14,7 @@ import { PodwireError } from '../../src/errors.ts';
 import { dissect } from '../../src/frame/dissect.ts';
 import type { DissectedLayer } from '../../src/frame/layer.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
+import { installed, printed } from '../judge.ts';
 
 const FROM_TO = { from: 'client', to: 'kubia-d278t', destinationPort: 8080 } as const;
 const clusterOf = (mode = 'vxlan'): Cluster => loadCluster(join('fixtures', `calico-${mode}`));
@@ -159,10 +159,9 @@ describe('an exchange', () => {
   });
 });
 
-const hasTshark = spawnSync('tshark', ['-v']).status === 0;
-if (!hasTshark) console.warn('tshark is not here: nobody judges the conversation of an exchange');
+const judged = installed('tshark', 'so nobody judged the conversation of an exchange');
 
-it.skipIf(!hasTshark)('tshark finds nothing to remark on in a connection', () => {
+it.skipIf(!judged)('tshark finds nothing to remark on in a connection', () => {
   const folder = mkdtempSync(join(tmpdir(), 'exchange-'));
   try {
     const file = join(folder, 'client.pcap');
@@ -172,12 +171,10 @@ it.skipIf(!hasTshark)('tshark finds nothing to remark on in a connection', () =>
     exchange(cluster, { ...FROM_TO, request: Buffer.alloc(5000), response: Buffer.alloc(50_000) });
     stop();
     writer.close();
-    const tshark = (filter: string): string =>
-      execFileSync('tshark', ['-r', file, '-Y', filter, '-o', 'tcp.check_checksum:TRUE'], {
-        encoding: 'utf8',
-      });
-    expect(tshark('tcp.analysis.flags || tcp.checksum.status == 0')).toBe('');
-    expect(tshark('tcp.completeness == 31')).not.toBe('');
+    const remarked = (filter: string): string =>
+      printed('tshark', '-r', file, '-Y', filter, '-o', 'tcp.check_checksum:TRUE');
+    expect(remarked('tcp.analysis.flags || tcp.checksum.status == 0')).toBe('');
+    expect(remarked('tcp.completeness == 31')).not.toBe('');
   } finally {
     rmSync(folder, { recursive: true });
   }

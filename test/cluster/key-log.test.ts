@@ -1,5 +1,4 @@
 /** Three nodes talk through WireGuard; tshark reads their wires with the cluster's key log. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,37 +8,22 @@ import { later } from '../../src/packet/moment.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
 import { formatKeyLog } from '../../src/wireguard/key-log.ts';
 import { clusterOf, felix, lab, originate, pool, underlay } from '../behaviour/lab.ts';
-
-function hasTshark(): boolean {
-  try {
-    execFileSync('tshark', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    console.warn('SKIPPED: tshark is not installed, so it decrypted nothing');
-    return false;
-  }
-}
+import { installed, tshark } from '../judge.ts';
 
 const FIELDS = ['wg.type', 'wg.handshake_ok', 'ip.src', 'ip.dst', 'ip.id', 'udp.payload'] as const;
 type Row = Record<(typeof FIELDS)[number], string>;
 
 function read(file: string, ...options: string[]): Row[] {
-  const fields = FIELDS.flatMap((field) => ['-e', field]);
-  const text = execFileSync(
-    'tshark',
-    ['-r', file, ...options, '-T', 'fields', '-E', 'separator=|', '-E', 'occurrence=l', ...fields],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
-  );
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => {
-      const values = line.split('|');
-      return Object.fromEntries(FIELDS.map((field, i) => [field, values[i] ?? ''])) as Row;
-    });
+  const lines = tshark(file, FIELDS, ...options, '-E', 'occurrence=l');
+  return lines.map((line) => {
+    const values = line.split('	');
+    return Object.fromEntries(FIELDS.map((field, i) => [field, values[i] ?? ''])) as Row;
+  });
 }
 
-describe.skipIf(!hasTshark())('tshark with the key log', () => {
+const judged = installed('tshark', 'so it decrypted nothing');
+
+describe.skipIf(!judged)('tshark with the key log', () => {
   const folder = mkdtempSync(join(tmpdir(), 'podwire-keys-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const cluster = clusterOf(

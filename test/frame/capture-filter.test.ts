@@ -11,10 +11,10 @@ import { captureFilter } from '../../src/frame/capture-filter.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { openCapture } from '../../src/pcap/capture.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
+import { installed } from '../judge.ts';
 import { workTime } from '../work-time.ts';
 
-const judge = spawnSync('tcpdump', ['--version']).status === 0;
-if (!judge) console.warn('SKIPPED: no tcpdump here, filters are not judged');
+const judge = installed('tcpdump', 'filters are not judged');
 
 const NODES = ['192.168.33.55', '192.168.33.57', '192.168.34.9'] as const;
 const PODS = ['10.2.36.71', '10.2.169.136', '10.20.0.1'] as const;

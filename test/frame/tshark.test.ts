@@ -1,22 +1,12 @@
 /** Every frame of the oracle as podwire and as tshark see it, field by field. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dissect } from '../../src/frame/dissect.ts';
 import type { Dissected, DissectedLayer, Layer } from '../../src/frame/layer.ts';
+import { installed, tshark } from '../judge.ts';
 import { type CapturedFile, captured, oracleCaptures } from '../wire/captured.ts';
-
-function hasTshark(): boolean {
-  try {
-    execFileSync('tshark', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    console.warn('SKIPPED: tshark is not installed, so nothing was compared with it');
-    return false;
-  }
-}
 
 const each = <K extends Layer['layer']>(
   kind: K,
@@ -105,15 +95,7 @@ function tsharkRows(files: readonly CapturedFile[]): string[][] {
       'ip.defragment:FALSE',
       'tcp.desegment_tcp_streams:FALSE',
     ].flatMap((setting) => ['-o', setting]);
-    const text = execFileSync(
-      'tshark',
-      ['-n', '-r', path, ...settings, '-T', 'fields', ...names.flatMap((name) => ['-e', name])],
-      { encoding: 'utf8', maxBuffer: 2 ** 28, stdio: ['ignore', 'pipe', 'ignore'] },
-    );
-    return text
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => line.split('\t'));
+    return tshark(path, names, ...settings).map((line) => line.split('	'));
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -122,7 +104,8 @@ function tsharkRows(files: readonly CapturedFile[]): string[][] {
 const seeds = ['vxlan', 'ipip', 'bgp'].flatMap(
   (name) => captured(`captures/calico-${name}.pcap`) ?? [],
 );
-const files = hasTshark() ? [...seeds, ...oracleCaptures()] : [];
+const there = installed('tshark', 'so nothing was compared with it');
+const files = there ? [...seeds, ...oracleCaptures()] : [];
 const linkTypes = [...new Set(files.map(({ linkType }) => linkType))];
 
 describe.skipIf(files.length === 0)('dissect and tshark', () => {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +11,7 @@ import { formatDissection } from '../../src/report/dissection-text.ts';
 import { formatIp4, type Ip4 } from '../../src/wire/address.ts';
 import { formatKeyLog, parseKeyLog } from '../../src/wireguard/key-log.ts';
 import { Transcript } from '../../src/wireguard/transcript.ts';
+import { installed, tshark } from '../judge.ts';
 import { BlockMaker } from '../pcap/blocks.ts';
 import { packet, pair, settle } from '../wireguard/end.ts';
 
@@ -42,15 +42,8 @@ function conversation() {
   return { frames, keys };
 }
 
-const tshark = (file: string, ...fields: string[]): string[] =>
-  execFileSync('tshark', ['-n', '-r', file, '-T', 'fields', ...fields.flatMap((f) => ['-e', f])], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-    .trimEnd()
-    .split('\n');
-
 const FIELDS = ['wg.type', 'ip.src', 'ip.dst', 'ip.len'];
+const judged = installed('tshark', 'so it opened no tunnel');
 
 /** The fields by our own reader, from the file alone. */
 function opened(file: string): string[] {
@@ -97,13 +90,13 @@ describe('a tunnel with its keys', () => {
     }
   });
 
-  it('is opened by tshark from the pcapng alone, with the same packets', () => {
+  it.skipIf(!judged)('is opened by tshark from the pcapng alone, with the same packets', () => {
     const file = join(folder, 'alone.pcapng');
     const writer = new CaptureWriter(file);
     writer.secrets(keys.join(''));
     for (const frame of frames) writer.write(1, 0, frame);
     writer.close();
-    const [ours, lines] = [opened(file), tshark(file, ...FIELDS)];
+    const [ours, lines] = [opened(file), tshark(file, FIELDS)];
     expect(ours).toEqual(lines);
     expect(ours.filter((line) => line.includes('10.0.0.')).length).toBeGreaterThan(1);
   });
@@ -197,7 +190,7 @@ describe('a tunnel with its keys', () => {
     const file = join(folder, 'odd.pcapng');
     writeFileSync(file, Buffer.concat(blocks()));
     const ours = opened(file);
-    expect(ours).toEqual(tshark(file, ...FIELDS));
+    if (judged) expect(ours).toEqual(tshark(file, FIELDS));
     expect(ours.some((line) => line.includes('10.0.0.'))).toBe(opens);
   });
 

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { PodwireError } from '../../src/errors.ts';
 import { type CaptureOptions, openCapture, readCapture } from '../../src/pcap/capture.ts';
 import type { CaptureHeader } from '../../src/pcap/parser.ts';
+import { installed, printed, tshark } from '../judge.ts';
 import { drain, hostileScript, Maker, type Plain, realCaptures, scratch } from './samples.ts';
 
 const folder = scratch();
@@ -54,10 +55,10 @@ const twoPackets = Buffer.concat([
 ]);
 
 describe.skipIf(real.length === 0)('real captures', () => {
-  it('hold as many packets and bytes as capinfos counts', () => {
-    const table = execFileSync('capinfos', ['-T', '-M', '-c', '-d', '-r', ...real], {
-      encoding: 'utf8',
-    });
+  const judged = installed('tshark', 'real captures are not compared with what it reads');
+
+  it.skipIf(!judged)('hold as many packets and bytes as capinfos counts', () => {
+    const table = printed('capinfos', '-T', '-M', '-c', '-d', '-r', ...real);
     const lines = table.trim().split('\n');
     expect(lines).toHaveLength(real.length);
     let packets = 0;
@@ -74,20 +75,16 @@ describe.skipIf(real.length === 0)('real captures', () => {
     expect(packets).toBeGreaterThan(500);
   });
 
-  it('have the times, lengths and bytes that tshark prints', () => {
+  it.skipIf(!judged)('have the times, lengths and bytes that tshark prints', () => {
     const some = real.filter((_, n) => n % 12 === 0 || real[n]!.includes('calico-'));
     expect(some.length).toBeGreaterThan(3);
     for (const file of some) {
-      const fields = ['frame.time_epoch', 'frame.cap_len', 'frame.len'].flatMap((f) => ['-e', f]);
-      const text = execFileSync('tshark', ['-n', '-r', file, '-T', 'fields', ...fields], {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-      });
+      const lines = tshark(file, ['frame.time_epoch', 'frame.cap_len', 'frame.len']);
       const ours = [...openCapture(file)].map(
         (r) =>
-          `${r.seconds}.${String(r.nanoseconds).padStart(9, '0')}\t${r.bytes.length}\t${r.originalLength}\n`,
+          `${r.seconds}.${String(r.nanoseconds).padStart(9, '0')}\t${r.bytes.length}\t${r.originalLength}`,
       );
-      expect(ours.join('')).toBe(text);
+      expect(ours).toEqual(lines);
     }
   });
 

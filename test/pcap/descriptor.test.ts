@@ -122,7 +122,7 @@ describe('standard output', () => {
     expect(readFileSync(out).equals(readFileSync(sample))).toBe(true);
     expect((await child.bash(`node ${copy} 1 | cmp - ${sample}`)).status).toBe(0);
     expect((await child.bash(`node ${copy} 1 | cat > ${out}`)).status).toBe(0);
-    expect(execFileSync('capinfos', ['-Mc', out], { encoding: 'utf8' })).toMatch(/: +3000/);
+    expect(readFileSync(out).equals(readFileSync(sample))).toBe(true);
   });
 
   it('is meant by /dev/stdout too', async () => {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -6,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { PodwireError } from '../../src/errors.ts';
 import { openCapture } from '../../src/pcap/capture.ts';
 import { CaptureWriter, type WriterOptions } from '../../src/pcap/writer.ts';
+import { installed, tshark } from '../judge.ts';
 import { drain, Maker, realCaptures, scratch } from './samples.ts';
 
 const folder = scratch();
@@ -97,7 +97,9 @@ describe('CaptureWriter', () => {
     );
   });
 
-  it('writes what tshark reads back, in both precisions and byte orders', () => {
+  const judged = installed('tshark', 'written captures are not read by it');
+
+  it.skipIf(!judged)('writes what tshark reads back, in both precisions and byte orders', () => {
     for (const nanosecond of [false, true]) {
       for (const bigEndian of [false, true]) {
         const path = join(folder, `tshark-${nanosecond}-${bigEndian}.pcap`);
@@ -105,15 +107,11 @@ describe('CaptureWriter', () => {
         writer.write(1, 2_000_999, Buffer.alloc(60));
         writer.write(2_000_000_000, 999_999_999, Buffer.alloc(49), 0, 49, 1500);
         writer.close();
-        const fields = ['frame.time_epoch', 'frame.cap_len', 'frame.len'].flatMap((f) => ['-e', f]);
-        const text = execFileSync('tshark', ['-n', '-r', path, '-T', 'fields', ...fields], {
-          encoding: 'utf8',
-          stdio: ['ignore', 'pipe', 'ignore'],
-        });
-        expect(text).toBe(
+        const lines = tshark(path, ['frame.time_epoch', 'frame.cap_len', 'frame.len']);
+        expect(lines).toEqual(
           nanosecond
-            ? '1.002000999\t50\t60\n2000000000.999999999\t49\t1500\n'
-            : '1.002000000\t50\t60\n2000000000.999999000\t49\t1500\n',
+            ? ['1.002000999\t50\t60', '2000000000.999999999\t49\t1500']
+            : ['1.002000000\t50\t60', '2000000000.999999000\t49\t1500'],
         );
       }
     }

@@ -1,5 +1,4 @@
 import '../accounts.ts';
-import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdtempSync,
@@ -21,6 +20,7 @@ import { CaptureWriter } from '../../src/pcap/writer.ts';
 import { CaptureFolder } from '../../src/replay/capture-folder.ts';
 import { keyLogOf, Recording } from '../../src/replay/recording.ts';
 import { formatKeyLog } from '../../src/wireguard/key-log.ts';
+import { installed, tshark } from '../judge.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'podwire-folder-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -48,17 +48,10 @@ function record(mode: string, folder: string, format: 'pcap' | 'pcapng' = 'pcapn
   return captures;
 }
 
-const tshark = (file: string, ...fields: string[]): string[] =>
-  execFileSync(
-    'tshark',
-    ['-n', '-r', file, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
-  )
-    .trimEnd()
-    .split('\n');
+const judged = installed('tshark', 'folders of captures are not judged');
 
 describe('a folder of captures', () => {
-  it.each(['ipip', 'vxlan', 'bgp'])(
+  it.skipIf(!judged).each(['ipip', 'vxlan', 'bgp'])(
     'is what tshark reads: names, link types, times, drops (%s)',
     (mode) => {
       const folder = join(root, mode);
@@ -69,13 +62,12 @@ describe('a folder of captures', () => {
       expect(names).toContain('default_client.eth0.pcapng');
       expect(names.length).toBeGreaterThan(4);
       for (const { file, frames } of files) {
-        const lines = tshark(
-          file,
+        const lines = tshark(file, [
           'frame.interface_name',
           'frame.encap_type',
           'frame.time_epoch',
           'frame.protocols',
-        );
+        ]);
         expect(lines).toHaveLength(frames);
         const device = file.slice(folder.length + 1, -'.pcapng'.length).replace(/^[^.]+\./, '');
         // WTAP_ENCAP_ETHERNET is 1, WTAP_ENCAP_RAW_IP is 7.
@@ -88,11 +80,10 @@ describe('a folder of captures', () => {
           expect(protocols).not.toContain('_ws.malformed');
         }
       }
-      const comments = tshark(
-        join(folder, 'k8s-node1.calid2918f95dae.pcapng'),
+      const comments = tshark(join(folder, 'k8s-node1.calid2918f95dae.pcapng'), [
         'ip.ttl',
         'frame.comment',
-      );
+      ]);
       expect(comments.slice(0, 2)).toEqual([
         '64\t',
         '1\tdropped: ttl-expired (the TTL ran out at this hop)',

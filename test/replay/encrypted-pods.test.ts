@@ -2,7 +2,6 @@
  * Three nodes that encrypt: what tshark finds in the messages on the NICs is what was
  * captured at the pods, byte for byte but for TTL and header checksum.
  */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,19 +12,10 @@ import { CaptureFolder } from '../../src/replay/capture-folder.ts';
 import { keyLogOf, Recording } from '../../src/replay/recording.ts';
 import { formatKeyLog } from '../../src/wireguard/key-log.ts';
 import { clusterOf, echo, felix, lab, originate, pool } from '../behaviour/lab.ts';
+import { installed, printed, tshark } from '../judge.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'podwire-pods-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-function hasTshark(): boolean {
-  try {
-    execFileSync('tshark', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    console.warn('SKIPPED: tshark is not installed, so it opened no capture');
-    return false;
-  }
-}
 
 /** A packet as far as routers leave it alone, and a TTL. */
 function seen(packet: Buffer, ttl = packet[8]!): string {
@@ -46,11 +36,7 @@ const atPod = (file: string, own: string): string[] =>
 
 /** Packets that tshark found inside messages. */
 function inside(file: string, options: readonly string[] = []): string[] {
-  const text = execFileSync('tshark', ['-n', '-r', file, ...options, '-x'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-    maxBuffer: 2 ** 26,
-  });
+  const text = printed('tshark', '-n', '-r', file, ...options, '-x');
   return [...text.matchAll(/^Decrypted Packet.*\n((?:[0-9a-f]{4} .*\n)+)/gm)].map(([, dump]) =>
     seen(
       Buffer.from(dump!.replace(/^[0-9a-f]{4} {2}(.{47}).*$/gm, '$1').replace(/\s/g, ''), 'hex'),
@@ -58,7 +44,9 @@ function inside(file: string, options: readonly string[] = []): string[] {
   );
 }
 
-describe.skipIf(!hasTshark())('pods on three nodes that encrypt', () => {
+const judged = installed('tshark', 'so it opened no capture');
+
+describe.skipIf(!judged)('pods on three nodes that encrypt', () => {
   it.each([
     ['vxlanMode: Never', 'wireguardEnabled: true'],
     ['ipipMode: Always', 'wireguardEnabled: true, wireguardKeepAlive: 20s'],
@@ -96,7 +84,7 @@ describe.skipIf(!hasTshark())('pods on three nodes that encrypt', () => {
         expect(inside(wire).sort()).toEqual(pod);
         // The same frames in a file that tells nothing: with the key log alone.
         const silent = join(folder, `n${i}.pcap`);
-        execFileSync('tshark', ['-r', wire, '-F', 'pcap', '-w', silent], { stdio: 'ignore' });
+        printed('tshark', '-r', wire, '-F', 'pcap', '-w', silent);
         expect(inside(silent)).toEqual([]);
         expect(inside(silent, ['-o', `wg.keylog_file:${keyLog}`]).sort()).toEqual(pod);
       }
@@ -128,21 +116,17 @@ describe.skipIf(!hasTshark())('pods on three nodes that encrypt', () => {
     cluster.run();
     recording.stop();
     captures.close();
-    const rows = execFileSync(
-      'tshark',
-      ['-n', '-r', join(folder, 'n0.eth0.pcapng'), '-Y', 'wg', '-T', 'fields'].concat(
-        ['wg.type', 'udp.length', 'wg.mac2', 'wg.handshake_ok'].flatMap((field) => ['-e', field]),
-      ),
-      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
-    )
-      .trimEnd()
-      .split('\n')
-      .map((line) =>
-        line
-          .replaceAll(':', '')
-          .replace(/(?!0{32})[0-9a-f]{32}/, 'cookie')
-          .replace('True', '1'),
-      );
+    const rows = tshark(
+      join(folder, 'n0.eth0.pcapng'),
+      ['wg.type', 'udp.length', 'wg.mac2', 'wg.handshake_ok'],
+      '-Y',
+      'wg',
+    ).map((line) =>
+      line
+        .replaceAll(':', '')
+        .replace(/(?!0{32})[0-9a-f]{32}/, 'cookie')
+        .replace('True', '1'),
+    );
     const none = '0'.repeat(32);
     expect(rows.slice(0, 4)).toEqual([
       `1\t156\t${none}\t`,

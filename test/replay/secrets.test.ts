@@ -1,6 +1,5 @@
 /** Captures of encrypted nodes that open by themselves: tshark gets the pcapng and nothing else. */
 import '../accounts.ts';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +18,7 @@ import { sendRecorded } from '../../src/report/trace-captures.ts';
 import { parseKeyLog } from '../../src/wireguard/key-log.ts';
 import { Transcript } from '../../src/wireguard/transcript.ts';
 import { clusterOf, echo, felix, lab, originate, pool, underlay } from '../behaviour/lab.ts';
+import { installed, tshark } from '../judge.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'podwire-secrets-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -26,36 +26,10 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 const encrypted = () =>
   clusterOf(lab(pool('vxlanMode: Always'), underlay(), felix('wireguardEnabled: true')));
 
-function hasTshark(): boolean {
-  try {
-    execFileSync('tshark', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    console.warn('SKIPPED: tshark is not installed, so it opened no capture');
-    return false;
-  }
-}
-
 const fields = ['wg.type', 'ip.src', 'ip.dst', 'ip.id'];
-const tshark = (file: string, more: readonly string[] = []): string[] =>
-  execFileSync(
-    'tshark',
-    // Fragments are counted one by one, as they lie on the wire.
-    [
-      '-n',
-      '-r',
-      file,
-      '-o',
-      'ip.defragment:FALSE',
-      ...more,
-      '-T',
-      'fields',
-      ...fields.flatMap((f) => ['-e', f]),
-    ],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
-  )
-    .trimEnd()
-    .split('\n');
+// Fragments are counted one by one, as they lie on the wire.
+const read = (file: string, more: readonly string[] = []): string[] =>
+  tshark(file, fields, '-o', 'ip.defragment:FALSE', ...more);
 
 /** The same columns from the capture and the secrets in it. */
 function ours(file: string): string[] {
@@ -83,7 +57,9 @@ function ours(file: string): string[] {
   });
 }
 
-describe.skipIf(!hasTshark())('captures of encrypted nodes', () => {
+const judged = installed('tshark', 'so it opened no capture');
+
+describe.skipIf(!judged)('captures of encrypted nodes', () => {
   it('open with what they hold, rekeyed and in every direction', () => {
     const cluster = encrypted();
     const folder = join(root, 'all');
@@ -108,7 +84,7 @@ describe.skipIf(!hasTshark())('captures of encrypted nodes', () => {
     expect(cluster.keys.handshakes.length).toBeGreaterThan(6);
     for (const node of ['n0', 'n1', 'n2']) {
       const file = join(folder, `${node}.eth0.pcapng`);
-      const lines = tshark(file);
+      const lines = read(file);
       const opened = lines.filter((line) => /^4\t.*,10\.65\./.test(line));
       expect(opened).toHaveLength(40);
       expect(lines.filter((line) => /^[12]\t/.test(line)).length).toBeGreaterThan(4);
@@ -121,7 +97,7 @@ describe.skipIf(!hasTshark())('captures of encrypted nodes', () => {
       while (capture.advance());
       expect([name, capture.secrets.length]).toEqual([name, 0]);
     }
-    expect(tshark(join(folder, 'n0.wireguard.cali.pcapng'))[0]).toMatch(/^\t10\.65\./);
+    expect(read(join(folder, 'n0.wireguard.cali.pcapng'))[0]).toMatch(/^\t10\.65\./);
   });
 
   it('open for a trace too', () => {
@@ -131,7 +107,7 @@ describe.skipIf(!hasTshark())('captures of encrypted nodes', () => {
     const trace = sendRecorded(cluster, { from: 'x/w0', to: 'x/w1' }, captures, keyLogOf(cluster));
     captures.close();
     expect(trace.outcome).toBe('delivered');
-    const lines = tshark(join(folder, 'n1.eth0.pcapng'));
+    const lines = read(join(folder, 'n1.eth0.pcapng'));
     expect(lines.filter((line) => line.startsWith('1\t'))).toHaveLength(1);
     expect(
       lines.filter((line) => /^4\t.*,10\.65\.0\.2\t.*,10\.65\.1\.2\t/.test(line)),
@@ -154,10 +130,10 @@ describe.skipIf(!hasTshark())('captures of encrypted nodes', () => {
       writeFileSync(path, Buffer.concat(chunks));
       return path;
     };
-    const open = tshark(written('told.pcapng'));
+    const open = read(written('told.pcapng'));
     expect(open.filter((line) => /^4\t.*,10\.2\.36\.71\t/.test(line)).length).toBeGreaterThan(3);
     expect(ours(join(root, 'told.pcapng'))).toEqual(open);
-    expect(tshark(written('untold.pcap')).filter((line) => line.includes('10.2.36.'))).toEqual([]);
+    expect(read(written('untold.pcap')).filter((line) => line.includes('10.2.36.'))).toEqual([]);
   });
 
   it.each([
@@ -202,7 +178,7 @@ describe.skipIf(!hasTshark())('captures of encrypted nodes', () => {
       captures.close();
       const port = more.includes('4555') ? ['-d', 'udp.port==4555,wg'] : [];
       for (const node of ['n0', 'n1', 'n2']) {
-        const wire = tshark(join(folder, `${node}.eth0.pcapng`), port).filter((line) =>
+        const wire = read(join(folder, `${node}.eth0.pcapng`), port).filter((line) =>
           line.startsWith('4\t'),
         );
         // All but keepalives have a packet inside: two addresses.
@@ -211,7 +187,7 @@ describe.skipIf(!hasTshark())('captures of encrypted nodes', () => {
         );
         const isInner = (line: readonly string[]): boolean => !line[1]!.startsWith(nodes);
         const inner = opened.filter(isInner).map((line) => line.slice(1).join());
-        const device = tshark(join(folder, `${node}.wireguard.cali.pcapng`)).map((line) =>
+        const device = read(join(folder, `${node}.wireguard.cali.pcapng`)).map((line) =>
           line.split('\t').slice(1).join(),
         );
         expect(inner.sort()).toEqual(device.sort());

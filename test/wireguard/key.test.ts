@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import {
   parseKey,
   tryKey,
 } from '../../src/wireguard/key.ts';
+import { installed } from '../judge.ts';
 import { LOW_ORDER } from './low-order.ts';
 import { publicOf, x25519 } from './slow-noise.ts';
 
@@ -17,8 +18,7 @@ const hex = (s: string): Buffer => Buffer.from(s, 'hex');
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((b) => Buffer.from(b));
 const scalars = bytes32.filter((b) => b.some((byte) => byte !== 0));
 
-const wg = spawnSync('wg', ['--version']).error === undefined;
-if (!wg) console.warn('SKIPPED: wg is not installed, so no key was compared with its own');
+const wg = installed('wg', 'so no key was compared with its own');
 
 describe('keys', () => {
   it('read and print base64, canonical only', () => {

@@ -1,5 +1,4 @@
 /** tshark, given our key log, opens a conversation and reads the packets inside. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,17 +7,8 @@ import { buildFrame } from '../../src/frame/build.ts';
 import { later } from '../../src/packet/moment.ts';
 import { formatIp4 } from '../../src/wire/address.ts';
 import { formatKeyLog } from '../../src/wireguard/key-log.ts';
+import { installed, tshark } from '../judge.ts';
 import { type End, packet, pair, START } from './end.ts';
-
-function present(): boolean {
-  try {
-    execFileSync('tshark', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    console.warn('SKIPPED: tshark is not installed, so nothing was decrypted by it');
-    return false;
-  }
-}
 
 /** The plainest possible pcap of Ethernet frames. */
 function pcap(frames: readonly Buffer[]): Buffer {
@@ -33,7 +23,9 @@ function pcap(frames: readonly Buffer[]): Buffer {
   return Buffer.concat([head, ...records]);
 }
 
-describe.skipIf(!present())('tshark', () => {
+const judged = installed('tshark', 'so nothing was decrypted by it');
+
+describe.skipIf(!judged)('tshark', () => {
   it.each([
     ['without a preshared key', undefined],
     ['with one', Buffer.alloc(32, 0x5a)],
@@ -77,24 +69,20 @@ describe.skipIf(!present())('tshark', () => {
     const [capture, keys] = [join(folder, 'a.pcap'), join(folder, 'wg.keys')];
     writeFileSync(capture, pcap(frames));
     writeFileSync(keys, log);
-    const rows = execFileSync(
-      'tshark',
-      ['-r', capture, '-o', `wg.keylog_file:${keys}`, '-T', 'fields', '-E', 'separator=|'].concat(
-        [
-          'wg.type',
-          'wg.handshake_ok',
-          'wg.timestamp.nanoseconds',
-          'ip.len',
-          'icmp.seq',
-          'icmp.checksum.status',
-          '_ws.expert',
-        ].flatMap((f) => ['-e', f]),
-      ),
-      { encoding: 'utf8' },
-    )
-      .trimEnd()
-      .split('\n')
-      .map((row) => row.split('|'));
+    const rows = tshark(
+      capture,
+      [
+        'wg.type',
+        'wg.handshake_ok',
+        'wg.timestamp.nanoseconds',
+        'ip.len',
+        'icmp.seq',
+        'icmp.checksum.status',
+        '_ws.expert',
+      ],
+      '-o',
+      `wg.keylog_file:${keys}`,
+    ).map((row) => row.split('	'));
     rmSync(folder, { recursive: true, force: true });
     expect(rows.length).toBe(frames.length);
     const opened = rows.map(([type, ok, , lengths, seq, sum, expert]) => [
