@@ -6,7 +6,10 @@
  *      piece, given by push()                              piece
  *   ..d | header data | header data | header da     ta | header data ..
  *         ^ start..end of this record   ^^^^^^^^^     ^^
- *         noted by the last scan        copied to `held` until it is whole
+ *                                       copied to `held` until it is whole
+ *
+ * Records of the usual pcap are found one after the other as they are asked for, those of a
+ * pcapng noted by a scan ahead.
  *
  * A length is judged as soon as its header is here, so a lying one costs
  * neither memory nor time.
@@ -69,6 +72,10 @@ export class CaptureParser implements RecordsAtHand {
   #view: DataView = NO_RECORD;
   #base = 0;
 
+  /** End of the piece while plain records are taken from `#at`, and the longest such; else -1. */
+  #plainEnd = -1;
+  #plainMost = -1;
+
   /** What the last scan noted, and which of it is next. */
   readonly #starts: Int32Array = new Int32Array(BATCH);
   readonly #ends: Int32Array = new Int32Array(BATCH);
@@ -99,6 +106,7 @@ export class CaptureParser implements RecordsAtHand {
     this.#piece = piece;
     this.#pieceView = viewOf(piece);
     this.#at = 0;
+    this.#plainEnd = -1;
   }
 
   /** False: more bytes are needed to know. Throws ERR_CAPTURE_FORMAT. */
@@ -120,8 +128,22 @@ export class CaptureParser implements RecordsAtHand {
     return this.advanceInBatch() || this.#refill();
   }
 
-  /** As `advance`, but false already at the end of what the last scan noted. */
+  /** As `advance`, but false already where anything but the next usual record is met. */
   advanceInBatch(): boolean {
+    // Numbers for RECORD_HEADER_LEN and what is behind recordField.capturedLength: a bundle has
+    // variables for constants, which would be read and checked for each record.
+    const start = this.#at + 16;
+    if (start > this.#plainEnd) return this.#advanceNoted();
+    const captured = this.#view.getInt32(start - 8, true);
+    const end = start + captured;
+    if (captured >>> 0 > this.#plainMost || end > this.#plainEnd) return false;
+    this.start = start;
+    this.end = end;
+    this.#at = end;
+    return true;
+  }
+
+  #advanceNoted(): boolean {
     const next = this.#next;
     if (next >= this.#count) return false;
     this.start = this.#starts[next]!;
@@ -130,9 +152,10 @@ export class CaptureParser implements RecordsAtHand {
     return true;
   }
 
-  /** Records that were noted and not yet reached are not given any more. */
+  /** Records that are here and not yet reached are not given any more. */
   forget(): void {
     this.#count = 0;
+    this.#plainEnd = -1;
   }
 
   get plainMost(): number {
@@ -208,9 +231,25 @@ export class CaptureParser implements RecordsAtHand {
   #refill(): boolean {
     this.start = this.end = this.#next = this.#count = 0;
     this.bytes = EMPTY;
+    this.#plainEnd = -1;
     if (!this.readHeader()) return false;
+    if (this.#heldLength === 0 && this.#advancePlain()) return true;
     while (this.#count === 0) if (!this.#step()) return false;
-    return this.advance();
+    return this.#advanceNoted();
+  }
+
+  /** Begins to take plain records from the piece, if the next one is. */
+  #advancePlain(): boolean {
+    this.#plainMost = this.plainMost;
+    if (this.#plainMost < 0) return false;
+    this.bytes = this.#piece;
+    this.#view = this.#pieceView;
+    this.#base = this.#pieceOffset;
+    this.#plainEnd = this.#piece.length;
+    if (this.advanceInBatch()) return true;
+    this.bytes = EMPTY;
+    this.#plainEnd = -1;
+    return false;
   }
 
   /** Scans once; false when there are too few bytes for that. */

@@ -10,7 +10,6 @@ import {
   recordField,
 } from './pcap.ts';
 import {
-  BATCH,
   type CaptureInterface,
   type CaptureSecrets,
   NO_COMMENTS,
@@ -26,6 +25,7 @@ export class PcapRecords implements RecordFormat {
   headerLength: number = RECORD_HEADER_LEN;
   overlong = 0;
   need: number = FILE_HEADER_LEN;
+  plainMost = -1;
   readonly secrets: readonly CaptureSecrets[] = [];
 
   readonly #source: string;
@@ -34,8 +34,6 @@ export class PcapRecords implements RecordFormat {
   #little = true;
   #lengths: Lengths = Lengths.CapturedFirst;
   #snapLength = 0;
-  #quick = false;
-  #quickMost = 0;
   #scale = 1;
   #unit = 1;
 
@@ -48,34 +46,6 @@ export class PcapRecords implements RecordFormat {
   scan(view: DataView, at: number, end: number, offset: number): number {
     this.count = 0;
     if (this.first === undefined) return this.#readFileHeader(view, at, end);
-    const from = this.#quick ? this.#scanQuick(view, at, end) : at;
-    return this.count > 0 ? from : this.#scanOne(view, at, end, offset);
-  }
-
-  /** The usual file's usual records. Numbers are kept in 32 bits, which the loop is fast by. */
-  #scanQuick(view: DataView, at: number, end: number): number {
-    const { starts, ends } = this.#table;
-    const header = this.headerLength;
-    const most = this.#quickMost;
-    let n = 0;
-    let from = at | 0;
-    while (n < BATCH) {
-      const start = (from + header) | 0;
-      if (start > end) break;
-      const captured = view.getInt32(from + recordField.capturedLength, true);
-      if (captured >>> 0 > most) break;
-      const next = (start + captured) | 0;
-      if (next > end) break;
-      starts[n] = start;
-      ends[n] = next;
-      n++;
-      from = next;
-    }
-    this.count = n;
-    return from;
-  }
-
-  #scanOne(view: DataView, at: number, end: number, offset: number): number {
     this.#judge(view, at, end, offset);
     if (end - at < this.need) return at;
     const next = at + this.need;
@@ -111,16 +81,12 @@ export class PcapRecords implements RecordFormat {
     this.headerLength = RECORD_HEADER_LEN + (header.modified ? MODIFIED_EXTRA : 0);
     this.#lengths = header.lengths;
     this.#snapLength = snapLength || MAX_U32;
-    this.#quick = this.#little && this.#lengths === Lengths.CapturedFirst;
-    this.#quickMost = Math.min(this.#snapLength, this.#maxRecord);
+    const isPlain = this.#little && this.#lengths === Lengths.CapturedFirst && !header.modified;
+    this.plainMost = isPlain ? Math.min(this.#snapLength, this.#maxRecord) : -1;
     this.#scale = nanosecond ? 1 : 1000;
     this.#unit = nanosecond ? 1_000_000_000 : 1_000_000;
     this.need = this.headerLength;
     return at + FILE_HEADER_LEN;
-  }
-
-  get plainMost(): number {
-    return this.#quick && this.headerLength === RECORD_HEADER_LEN ? this.#quickMost : -1;
   }
 
   truncation(view: DataView, length: number, offset: number): PodwireError | undefined {
