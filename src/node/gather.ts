@@ -62,7 +62,8 @@ export function gather(node: Node, p: Packet): Next {
   const length = p.tail - from;
   const train = gathering.find(p, l3);
   const final = (tcp.flags(bytes, l4) & FINAL) !== 0;
-  if (train !== null && follows(train, p, l3, length)) {
+  const late = train !== null && node.lateness?.polled(train, l3) === true;
+  if (train !== null && !late && follows(train, p, l3, length)) {
     join(train, from, p.tail);
     train.traced ||= p.traced;
     if (final) bytes[train.l3 + ipv4.HEADER_LEN + tcp.field.flags]! |= tcp.flags(bytes, l4);

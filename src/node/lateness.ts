@@ -2,11 +2,12 @@ import type { Packet } from '../packet/packet.ts';
 import type { Node } from './node.ts';
 
 /**
- * When a kernel's timers fire and its limits end, where that is known: a timer waits for
- * the next slot of its level of the wheel (calc_index of kernel/time/timer.c), so it is
- * late by up to an eighth, and limits count ticks. No table tells the one or the other,
- * nor how long a frame is on its way. Without it a node is on time, to the millisecond,
- * and links take none.
+ * When a kernel's timers fire, its limits end and its queues are polled, where that is
+ * known: a timer waits for the next slot of its level of the wheel (calc_index of
+ * kernel/time/timer.c), so it is late by up to an eighth, limits count ticks, and a softirq
+ * may run between any two packets. No table tells any of it, nor how long a frame is on its
+ * way. Without it a node is on time, to the millisecond, polls when nothing more comes, and
+ * links take no time.
  */
 export interface Lateness {
   /**
@@ -20,4 +21,6 @@ export interface Lateness {
   redirect(node: Node, p: Packet): number;
   /** Milliseconds that a frame was on the link which takes it to device `p.input`; 0 where that is not known. */
   arrival(node: Node, p: Packet): number;
+  /** Whether the queue of a tunnel (gro_cells) was polled between a train in it and the packet at `l3`. */
+  polled(train: Packet, l3: number): boolean;
 }

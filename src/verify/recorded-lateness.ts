@@ -26,6 +26,7 @@ import * as tcp from '../wire/tcp.ts';
 import { insideTunnel, MAX_DEPTH } from './inner-packet.ts';
 import { type Lab, vxlanPorts } from './lab.ts';
 import { lessonOf } from './lesson.ts';
+import { RecordedTrains } from './recorded-trains.ts';
 
 /** A level of the wheel starts at 63 of its slots or later: LVL_START, LVL_GRAN. */
 const SLOT_SHARE = 8 / 63;
@@ -64,10 +65,12 @@ class RecordedLateness implements Lateness {
   /** ICMP errors that came, by device, and what they teach. */
   private readonly lessons = new Map<string, number[]>();
   private readonly ports: readonly number[];
+  private readonly trains: RecordedTrains;
 
   constructor(lab: Lab, node: Node) {
     this.ports = vxlanPorts(lab);
     const own = new Set(node.devices.flatMap(({ addresses }) => addresses));
+    this.trains = new RecordedTrains(lab, node);
     for (const device of node.devices) {
       const file = lab.file(node.name, device.name);
       if (file === undefined) continue;
@@ -139,6 +142,10 @@ class RecordedLateness implements Lateness {
   redirect(node: Node, p: Packet): number {
     const told = this.errors.get(quoteKey(icmp.REDIRECT, arena, p.l3));
     return firstWithin(told, timeOf(node.world.now), BUSY_MS) === null ? -TICK_MS : TICK_MS;
+  }
+
+  polled(train: Packet, l3: number): boolean {
+    return this.trains.ends(train, l3);
   }
 }
 
