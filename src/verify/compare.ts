@@ -8,6 +8,7 @@ import type { DissectedLayer } from '../frame/layer.ts';
 import type { Device } from '../node/device.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../pcap/pcap.ts';
 import * as ethernet from '../wire/ethernet.ts';
+import { ringSlots, thatRingMayLose } from './capture-ring.ts';
 import { gatherAsRecorded } from './gathered.ts';
 import { type Insider, maskFrame } from './mask.ts';
 import { wholePackets } from './whole-packets.ts';
@@ -21,6 +22,18 @@ export interface RecordedFrame {
 export interface MadeFrame extends RecordedFrame {
   /** The route that sent it, or what else brought it here. */
   readonly decision: string;
+  /** The same for all frames that one sent packet became, and for what answered it; 0 for a packet by itself. */
+  readonly packet: number;
+  /** How many frames of the network were made before it. */
+  readonly order: number;
+  /** It went out by its device. */
+  readonly outgoing: boolean;
+}
+
+/** A made frame, with the bytes masked that are free. */
+export interface JudgedFrame extends Omit<MadeFrame, 'decision'> {
+  /** Lower-case hex. */
+  readonly masked: string;
 }
 
 export interface FrameDifference {
@@ -45,21 +58,21 @@ export interface InterfaceComparison {
   readonly different: number;
   readonly missing: number;
   readonly extra: number;
-  /** Made, and lost by the capture: another one has it inside a tunnel's frame. */
+  /** Made, and lost by the capture, as others show. */
   readonly lost: number;
   readonly differences: readonly FrameDifference[];
-  /** Masked frames that both have, and those only podwire has; lower-case hex. */
-  readonly agreed: readonly string[];
-  readonly unexpected: readonly string[];
+  /** Made frames that both have, those recorded otherwise, and those only podwire has. */
+  readonly agreed: readonly JudgedFrame[];
+  readonly disputed: readonly JudgedFrame[];
+  readonly unexpected: readonly JudgedFrame[];
+  /** Of those, what its capture may have lost. */
+  readonly losable: readonly JudgedFrame[];
   /** Masked packets that frames which both have are the fragments of; lower-case hex. */
   readonly whole: readonly string[];
 }
 
-interface Side {
+interface Side extends JudgedFrame {
   readonly number: number;
-  readonly at: number;
-  readonly bytes: Buffer;
-  readonly masked: string;
   /** As `masked`, without what only keys can read: a recording may lack them. */
   readonly blind: string;
   readonly decision: string;
@@ -84,16 +97,14 @@ export function compareFrames(
     const readable = insider.wireguardPorts.length > 0;
     return { masked, blind: readable ? maskFrame(bytes, raw, blinded).hex : masked };
   };
-  const side = ({ bytes, at }: RecordedFrame, i: number, decision: string): Side => ({
+  const side = (frame: MadeFrame, i: number): Side => ({
+    ...frame,
     number: i + 1,
-    at,
-    bytes,
-    ...masks(bytes),
-    decision,
+    ...masks(frame.bytes),
   });
-  const expected = recorded.map((frame, i) => side(frame, i, ''));
+  const expected = recorded.map((frame, i) => side({ ...frame, ...NOT_MADE }, i));
   const gathered = raw ? gatherAsRecorded(recorded, made) : made;
-  const got = gathered.map((frame, i) => side(frame, i, frame.decision));
+  const got = gathered.map(side);
   const exact = pair(expected, got, ({ bytes }) => bytes.toString('hex'));
   const read = pair(exact.left, exact.right, (s) => s.masked);
   const unread = new Set(read.left.filter((s) => s.masked === s.blind));
@@ -123,13 +134,17 @@ export function compareFrames(
       ...alike.left.map((a) => only(a, 'expected', how)),
       ...alike.right.map((b) => only(b, 'got', how)),
     ],
-    agreed: agreed.map((b) => b.masked),
-    unexpected: alike.right.map((b) => b.masked),
+    agreed,
+    disputed: alike.pairs.map(([, b]) => b),
+    unexpected: alike.right,
+    losable: thatRingMayLose(alike.right, agreed, ringSlots(device)),
     whole: wholePackets(
       agreed.map(({ bytes }) => bytes.subarray(raw ? 0 : ethernet.HEADER_LEN)),
     ).map((packet) => maskFrame(packet, true, insider).hex),
   };
 }
+
+const NOT_MADE = { decision: '', packet: 0, order: 0, outgoing: false };
 
 /** Pairs what has the same key; the rest stays in order. */
 function pair(

@@ -41,6 +41,8 @@ export interface Lab {
   readonly after?: ClusterPlan;
   /** Lines of /proc/net/nf_conntrack after the recording, by namespace. */
   readonly tracked?: ReadonlyMap<string, readonly string[]>;
+  /** IPv4 packets that a namespace had received after the recording, where its counters tell. */
+  readonly received?: ReadonlyMap<string, number>;
   /** ARP had learned nothing when the recording began. */
   readonly cold: boolean;
   /** When the recording began, seconds since 1970. */
@@ -141,6 +143,12 @@ export function openLab(folder: string): Lab {
           tracked: new Map(
             names.map(([name]) => [name, dumped.get(`${name}/${CONNECTIONS}`) ?? []]),
           ),
+          received: new Map(
+            names.flatMap(([name]) => {
+              const count = receivedPackets(dumped.get(`${name}/${COUNTERS}`) ?? []);
+              return count === undefined ? [] : [[name, count]];
+            }),
+          ),
         };
   return {
     plan,
@@ -155,6 +163,13 @@ export function openLab(folder: string): Lab {
 }
 
 const CONNECTIONS = '/proc/net/nf_conntrack';
+const COUNTERS = 'counters that are not zero (/proc/net/snmp, /proc/net/netstat)';
+
+/** InReceives of RFC 4293, with which ip_rcv_core counts what is for this namespace's stack. */
+function receivedPackets(counters: readonly string[]): number | undefined {
+  const line = counters.find((one) => /^IpInReceives \d+$/.test(one));
+  return line === undefined ? undefined : Number(line.split(' ')[1]);
+}
 
 /** The namespace that only switches: its ports are the segments. */
 const SWITCH = 'lan';

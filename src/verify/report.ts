@@ -32,7 +32,7 @@ export interface VerifyReport {
   readonly differences: readonly VerifiedDifference[];
   /** Tables that changed during the recording, and when that was taken to be. */
   readonly changes: readonly PlacedChange[];
-  /** Frames that a capture lost, as another one shows. */
+  /** Frames that a capture lost, as others show. */
   readonly losses: readonly CaptureLoss[];
   /** Whose frames could not be sent again, for want of a capture. */
   readonly unheard: readonly UnheardSender[];
@@ -124,7 +124,7 @@ function line(c: FrameCounts): string {
 }
 
 const loss = ({ namespace, interface: name, frames }: CaptureLoss): string =>
-  `${namespace}:${name}: its capture lost ${frames} frames, which are on the wire inside others`;
+  `${namespace}:${name}: its capture lost ${frames} frames, as other captures and counters show`;
 
 const silence = ({ namespace, interface: name }: UnheardSender): string =>
   `${namespace}${name === undefined ? '' : `:${name}`}: no capture; what it sent is not known, and missing elsewhere`;

@@ -158,16 +158,9 @@ function verified(lab: Lab, compared: readonly InterfaceComparison[], time: numb
     one.differences.flatMap(({ frame, at, field, got }, i) => {
       if (at !== time || field !== 'frame') return [];
       // The made frames stand last.
-      const hex = one.unexpected[i - (one.differences.length - one.unexpected.length)];
-      if (hex !== undefined) {
-        return probeOf(
-          lab,
-          one,
-          Buffer.from(hex, 'hex'),
-          just(at - SLACK),
-          'confirmed',
-          Nud.Reachable,
-        );
+      const made = one.unexpected[i - (one.differences.length - one.unexpected.length)];
+      if (made !== undefined) {
+        return probeOf(lab, one, made.bytes, just(at - SLACK), 'confirmed', Nud.Reachable);
       }
       const file = got === 'nothing' ? lab.file(one.namespace, one.interface) : undefined;
       const bytes = file === undefined ? undefined : [...openCapture(file)][frame - 1]?.bytes;

@@ -2,10 +2,11 @@
  * A recorded network run again: rebuilt from its tables, given what was sent in it,
  * and compared interface by interface with what its captures saw.
  */
-import { captureAt } from '../cluster/capture-tap.ts';
+import { tapAt } from '../cluster/capture-tap.ts';
 import { Cluster } from '../cluster/cluster.ts';
-import type { Device, Tap } from '../node/device.ts';
+import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
+import { bytes } from '../packet/arena.ts';
 import { isBefore, later, type Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import { openCapture } from '../pcap/capture.ts';
@@ -16,6 +17,7 @@ import { declarePorts, eventTime, type Input, labInputs } from './inputs.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { setLossesAside } from './losses.ts';
 import type { Insider } from './mask.ts';
+import { ReceivedCounts } from './received-counts.ts';
 import { declareLateness } from './recorded-lateness.ts';
 import { TunnelReader } from './tunnel-reader.ts';
 
@@ -74,7 +76,7 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
     }));
     return [compareFrames(namespace, end, completeCut(recorded, frames), frames, insider)];
   });
-  return setLossesAside(compared);
+  return setLossesAside(compared, new ReceivedCounts(lab));
 }
 
 /** Whole microseconds: `started` has a fraction, and a double no digits for more. */
@@ -93,7 +95,7 @@ function learnTunnels(
       if (plan.kind !== 'nic') continue;
       const file = lab.file(node.name, name);
       if (file !== undefined) reader.learn([...openCapture(file)].map((r) => Buffer.from(r.bytes)));
-      reader.learn((made.get(`${node.name}:${name}`) ?? []).map(({ bytes }) => bytes));
+      reader.learn((made.get(`${node.name}:${name}`) ?? []).map((one) => one.bytes));
     }
   }
 }
@@ -101,40 +103,45 @@ function learnTunnels(
 /** Keeps every frame of every device, with the route that sent it. */
 function watch(cluster: Cluster, lab: Lab): Map<string, MadeFrame[]> {
   const made = new Map<string, MadeFrame[]>();
+  const packets = new PacketNumbers();
+  let order = 0;
   for (const node of cluster.nodes) {
     for (const device of node.devices) {
       const frames: MadeFrame[] = [];
       made.set(`${node.name}:${device.name}`, frames);
-      let decision = '';
-      captureAt(
-        cluster,
-        { node, device },
-        {
-          write: (seconds, nanoseconds, b, start, end) =>
-            frames.push({
-              bytes: Buffer.from(b.subarray(start, end)),
-              at: sinceStart(lab, seconds, nanoseconds),
-              decision,
-            }),
-        },
-      );
-      const inner = device.tap!;
-      device.tap = deciding(inner, (text) => {
-        decision = text;
-      });
+      const see = (_node: Node, _device: Device, p: Packet, outgoing: boolean): void => {
+        const { seconds, nanoseconds } = cluster.now;
+        frames.push({
+          bytes: Buffer.from(bytes.subarray(p.data, p.tail)),
+          at: sinceStart(lab, seconds, nanoseconds),
+          decision: outgoing ? wayOut(node, p) : 'received',
+          packet: packets.of(p),
+          order: order++,
+          outgoing,
+        });
+      };
+      tapAt({ node, device }, { see });
     }
   }
   return made;
 }
 
-/** Notes which route a frame took before the tap behind it keeps the frame. */
-const deciding = (inner: Tap, note: (text: string) => void): Tap => ({
-  see(node: Node, device: Device, p: Packet, outgoing: boolean): void {
-    const route = outgoing && p.route >= 0 ? routeEntry(node.routes.origin(p.route)) : '';
-    note(outgoing ? route || 'sent as it is' : 'received');
-    inner.see(node, device, p, outgoing);
-  },
-});
+/** The route that a frame took. */
+const wayOut = (node: Node, p: Packet): string =>
+  (p.route >= 0 && routeEntry(node.routes.origin(p.route))) || 'sent as it is';
+
+/** Numbers packets where they are seen first: what becomes of one keeps its number, and what answers it, too. */
+class PacketNumbers {
+  private count = 0;
+
+  of(p: Packet): number {
+    if (p.traced === 0) p.traced = ++this.count * ANSWERS;
+    return Math.floor(p.traced / ANSWERS);
+  }
+}
+
+/** More than the answers to answers to … that one packet has: each is traced with the number behind. */
+const ANSWERS = 256;
 
 function editInputs(lab: Lab, cluster: Cluster, edits: readonly LabEdit[]): Input[] {
   return edits.map(({ at, apply }) => ({

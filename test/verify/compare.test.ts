@@ -34,7 +34,14 @@ const compare = (
     'node1',
     nic,
     recorded.map((bytes) => ({ bytes, at: 1 })),
-    made.map((bytes) => ({ bytes, at: 2, decision: 'a route' })),
+    made.map((bytes, order) => ({
+      bytes,
+      at: 2,
+      decision: 'a route',
+      packet: order,
+      order,
+      outgoing: true,
+    })),
     { isNode, vxlanPorts, wireguardPorts: [], plain: () => undefined },
   );
 
@@ -127,7 +134,7 @@ describe('frames as multisets', () => {
     ]);
     const many = compare([], [pod]);
     expect([many.extra, many.differences[0]?.decision]).toEqual([1, 'a route']);
-    expect(many.unexpected).toEqual([pod.toString('hex')]);
+    expect(many.unexpected.map(({ masked }) => masked)).toEqual([pod.toString('hex')]);
   });
 
   it('the first differing field is named with both values', () => {

@@ -12,7 +12,14 @@ const bytes = (length: number, last = 7): Buffer => {
   frame[length - 1] = last;
   return frame;
 };
-const made = (frame: Buffer): MadeFrame => ({ bytes: frame, at: 0, decision: 'received' });
+const made = (frame: Buffer): MadeFrame => ({
+  bytes: frame,
+  at: 0,
+  decision: 'received',
+  packet: 0,
+  order: 0,
+  outgoing: false,
+});
 const kept = (frame: Buffer, originalLength = frame.length): KeptFrame => ({
   bytes: frame,
   at: 3,

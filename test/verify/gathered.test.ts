@@ -21,7 +21,14 @@ const packet = ({ id, seq, data, srcPort = 8080, flags = '.', ...rest }: Facts):
     { layer: 'payload', bytes: data },
   ]);
 
-const made = (bytes: Buffer): MadeFrame => ({ bytes, at: 0, decision: 'received' });
+const made = (bytes: Buffer): MadeFrame => ({
+  bytes,
+  at: 0,
+  decision: 'received',
+  packet: 0,
+  order: 0,
+  outgoing: false,
+});
 const data = Buffer.from(Array.from({ length: 250 }, (_, i) => i));
 const segments = [0, 100, 200].map((at, i) =>
   packet({

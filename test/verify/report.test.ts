@@ -13,9 +13,11 @@ const good: InterfaceComparison = {
   extra: 0,
   lost: 0,
   differences: [],
-  agreed: ['00'],
+  agreed: [],
+  disputed: [],
   unexpected: [],
   whole: [],
+  losable: [],
 };
 const ttl = {
   frame: 4,
