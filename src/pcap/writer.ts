@@ -16,6 +16,8 @@ import { PcapngEncoder } from './pcapng-encoder.ts';
 import type { NewCapture, RecordEncoder } from './record-encoder.ts';
 
 const BATCH_LEN = 256 * 1024;
+/** Records made elsewhere are gathered if they are fewer bytes: a copy costs less than a write(2). */
+const GATHERED = 32 * 1024;
 
 /** Of a writer whose records are made elsewhere: whole, little-endian, of a classic capture. */
 interface PlainRecords {
@@ -158,11 +160,13 @@ export class CaptureWriter {
   #append(records: Buffer, count: number): void {
     if (this.#ended) this.#refuse();
     if (this.#output.closedByReader) return;
-    if (this.#fill + records.length > this.#buffer.length) this.#makeRoom(records.length);
-    records.copy(this.#buffer, this.#fill);
-    this.#fill += records.length;
+    const gathers = records.length <= GATHERED;
+    if (!gathers) this.flush();
+    else if (this.#fill + records.length > this.#buffer.length) this.#makeRoom(records.length);
     this.#count += count;
     this.#batched += count;
+    if (gathers) this.#fill += records.copy(this.#buffer, this.#fill);
+    else this.#hand(records, records.length);
   }
 
   /**
@@ -180,12 +184,14 @@ export class CaptureWriter {
 
   /** Hands over what has gathered, the file header at least. Throws ERR_FILE as `write`. */
   flush(): void {
-    const length = this.#fill;
-    if (length === 0 || this.#ended) return;
+    if (this.#fill > 0 && !this.#ended) this.#hand(this.#buffer, this.#fill);
+  }
+
+  #hand(bytes: Buffer, length: number): void {
     try {
-      this.#output.write(this.#buffer, length);
+      this.#output.write(bytes, length);
     } catch (fault) {
-      this.#fail(fault);
+      this.#fail(fault, bytes, length);
     }
     this.#fill = 0;
     this.#firstRecord = 0;
@@ -208,15 +214,17 @@ export class CaptureWriter {
     this.#view = new DataView(this.#buffer.buffer);
   }
 
-  #fail(fault: unknown): never {
+  /** `bytes[0..length)` were to be written. */
+  #fail(fault: unknown, { buffer, byteOffset }: Buffer, length: number): never {
     this.#ended = true;
+    const view = new DataView(buffer, byteOffset, length);
     const arrived = fault instanceof Cut ? fault.arrived : 0;
     let kept = 0;
     let at = 0;
     if (arrived >= this.#firstRecord) {
       at = this.#firstRecord;
-      for (let next = this.#after(at); next <= arrived; next = this.#after(at)) {
-        if (this.#encoder.isPacket(this.#view, at)) kept++;
+      for (let next = this.#after(view, at); next <= arrived; next = this.#after(view, at)) {
+        if (this.#encoder.isPacket(view, at)) kept++;
         at = next;
       }
     }
@@ -226,9 +234,9 @@ export class CaptureWriter {
     throw this.#failure;
   }
 
-  /** The end of the record that begins at `at` in the buffer. */
-  #after(at: number): number {
-    return at < this.#fill ? this.#encoder.after(this.#view, at) : Number.POSITIVE_INFINITY;
+  /** The end of the record that begins at `at`. */
+  #after(view: DataView, at: number): number {
+    return at < view.byteLength ? this.#encoder.after(view, at) : Number.POSITIVE_INFINITY;
   }
 
   #refuse(): never {

@@ -3,7 +3,7 @@
  * replay at a time. All places are byte offsets, all words little-endian and of 32 bits unless
  * told; "as it stands" is a word that holds the bytes of a packet in their order.
  *
- *   0      | head, key at 96 | table | counters | flows | outputs | copies | chunk |
+ *   0      | head, key at 96 | outputs | table | counters | flows | records | copies | chunk |
  *
  *   flow    0 key (8 words)   32 batch it was checked in   36 longest packet   40 time of its last
  *           packet   48 stages   52 two counters, 0 none   60 whether it needs a checksum   64 stages
@@ -14,7 +14,7 @@
  *           what its UDP sum needs of the inner pseudo-header   56 counter   60 bytes it adds
  *           64 template
  *   counter 0 where it stands   4 what was taken last   8 what it gives instead of 0
- *   output  0 its end so far   4 where it must end   8 records   12 nanoseconds of its unit
+ *   output  0 its end so far   4 where it must end   8 records   12 whether in microseconds
  */
 import { MAX_FRAME } from '../packet/slab.ts';
 import { kernel, makeMemory } from '../wasm/module.ts';
@@ -45,6 +45,7 @@ export const head = {
   /** Of the device; and whether it leaves sums to hardware. */
   mtu: 18,
   offloads: 19,
+  outputs: 20,
 } as const;
 
 /** In the place of a room or a time: none. */
@@ -77,7 +78,10 @@ export const STAGE_LEN = 160;
 export const TEMPLATE_AT = 64;
 
 const KEY_AT = 96;
-const TABLE_AT = 128;
+const OUTPUTS_AT = 128;
+const OUTPUT_LEN = 16;
+const MAX_OUTPUTS = 16;
+const TABLE_AT = OUTPUTS_AT + OUTPUT_LEN * MAX_OUTPUTS;
 /** Twice the flows that there can be. */
 const TABLE_LEN = 0x8000 * 4;
 const MAX_FLOWS = 0x4000;
@@ -86,10 +90,7 @@ const COUNTER_LEN = 16;
 const MAX_COUNTERS = 4096;
 const FLOWS_AT = COUNTERS_AT + COUNTER_LEN * MAX_COUNTERS;
 const FLOWS_END = FLOWS_AT + MAX_FLOWS * (FLOW_LEN + 2 * STAGE_LEN);
-const OUTPUTS_AT = FLOWS_END;
-const OUTPUT_LEN = 16;
-const MAX_OUTPUTS = 16;
-const RECORDS_AT = OUTPUTS_AT + OUTPUT_LEN * MAX_OUTPUTS;
+const RECORDS_AT = FLOWS_END;
 /** Of an output; as much as a writer gathers. */
 const RECORDS_LEN = 1 << 18;
 /** What copies by 16 bytes write behind an end. */
@@ -124,7 +125,7 @@ export class OffloadMemory {
     this.bytes = Buffer.from(memory);
     this.view = new DataView(memory);
     this.head = new Uint32Array(memory, 0, KEY_AT / 4);
-    this.key = this.bytes.subarray(KEY_AT, TABLE_AT);
+    this.key = this.bytes.subarray(KEY_AT, OUTPUTS_AT);
     this.chunk = this.bytes.subarray(CHUNK_AT, CHUNK_AT + CHUNK_LEN);
     this.#table = new Uint32Array(memory, TABLE_AT, TABLE_LEN / 4);
     this.run = run as () => Stop;
@@ -145,7 +146,7 @@ export class OffloadMemory {
 
   /** As new, but for what lies in the head. */
   clear(): void {
-    this.#outputs = 0;
+    this.#outputs = this.head[head.outputs] = 0;
     this.forget();
   }
 
@@ -182,7 +183,8 @@ export class OffloadMemory {
     const nth = this.#outputs++;
     const at = OUTPUTS_AT + OUTPUT_LEN * nth;
     this.view.setUint32(at + 4, this.#recordsAt(at) + RECORDS_LEN, true);
-    this.view.setUint32(at + 12, 1e9 / perSecond, true);
+    this.view.setUint32(at + 12, perSecond < 1e9 ? 1 : 0, true);
+    this.head[head.outputs] = this.#outputs;
     this.drained(at);
     return at;
   }

@@ -3,6 +3,8 @@
 export const RECORD: usize = 16;
 export const ETHERNET: usize = 14;
 export const IPV4: usize = 20;
+/** Both in front of the message. */
+export const HEADERS: usize = ETHERNET + IPV4;
 export const UDP: u32 = 17;
 export const TCP: u32 = 6;
 /** ACK alone of ACK, URG, SYN, FIN and RST: flow-key.ts. */
@@ -18,15 +20,13 @@ export const FULL: u32 = 3;
 // The head: words of 32 bits.
 export const FROM: usize = 0;
 export const END: usize = 4;
-export const SECONDS: usize = 8;
-export const NANOSECONDS: usize = 12;
-export const LAST_SECOND: usize = 16;
-export const LAST_NANOSECOND: usize = 20;
+/** Seconds and nanoseconds. */
+export const NOW: usize = 8;
+export const LAST: usize = 16;
 export const BATCH: usize = 24;
 export const TAKEN: usize = 28;
 export const ASKED: usize = 32;
-export const ASKED_SECONDS: usize = 36;
-export const ASKED_NANOSECONDS: usize = 40;
+export const ASKED_TIME: usize = 36;
 export const SCALE: usize = 44;
 export const PER_SECOND: usize = 48;
 export const MOST: usize = 52;
@@ -35,15 +35,17 @@ export const OWN_ROOM: usize = 64;
 export const OTHER_ROOM: usize = 68;
 export const MTU: usize = 72;
 export const OFFLOADS: usize = 76;
+export const OUTPUTS: usize = 80;
 export const KEY: usize = 96;
-export const TABLE: usize = 128;
+export const FIRST_OUTPUT: usize = 128;
+export const OUTPUT_LENGTH: usize = 16;
+export const TABLE: usize = 384;
 export const TABLE_MASK: u32 = 0x7fff;
 
 // A flow, behind its key.
 export const STAMP: usize = 32;
 export const LONGEST: usize = 36;
-export const FLOW_SECONDS: usize = 40;
-export const FLOW_NANOSECONDS: usize = 44;
+export const FLOW_TIME: usize = 40;
 export const STAGES: usize = 48;
 export const COUNTER: usize = 52;
 export const NEEDS_SUM: usize = 60;
@@ -80,4 +82,7 @@ export const VXLAN_COMPLETE: u32 = 2;
 export const FILL: usize = 0;
 export const LIMIT: usize = 4;
 export const RECORDS: usize = 8;
-export const DIVISOR: usize = 12;
+export const MICROSECONDS: usize = 12;
+
+/** What a record may be longer by than the frame that came in: its header, and a template. */
+export const GROWTH: u32 = 160;

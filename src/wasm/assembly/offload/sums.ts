@@ -7,6 +7,13 @@ export function halves(word: u32): u32 {
   return (word >> 16) + (word & 0xffff);
 }
 
+/** The sum of the halves of two words, of less than 19 bits. */
+export function words(two: u64): u32 {
+  const sum = (two & 0xffffffff) + (two >> 32);
+  return <u32>(sum & 0xffff) + <u32>(sum >> 16);
+}
+
+/** Of a total below 2^32. */
 export function fold(total: u32): u32 {
   total = (total & 0xffff) + (total >> 16);
   return (total & 0xffff) + (total >> 16);
