@@ -5,14 +5,18 @@
  *
  *   0      | head, key at 96 | outputs | table | counters | flows | records | copies | chunk |
  *
- *   flow    0 key (8 words)   32 batch it was checked in   36 longest packet   40 time of its last
- *           packet   48 stages   52 two counters, 0 none   60 whether it needs a checksum   64 stages
+ *   flow    0 shape: a frame's first 40 bytes (wasm/assembly/offload/shape.ts)   40 its captured
+ *           length   44 its packet's   48 batch it was checked in   52 sum of its header   56 of its
+ *           pseudo-header   60 bytes of its records   64 key (8 words)   96 time of its last packet
+ *           104 longest packet   108 stages   112 two counters, 0 none   120 whether it needs a
+ *           checksum   124 where the last two bytes of the shape stand   128 stages
  *   stage   0 output   4 bytes of its template   8 form, and behind it TTL and protocol as they stand
  *           12 what that adds to the header's sum   16 addresses, 24 ports as they stand
  *           28 what they add to the L4 sum, 32 whose offset in the L4 header
  *           36 form of the outer header, 40 its offset   44 its sum   48 that of its UDP, 52 of
  *           what its UDP sum needs of the inner pseudo-header   56 counter   60 bytes it adds
- *           64 template
+ *           64 the sum of the outer header for the shape, 68 bytes of the frame
+ *           80 template: the header of a record, and what stands in front of the packet
  *   counter 0 where it stands   4 what was taken last   8 what it gives instead of 0
  *   output  0 its end so far   4 where it must end   8 records   12 whether in microseconds
  */
@@ -46,6 +50,8 @@ export const head = {
   mtu: 18,
   offloads: 19,
   outputs: 20,
+  /** Cells of the table, less one. */
+  tableMask: 21,
 } as const;
 
 /** In the place of a room or a time: none. */
@@ -65,37 +71,42 @@ export const Stop = {
 export type Stop = (typeof Stop)[keyof typeof Stop];
 
 export const flowField = {
-  stamp: 32,
-  longest: 36,
-  seconds: 40,
-  nanoseconds: 44,
-  stages: 48,
-  counters: 52,
+  captured: 40,
+  stamp: 48,
+  seconds: 96,
+  nanoseconds: 100,
+  longest: 104,
+  stages: 108,
+  counters: 112,
+  needsSum: 120,
 } as const;
-export const FLOW_LEN = 64;
-export const NEEDS_SUM = 60;
-export const STAGE_LEN = 160;
-export const TEMPLATE_AT = 64;
+const FLOW_KEY_AT = 64;
+export const FLOW_LEN = 128;
+export const STAGE_LEN = 192;
+export const TEMPLATE_AT = 80;
 
 const KEY_AT = 96;
 const OUTPUTS_AT = 128;
 const OUTPUT_LEN = 16;
 const MAX_OUTPUTS = 16;
 const TABLE_AT = OUTPUTS_AT + OUTPUT_LEN * MAX_OUTPUTS;
-/** Twice the flows that there can be. */
-const TABLE_LEN = 0x8000 * 4;
-const MAX_FLOWS = 0x4000;
+const MAX_FLOWS = 1 << 17;
+/** Cells for a flow: with less, many do not stand where they are looked for first. */
+const CELLS = 4;
+/** At first: they stay in the processor's cache. */
+const LEAST_CELLS = 1024;
+const TABLE_LEN = CELLS * MAX_FLOWS * 4;
 const COUNTERS_AT = TABLE_AT + TABLE_LEN;
 const COUNTER_LEN = 16;
 const MAX_COUNTERS = 4096;
 const FLOWS_AT = COUNTERS_AT + COUNTER_LEN * MAX_COUNTERS;
-const FLOWS_END = FLOWS_AT + MAX_FLOWS * (FLOW_LEN + 2 * STAGE_LEN);
+const FLOWS_END = FLOWS_AT + MAX_FLOWS * (FLOW_LEN + STAGE_LEN);
 const RECORDS_AT = FLOWS_END;
-/** Of an output; as much as a writer gathers. */
-const RECORDS_LEN = 1 << 18;
+/** Of all outputs together: files are written the faster the more of them at a time. */
+const RECORDS_LEN = 1 << 22;
 /** What copies by 16 bytes write behind an end. */
 const SLACK = 64;
-const COPIES_AT = RECORDS_AT + MAX_OUTPUTS * (RECORDS_LEN + SLACK);
+const COPIES_AT = RECORDS_AT + RECORDS_LEN;
 const COPIES_LEN = 1 << 17;
 /** At first. */
 const LEAST_SHARE = 1 << 12;
@@ -152,24 +163,49 @@ export class OffloadMemory {
 
   /** Without flows and counters. */
   forget(): void {
-    this.#table.fill(0);
+    this.#clearTable(LEAST_CELLS);
     this.#flowsEnd = FLOWS_AT;
-    this.#flows = 0;
     this.#counters = 0;
   }
 
   /** Room for the flow of the key that was put at `key`, in the place of an older one; 0: there is none. */
   addFlow(stages: number): number {
-    const cell = this.#cell();
     const at = this.#flowsEnd;
     const end = at + FLOW_LEN + stages * STAGE_LEN;
     if (end > FLOWS_END || this.#flows === MAX_FLOWS) return 0;
+    if (CELLS * this.#flows > this.head[head.tableMask]!) this.#growTable();
+    this.bytes.fill(0, at, end);
+    this.key.copy(this.bytes, at + FLOW_KEY_AT);
+    this.view.setUint32(at + flowField.captured, NONE, true);
+    this.view.setUint32(at + flowField.stages, stages, true);
+    this.#enter(at);
+    this.#flowsEnd = end;
+    return at;
+  }
+
+  /** Puts the flow of the key at `key` into the table. */
+  #enter(at: number): void {
+    const cell = this.#cell();
     if (this.view.getUint32(cell, true) === 0) this.#flows++;
     this.view.setUint32(cell, at, true);
-    this.#flowsEnd = end;
-    this.bytes.fill(0, at, end);
-    this.key.copy(this.bytes, at);
-    return at;
+  }
+
+  #clearTable(cells: number): void {
+    this.#table.fill(0, 0, cells);
+    this.head[head.tableMask] = cells - 1;
+    this.#flows = 0;
+  }
+
+  #growTable(): void {
+    const { key } = this;
+    const wanted = Buffer.from(key);
+    this.#clearTable(2 * (this.head[head.tableMask]! + 1));
+    for (let at = FLOWS_AT; at < this.#flowsEnd; ) {
+      this.bytes.copy(key, 0, at + FLOW_KEY_AT, at + FLOW_KEY_AT + key.length);
+      this.#enter(at);
+      at += FLOW_LEN + this.view.getUint32(at + flowField.stages, true) * STAGE_LEN;
+    }
+    wanted.copy(key);
   }
 
   /** 0: there is no room. */
@@ -177,15 +213,19 @@ export class OffloadMemory {
     return this.#counters === MAX_COUNTERS ? 0 : COUNTERS_AT + COUNTER_LEN * this.#counters++;
   }
 
-  /** Room for the records of a capture with so many units a second; 0: there is none. */
+  /**
+   * Room for the records of a capture with so many units a second; 0: there is none. No output
+   * may hold records: the room is shared out anew.
+   */
   addOutput(perSecond: number): number {
     if (this.#outputs === MAX_OUTPUTS) return 0;
-    const nth = this.#outputs++;
-    const at = OUTPUTS_AT + OUTPUT_LEN * nth;
-    this.view.setUint32(at + 4, this.#recordsAt(at) + RECORDS_LEN, true);
+    const at = OUTPUTS_AT + OUTPUT_LEN * this.#outputs++;
     this.view.setUint32(at + 12, perSecond < 1e9 ? 1 : 0, true);
     this.head[head.outputs] = this.#outputs;
-    this.drained(at);
+    for (let each = OUTPUTS_AT; each <= at; each += OUTPUT_LEN) {
+      this.view.setUint32(each + 4, this.#recordsAt(each + OUTPUT_LEN) - SLACK, true);
+      this.drained(each);
+    }
     return at;
   }
 
@@ -202,7 +242,8 @@ export class OffloadMemory {
   }
 
   #recordsAt(output: number): number {
-    return RECORDS_AT + ((output - OUTPUTS_AT) / OUTPUT_LEN) * (RECORDS_LEN + SLACK);
+    const share = Math.floor(RECORDS_LEN / this.#outputs);
+    return RECORDS_AT + ((output - OUTPUTS_AT) / OUTPUT_LEN) * share;
   }
 
   /**

@@ -1,4 +1,5 @@
 /** An offloaded flow as the words that the kernel reads; offload-memory.ts has the picture. */
+import { RECORD_HEADER_LEN } from '../pcap/pcap.ts';
 import { bswap16 } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
@@ -6,7 +7,6 @@ import * as udp from '../wire/udp.ts';
 import {
   FLOW_LEN,
   flowField,
-  NEEDS_SUM,
   type OffloadMemory,
   STAGE_LEN,
   TEMPLATE_AT,
@@ -47,12 +47,11 @@ export function putFlow(memory: OffloadMemory, flow: OffloadedFlow, places: Plac
   if (at === 0) return 0;
   const { view } = memory;
   view.setUint32(at + flowField.longest, tape.longest, true);
-  view.setUint32(at + flowField.stages, stages.length, true);
   for (const [n, counter] of counters.entries()) {
     view.setUint32(at + flowField.counters + 4 * n, counter, true);
   }
   const isComplete = stages.some(({ shell }) => shell?.form === 'vxlan, complete');
-  view.setUint32(at + NEEDS_SUM, isComplete && protocol === ipv4.PROTO_UDP ? 1 : 0, true);
+  view.setUint32(at + flowField.needsSum, isComplete && protocol === ipv4.PROTO_UDP ? 1 : 0, true);
   for (const [n, stage] of stages.entries()) {
     const to = at + FLOW_LEN + n * STAGE_LEN;
     view.setUint32(to, outputs[n]!, true);
@@ -70,7 +69,7 @@ function putStage(
 ): void {
   const { template, form, ttl, source, destination, ports } = stage;
   const field = protocol === ipv4.PROTO_TCP ? tcp.field.checksum : udp.field.checksum;
-  view.setUint32(at + 4, template.length, true);
+  view.setUint32(at + 4, RECORD_HEADER_LEN + template.length, true);
   view.setUint32(at + 8, FORMS[form] | (ttl << 8) | (protocol << 16), true);
   view.setUint32(at + 12, bswap16(stage.headerDelta), true);
   view.setInt32(at + 16, source);
@@ -78,12 +77,13 @@ function putStage(
   view.setInt32(at + 24, ports);
   view.setUint32(at + 28, bswap16(stage.l4Delta), true);
   view.setUint32(at + 32, field, true);
-  template.copy(bytes, at + TEMPLATE_AT);
+  template.copy(bytes, at + TEMPLATE_AT + RECORD_HEADER_LEN);
 }
 
 function putShell(view: DataView, at: number, stage: Stage, shell: Shell, counter: number): void {
   view.setUint32(at + 36, SHELLS[shell.form], true);
-  view.setUint32(at + 40, stage.template.length - shell.bytes.length, true);
+  const offset = RECORD_HEADER_LEN + stage.template.length - shell.bytes.length;
+  view.setUint32(at + 40, offset, true);
   view.setUint32(at + 44, bswap16(shell.sum), true);
   view.setUint32(at + 48, bswap16(shell.udpSum), true);
   view.setUint32(at + 52, bswap16(shell.innerSum), true);

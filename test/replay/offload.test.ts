@@ -431,7 +431,7 @@ describe('a replay that takes known flows together', () => {
         [{ layer: 1, field: 'id' }],
       );
       const chunks: Buffer[] = [];
-      series.write(new CaptureWriter((chunk) => chunks.push(Buffer.from(chunk))), 20_000);
+      series.write(new CaptureWriter((chunk) => chunks.push(Buffer.from(chunk))), 100_000);
       let room = 2;
       const sink = new CaptureWriter(() => {
         if (room-- === 0) throw new Error('disk full');

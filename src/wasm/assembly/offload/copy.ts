@@ -21,8 +21,6 @@ export function copy(to: usize, from: usize, length: usize): void {
 }
 
 /** Pairs of biased words, each pair as one sum of 32 bits: one multiplication and addition. */
-// @ts-ignore: decorator
-@inline
 function pairs(bytes: v128): v128 {
   return i32x4.dot_i16x8_s(v128.xor(bytes, i16x8.splat(BIAS)), i16x8.splat(1));
 }

@@ -1,11 +1,11 @@
 /** AssemblyScript. Which flow a frame is of: FlowKey of src/node/flow-key.ts, as far as there is no tunnel. */
 import {
   ETHERNET,
+  FLOW_KEY,
   HEADERS,
   IPV4,
   KEY,
   MTU,
-  OFFLOADS,
   OTHER_ROOM,
   OWN_MAC,
   OWN_ROOM,
@@ -23,8 +23,8 @@ const GOLDEN: u64 = (0x9e3779b9 << 32) | 0x7f4a7c15;
 
 /**
  * Writes the key of an IPv4 frame without options, fragments or faults in its headers to KEY;
- * gives the packet's length, or 0 for a frame that no flow is known by. With `isSummed`,
- * FlowKey.read asks the same.
+ * gives the packet's length, or 0 for a frame that no flow is known by. But for the sum of the
+ * message, FlowKey.read asks the same.
  */
 export function readKey(frame: usize, captured: u32): u32 {
   if (captured < 42 || load<u16>(frame + 12) !== 8) return 0;
@@ -43,7 +43,6 @@ export function readKey(frame: usize, captured: u32): u32 {
   const flags = readMessage(frame + HEADERS, length, <u32>(middle >> 8) & 0xff);
   if (flags > 0xff) return 0;
   const header = (middle & 0xffff) | ((start & 0xff00) << 8) | (((start >> 54) & 1) << 24);
-  // By 64 bits, as they are read: the processor hands them on.
   store<u64>(KEY, <u64>room | ((<u64>load<u32>(frame)) << 32));
   store<u64>(KEY + 8, <u64>load<u16>(frame + 4) | (header << 32));
   store<u64>(KEY + 16, load<u64>(l3 + 12));
@@ -63,16 +62,15 @@ function readMessage(l4: usize, length: u32, protocol: u32): u32 {
   return flags;
 }
 
-/** Whether the checksum is right of a message whose words come to `total`, of a frame with a key. */
-export function isSummed(frame: usize, length: u32, total: u32): bool {
-  const l3 = frame + ETHERNET;
-  const protocol = <u32>load<u8>(l3 + 9);
-  const checksum = <u32>load<u16>(frame + HEADERS + (protocol === UDP ? 6 : 16));
-  if (protocol === UDP && checksum === 0) return true;
-  const pseudo = words(load<u64>(l3 + 12)) + (protocol << 8) + turned(length - <u32>IPV4);
-  if (fold(pseudo + total) !== 0xffff) return false;
-  // A sender left it to hardware: isUnfinished of node/l4-checksum.ts.
-  return load<u32>(OFFLOADS) === 0 || fold(pseudo) !== checksum;
+/** The first cell of the table for flows of addresses and ports as they stand. */
+export function firstCell(addresses: u64, ports: u32, mask: u32): u32 {
+  let hash = (addresses ^ (<u64>ports * GOLDEN)) * GOLDEN;
+  hash ^= hash >> 32;
+  return <u32>hash & mask;
+}
+
+export function cellAt(nth: u32): usize {
+  return TABLE + ((<usize>nth) << 2);
 }
 
 /** The cell of the table with the flow of the key at KEY, or with none. */
@@ -81,21 +79,19 @@ export function cell(): usize {
   const header = load<u64>(KEY + 8);
   const addresses = load<u64>(KEY + 16);
   const ports = load<u64>(KEY + 24);
-  let hash = addresses * GOLDEN;
-  hash ^= hash >> 32;
-  hash ^= rotl<u64>(ports, 32) ^ place ^ rotl<u64>(header, 32);
-  hash *= GOLDEN;
-  hash ^= hash >> 32;
-  let n = <u32>hash;
+  const mask = load<u32>(TABLE_MASK);
+  let nth = firstCell(addresses, <u32>ports, mask);
   while (true) {
-    const at = TABLE + ((<usize>(n++ & TABLE_MASK)) << 2);
+    const at = cellAt(nth);
     const flow = <usize>load<u32>(at);
     if (flow === 0) return at;
+    const key = flow + FLOW_KEY;
     const other =
-      (place ^ load<u64>(flow)) |
-      (header ^ load<u64>(flow + 8)) |
-      (addresses ^ load<u64>(flow + 16)) |
-      (ports ^ load<u64>(flow + 24));
+      (place ^ load<u64>(key)) |
+      (header ^ load<u64>(key + 8)) |
+      (addresses ^ load<u64>(key + 16)) |
+      (ports ^ load<u64>(key + 24));
     if (other === 0) return at;
+    nth = (nth + 1) & mask;
   }
 }

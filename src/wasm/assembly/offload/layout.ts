@@ -36,23 +36,32 @@ export const OTHER_ROOM: usize = 68;
 export const MTU: usize = 72;
 export const OFFLOADS: usize = 76;
 export const OUTPUTS: usize = 80;
+export const TABLE_MASK: usize = 84;
 export const KEY: usize = 96;
 export const FIRST_OUTPUT: usize = 128;
 export const OUTPUT_LENGTH: usize = 16;
 export const TABLE: usize = 384;
-export const TABLE_MASK: u32 = 0x7fff;
 
-// A flow, behind its key.
-export const STAMP: usize = 32;
-export const LONGEST: usize = 36;
-export const FLOW_TIME: usize = 40;
-export const STAGES: usize = 48;
-export const COUNTER: usize = 52;
-export const NEEDS_SUM: usize = 60;
-export const FIRST_STAGE: usize = 64;
+// A flow.
+export const SHAPE: usize = 0;
+export const CAPTURED: usize = 40;
+export const LENGTH: usize = 44;
+export const STAMP: usize = 48;
+export const HEADER_SUM: usize = 52;
+export const PSEUDO_SUM: usize = 56;
+export const GROWTH: usize = 60;
+export const FLOW_KEY: usize = 64;
+export const FLOW_TIME: usize = 96;
+export const LONGEST: usize = 104;
+export const STAGES: usize = 108;
+export const COUNTER: usize = 112;
+export const NEEDS_SUM: usize = 120;
+export const OWN_WORD_AT: usize = 124;
+export const FIRST_STAGE: usize = 128;
 
 // A stage.
 export const OUTPUT: usize = 0;
+/** Of the template: a record's header, and what stands in front of the packet. */
 export const PREFIX: usize = 4;
 export const CHANGE: usize = 8;
 export const HEADER_DELTA: usize = 12;
@@ -67,8 +76,11 @@ export const SHELL_UDP: usize = 48;
 export const SHELL_INNER: usize = 52;
 export const SHELL_COUNTER: usize = 56;
 export const SHELL_LENGTH: usize = 60;
-export const TEMPLATE: usize = 64;
-export const STAGE: usize = 160;
+/** Of the outer header as it is in the template. */
+export const TEMPLATE_SUM: usize = 64;
+export const BYTES: usize = 68;
+export const TEMPLATE: usize = 80;
+export const STAGE: usize = 192;
 
 /** Values of CHANGE: the frame as it came; its packet as it came; its packet with changed headers. */
 export const WHOLE: u32 = 0;
@@ -84,5 +96,5 @@ export const LIMIT: usize = 4;
 export const RECORDS: usize = 8;
 export const MICROSECONDS: usize = 12;
 
-/** What a record may be longer by than the frame that came in: its header, and a template. */
-export const GROWTH: u32 = 160;
+/** What a record may be longer by than the frame that came in: a template. */
+export const MOST_GROWTH: u32 = 128;
