@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PodwireError } from '../../src/errors.ts';
 import { openCapture } from '../../src/pcap/capture.ts';
-import { CaptureWriter } from '../../src/pcap/writer.ts';
+import { CaptureWriter, plainRecords } from '../../src/pcap/writer.ts';
 import { slowBlocks } from './blocks.ts';
 import { compileForChildren } from './child.ts';
 import { drain, scratch } from './samples.ts';
@@ -268,6 +268,31 @@ describe('a failing disk', () => {
         else expect(countIn(`${path}.partial`)).toBe(whole);
         writer.close();
       }
+    }
+  });
+
+  it('leaves whole records of those that are made elsewhere', () => {
+    const dir = fresh();
+    const record = Buffer.alloc(16 + 1000);
+    record.writeUInt32LE(1000, 8);
+    record.writeUInt32LE(1000, 12);
+    const many = Buffer.concat(new Array<Buffer>(50).fill(record));
+    const total = 24 + 16 + 10 + many.length + record.length;
+    for (let room = 0; room < total; room += 333) {
+      const path = join(dir, `${room}.pcap`);
+      Object.assign(disk, { room, code: 'ENOSPC', most: 20_000 });
+      const writer = new CaptureWriter(path);
+      const fault = faultOf(() => {
+        writer.write(1, 0, Buffer.alloc(10, 9));
+        const { append } = plainRecords(writer, 1000)!;
+        append(many, 50);
+        append(record, 1);
+        writer.close();
+      });
+      expect(fault).toMatchObject({ code: 'ERR_FILE', source: path });
+      const whole = room < 50 ? 0 : 1 + Math.floor((room - 50) / record.length);
+      expect(writer.count).toBe(whole);
+      if (room >= 24) expect(countIn(`${path}.partial`)).toBe(whole);
     }
   });
 

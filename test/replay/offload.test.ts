@@ -418,6 +418,38 @@ describe('a replay that takes known flows together', () => {
     }
   });
 
+  it('knows many flows apart, whose packets differ in length, and in the rest of their headers', () => {
+    const ports = 1500;
+    const frames = (own: string) => {
+      const chunks: Buffer[] = [];
+      const writer = new CaptureWriter((chunk) => chunks.push(Buffer.from(chunk)));
+      for (let n = 0; n < 10 * ports; n++) {
+        const round = Math.floor(n / ports);
+        const frame = buildFrame([
+          { layer: 'ethernet', src: own, dst: 'ee:ee:ee:ee:ee:ee' },
+          { layer: 'ipv4', src: PODS[0], dst: PODS[1], id: n & 0xffff, tos: n % 7 === 0 ? 8 : 0 },
+          { layer: 'udp', srcPort: 2000 + (n % ports), dstPort: 9 },
+          { layer: 'payload', bytes: new Uint8Array((n * round) % 90).fill(n) },
+        ]);
+        // Every now and then a sum is wrong.
+        if (n % 501 === 500) frame[n % 2 === 0 ? 24 : frame.length - 1]! ^= 0x11;
+        writer.write(START, n * 1000, frame);
+      }
+      writer.close();
+      return Buffer.concat(chunks);
+    };
+    const passed = vi.spyOn(Cluster.prototype, 'passed');
+    const [quick, slow] = [true, false].map((offload) => {
+      const stage = new Stage('vxlanMode: Always', ['n1:eth0', 'b:eth0'], {}, {});
+      const own = formatMac(stage.cluster.names.port('a:eth0').device.plan.mac!);
+      return { report: stage.replay('a:eth0', frames(own), offload), outcome: stage.outcome };
+    });
+    const taken = passed.mock.calls.reduce((sum, [count]) => sum + count, 0);
+    passed.mockRestore();
+    expect(taken).toBeGreaterThan(2 * ports);
+    expect(quick).toEqual(slow);
+  });
+
   it('ends with what a writer throws', () => {
     for (const offload of [true, false]) {
       const cluster = Cluster.fromYaml(yaml('vxlanMode: Always'), 'test');
