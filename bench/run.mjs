@@ -24,6 +24,7 @@ const PARTS = {
   building: () => import('./building.mjs'),
   reading: () => import('./pcap.mjs'),
   checksum: () => import('./checksum.mjs'),
+  fibs: () => import('./node-fibs.mjs'),
   nodes: () => import('./nodes.mjs'),
   memory: () => import('./replay-memory.mjs'),
   wireguard: () => import('./wireguard.mjs'),

@@ -21,6 +21,7 @@ export { deleteLink, flushRouteCache, type LinkChange, setLink } from './cluster
 export { listen, type OpenPorts } from './cluster/listen.ts';
 export { loadCluster, readManifests } from './cluster/load.ts';
 export type { Port } from './cluster/names.ts';
+export { NodeFibs } from './cluster/node-fibs.ts';
 export type { SeenFrame, SendOptions, SendProtocol, Trace } from './cluster/send.ts';
 export { Drop, type DropInfo, dropInfo } from './drop.ts';
 export { type ErrorCode, type Place, PodwireError, printable } from './errors.ts';

@@ -1,6 +1,6 @@
 /** What the lookup tables of a cluster's namespaces take, those that many share counted once. */
 import type { CommonRoutes } from '../tables/common-routes.ts';
-import type { Fib } from '../tables/fib.ts';
+import type { RouteTable } from '../tables/route-table.ts';
 import type { Cluster } from './cluster.ts';
 
 export interface FibMemory {
@@ -19,13 +19,14 @@ export function fibMemory(
   cluster: Cluster,
   counts: (namespace: string) => boolean = () => true,
 ): FibMemory {
-  const own = new Set<Fib>();
+  const own = new Set<RouteTable>();
   const shared = new Set<CommonRoutes<unknown>>();
   for (const node of cluster.nodes) {
     if (!counts(node.name)) continue;
     for (const { table } of node.rules) {
-      for (const fib of table?.fibs ?? []) own.add(fib);
-      if (table?.common != null) shared.add(table.common);
+      if (table === null) continue;
+      own.add(table);
+      if (table.common !== null) shared.add(table.common);
     }
   }
   const sum = (parts: Iterable<{ memory(): number }>): number =>

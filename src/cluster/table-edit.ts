@@ -44,7 +44,7 @@ export const isSameEntry = (a: RoutePlan, b: RoutePlan): boolean =>
   a.tos === b.tos;
 
 /** A table that no rule asks is not kept. */
-export function tableOf(node: Node, { table }: RoutePlan): RouteTable | undefined {
+export function tableOf(node: Node, { table }: Pick<RoutePlan, 'table'>): RouteTable | undefined {
   const at = askedRules(node.plan).findIndex((rule) => rule.table === table);
   return node.rules[at]?.table ?? undefined;
 }

@@ -6,6 +6,7 @@
  * Devices are numbered here by name; whoever shares the routes says where it has them.
  */
 import { Fib } from './fib.ts';
+import { OwnRoutes } from './own-routes.ts';
 import type { RouteFields } from './routes.ts';
 
 export interface CommonRoute<Origin> extends Omit<RouteFields, 'device'> {
@@ -30,6 +31,8 @@ export class CommonRoutes<Origin> {
   /** The route with the next shorter prefix that covers it, or -1. */
   private readonly covering: Int32Array;
   private readonly fib = new Fib();
+  /** What those who share have beside. */
+  readonly own: OwnRoutes = new OwnRoutes(this);
 
   /** No two of one prefix: `isDistinct` says so. */
   constructor(routes: readonly CommonRoute<Origin>[]) {

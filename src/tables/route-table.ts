@@ -5,6 +5,8 @@
  */
 import type { CommonRoutes } from './common-routes.ts';
 import { Fib } from './fib.ts';
+import { type OwnRoutes, UNKNOWN } from './own-routes.ts';
+import { FEW } from './short-table.ts';
 
 /** IPTOS_RT_MASK: the bits of a TOS that routing looks at. */
 export const ROUTED_TOS = 0x1c;
@@ -19,16 +21,22 @@ export interface Share {
 }
 
 export class RouteTable {
+  /** Of a table that shares: the own routes of all who do, and which of them are this one's. */
+  own: OwnRoutes | null = null;
+  place = 0;
+  private share: Share | null = null;
   /** What answers a packet whose TOS no route names, but for shared routes. */
   readonly plain: Fib = new Fib();
   private byTos: (Fib | undefined)[] | null = null;
-  private share: Share | null = null;
   /** While there is a share: prefix lengths of the table's own routes, by number above the shared. */
   private readonly lengths: number[] = [];
 
-  /** The lookup tables of its own; and the routes that it shares, if it does. */
-  get fibs(): Fib[] {
-    return [this.plain, ...(this.byTos ?? []).filter((fib) => fib !== undefined)];
+  /** Bytes of the lookup tables of its own. */
+  memory(): number {
+    this.settle();
+    const row = this.own?.memory(this.place) ?? 0;
+    if (row > 0) return row;
+    return [this.plain, ...(this.byTos ?? [])].reduce((sum, fib) => sum + (fib?.memory() ?? 0), 0);
   }
 
   get common(): CommonRoutes<unknown> | null {
@@ -37,24 +45,41 @@ export class RouteTable {
 
   /** The number of the route for an address, or -1. */
   find(address: number, tos: number): number {
-    if (this.share !== null) return this.findShared(address, this.share);
+    const { own } = this;
+    if (own !== null) {
+      const id = own.find(this.place, address);
+      return id === UNKNOWN ? this.findAnew(address, own) : id;
+    }
     const { byTos } = this;
     if (byTos === null) return this.plain.find(address);
     return (byTos[tos & ROUTED_TOS] ?? this.plain).find(address);
   }
 
-  /** The longer of the two matches: no prefix is both shared and the table's own. */
-  private findShared(address: number, { common, hidden }: Share): number {
+  /** After a change, and always where the table's own routes are many. */
+  private findAnew(address: number, rows: OwnRoutes): number {
+    this.settle();
+    if (rows.knows(this.place)) return rows.find(this.place, address);
+    const { common, hidden } = this.share!;
     const own = this.plain.find(address);
+    // The longer of the two matches: no prefix is both shared and the table's own.
     let id = common.find(address);
     while (id >= 0 && hidden.includes(id)) id = common.next(id);
     if (own < 0 || id < 0) return own < 0 ? id : own;
     return this.lengths[own - common.size]! > common.lengths[id]! ? own : id;
   }
 
+  /** Puts few own routes where those of all are. */
+  private settle(): void {
+    const { own, plain } = this;
+    if (own === null || own.knows(this.place) || plain.size > FEW) return;
+    own.put(this.place, [...plain], this.share!.hidden);
+  }
+
   /** Lays an empty table over routes of metric 0, whose numbers are those of `Routes`. */
   lieOver(share: Share): void {
     this.share = share;
+    this.own = share.common.own;
+    this.place = this.own.join();
   }
 
   /** False where a route of that prefix, metric and TOS is there. */
@@ -79,6 +104,7 @@ export class RouteTable {
   /** A change of a prefix that is shared ends the sharing. */
   private meet(address: number, length: number): void {
     if (this.share === null) return;
+    this.own!.forget(this.place);
     const id = this.share.common.at(address, length);
     if (id >= 0 && !this.share.hidden.includes(id)) this.part();
   }
@@ -88,6 +114,8 @@ export class RouteTable {
     if (this.share === null) return;
     const { common, hidden } = this.share;
     this.share = null;
+    this.own!.forget(this.place);
+    this.own = null;
     this.lengths.length = 0;
     for (let id = 0; id < common.size; id++) {
       if (hidden.includes(id)) continue;
