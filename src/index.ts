@@ -107,7 +107,8 @@ export {
 } from './tables/sample-routes.ts';
 export { type CommandOptions, runCommand } from './text/command.ts';
 export type { FrameDifference } from './verify/compare.ts';
-export { type Lab, type LabCapture, type LabEvent, openLab } from './verify/lab.ts';
+export type { Lab, LabCapture, LabEvent } from './verify/lab.ts';
+export { openLab } from './verify/open-lab.ts';
 export { type PlacedChange, type Verification, verifyWithChanges } from './verify/placement.ts';
 export {
   agrees,

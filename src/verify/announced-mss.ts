@@ -3,7 +3,6 @@
  * A sender cuts its trains to what its peer announced, even where its own device
  * has the larger MTU; no later packet says so.
  */
-import { openCapture } from '../pcap/capture.ts';
 import { type Bytes, u16 } from '../wire/bytes.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -18,8 +17,8 @@ export class AnnouncedMss {
   private readonly sizes = new Map<string, number>();
 
   constructor(lab: Lab) {
-    for (const file of new Set(lab.captures.flatMap((c) => c.file ?? []))) {
-      for (const { bytes } of openCapture(file)) {
+    for (const recording of lab.recordings) {
+      for (const { bytes } of recording) {
         for (const at of [0, ethernet.HEADER_LEN]) this.learn(bytes, at);
       }
     }

@@ -3,9 +3,9 @@
  * the answer, and it was the packet that asked. The request stands before it.
  */
 import { isBefore, later, type Moment } from '../packet/moment.ts';
-import { openCapture } from '../pcap/capture.ts';
 import * as arp from '../wire/arp.ts';
 import * as ethernet from '../wire/ethernet.ts';
+import type { Recording } from './recording.ts';
 
 /** Within so many milliseconds of the answer everything that waited has left (neigh_update). */
 const RELEASE_MS = 2;
@@ -21,10 +21,10 @@ export class AwaitedAnswers {
   /** The answers to the device's requests, by the MAC that gave them. */
   private readonly answers = new Map<number, Answer[]>();
 
-  /** `file`: the capture of a device with this MAC. */
-  constructor(file: string, mac: number) {
+  /** `recording` is of a device with this MAC. */
+  constructor(recording: Recording, mac: number) {
     const asked = new Map<number, { first: Moment; last: Moment }>();
-    for (const { bytes: b, seconds, nanoseconds } of openCapture(file)) {
+    for (const { bytes: b, seconds, nanoseconds } of recording) {
       if (b.length < ethernet.HEADER_LEN + arp.LEN) continue;
       if (ethernet.type(b, 0) !== ethernet.TYPE_ARP) continue;
       const at = { seconds, nanoseconds };

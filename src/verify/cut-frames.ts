@@ -5,15 +5,19 @@
  * another node's larger MTU let in.
  */
 import { PodwireError } from '../errors.ts';
-import { openCapture } from '../pcap/capture.ts';
 import type { DevicePlan } from '../plan/plan.ts';
 import type { MadeFrame, RecordedFrame } from './compare.ts';
+import type { Recording } from './recording.ts';
 
 /** Throws ERR_CAPTURE_TRUNCATED for the first frame that a snapshot length cut. */
-export function refuseCut(file: string, device: DevicePlan | undefined): void {
+export function refuseCut(
+  file: string,
+  recording: Recording,
+  device: DevicePlan | undefined,
+): void {
   const mayCut = device !== undefined && TUNNELS.has(device.kind);
   let frame = 0;
-  for (const { bytes, originalLength } of openCapture(file)) {
+  for (const { bytes, originalLength } of recording) {
     frame++;
     if (bytes.length >= originalLength || (mayCut && bytes.length > device.mtu)) continue;
     const found = `frame ${frame} cut to ${bytes.length} of ${originalLength} bytes (tcpdump -s 0 keeps all)`;

@@ -9,7 +9,6 @@ import { buildFrame } from '../frame/build.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
 import { isBefore, type Moment } from '../packet/moment.ts';
-import { openCapture } from '../pcap/capture.ts';
 import { formatIp4 } from '../wire/address.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as icmp from '../wire/icmp.ts';
@@ -53,17 +52,16 @@ function sent(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
     .filter((node) => node.silent)
     .flatMap((node) => node.devices.map((device) => ({ node, device })))
     .flatMap((port) => {
-      const file = lab.file(port.node.name, port.device.name);
-      if (file === undefined || port.device.link < 0) return [];
+      const recording = lab.frames(port.node.name, port.device.name);
+      if (recording === undefined || port.device.link < 0) return [];
       const mac = macText(port.device);
       const byHand = injected(lab, port.node.name);
       const { mtu, ethernet: framed } = port.device;
-      const told = new ToldMtus(file, framed);
+      const told = new ToldMtus(recording, framed);
       const at = framed ? ethernet.HEADER_LEN : 0;
-      return [...openCapture(file)]
+      return recording
         .filter(({ bytes }) => isFrom(bytes, mac) || byHand.has(bytes.toString('hex')))
-        .map(({ bytes, seconds, nanoseconds }) => {
-          const frame = Buffer.from(bytes);
+        .map(({ bytes: frame, seconds, nanoseconds }) => {
           const longest = mss.longest(frame, at) || mtu;
           const cap = told.segments(frame, at, { seconds, nanoseconds }, Math.min(longest, mtu));
           const enter = (): void => cluster.depart(port, frame, 0, frame.length, cap);
@@ -87,9 +85,9 @@ function handMade(lab: Lab, cluster: Cluster): Input[] {
     if (frame === undefined) return [];
     const port = cluster.names.port(`${frame.namespace}:${frame.device}`);
     if (port.node.silent) return [];
-    const file = lab.file(frame.namespace, frame.device);
-    const record = file && [...openCapture(file)].find((r) => r.bytes.equals(frame.bytes));
-    const { seconds, nanoseconds } = record ? record : eventTime(lab, at);
+    const recording = lab.frames(frame.namespace, frame.device);
+    const record = recording?.find(({ bytes }) => bytes.equals(frame.bytes));
+    const { seconds, nanoseconds } = record ?? eventTime(lab, at);
     return [{ seconds, nanoseconds, enter: () => cluster.depart(port, frame.bytes) }];
   });
 }
@@ -118,9 +116,7 @@ export function declarePorts(lab: Lab, cluster: Cluster): void {
     if (node.netfilter === null) continue;
     const own = node.devices.flatMap((d) => d.addresses);
     for (const device of node.devices.filter((d) => d.plan.kind === 'nic')) {
-      const file = lab.file(node.name, device.name);
-      if (file === undefined) continue;
-      for (const { bytes } of openCapture(file)) {
+      for (const { bytes } of lab.frames(node.name, device.name) ?? []) {
         const at = ethernet.HEADER_LEN;
         if (ethernet.type(bytes, 0) !== ethernet.TYPE_IPV4) continue;
         if (ipv4.check(bytes, at, bytes.length) !== 0) continue;
@@ -166,15 +162,15 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
       // Tunnels first: what their recordings lost is still inside a frame on the wire.
       const devices = [...node.devices].sort((a, b) => Number(isNic(a)) - Number(isNic(b)));
       return devices.flatMap((device) => {
-        const file = lab.file(node.name, device.name);
-        if (file === undefined) return [];
+        const recording = lab.frames(node.name, device.name);
+        if (recording === undefined) return [];
         // Of a datagram in fragments the first one tells whose it is.
         const firsts = new Map<string, boolean>();
         const mac = macText(device);
         const wraps = node.vxlans.length > 0 || node.ipip >= 0 || node.encrypts;
-        const awaited = new AwaitedAnswers(file, device.plan.mac ?? 0);
+        const awaited = new AwaitedAnswers(recording, device.plan.mac ?? 0);
         const mayTunnel = isNic(device) && wraps;
-        const own = [...openCapture(file)].flatMap(({ bytes, seconds, nanoseconds }) => {
+        const own = recording.flatMap(({ bytes, seconds, nanoseconds }) => {
           const at = sentPacket(bytes, device.ethernet, mac, addresses);
           if (at < 0 || byHand.has(bytes.toString('hex'))) return [];
           const print = fingerprint(bytes, at);
@@ -189,9 +185,9 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
           seen.add(key);
           const left = { seconds, nanoseconds };
           const when = device.ethernet ? awaited.sentAt(bytes.readUIntBE(0, 6), left) : left;
-          return [{ ...when, packet: dialled.before(Buffer.from(bytes.subarray(at))) }];
+          return [{ ...when, packet: dialled.before(bytes.subarray(at)) }];
         });
-        const told = new ToldMtus(file, device.ethernet);
+        const told = new ToldMtus(recording, device.ethernet);
         return leaving(own, device, mss, told).map(({ seconds, nanoseconds, packet, longest }) => {
           // What was recorded had passed its device, whatever its socket knew of path MTUs.
           const enter = (): void => cluster.originate(node, packet, 0, longest, longest === 0);

@@ -5,7 +5,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { dissect } from '../frame/dissect.ts';
 import type { Node } from '../node/node.ts';
-import { openCapture } from '../pcap/capture.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { type Lab, vxlanPorts } from './lab.ts';
@@ -30,10 +29,9 @@ export class PodPackets {
     this.held = new Set(cluster.nodes.flatMap((n) => n.devices.flatMap((d) => d.addresses)));
     for (const node of cluster.nodes.filter((n) => n.silent)) {
       for (const device of node.devices) {
-        const file = lab.file(node.name, device.name);
-        if (file === undefined || !device.ethernet) continue;
+        if (!device.ethernet) continue;
         const mac = (device.plan.mac ?? 0).toString(16).padStart(12, '0');
-        for (const { bytes } of openCapture(file)) {
+        for (const { bytes } of lab.frames(node.name, device.name) ?? []) {
           const at = ethernet.HEADER_LEN;
           if (bytes.toString('hex', 6, 12) !== mac) continue;
           if (ipv4.check(bytes, at, bytes.length) === 0) this.add(bytes.subarray(at));
@@ -71,8 +69,7 @@ export class PodPackets {
   private add(packet: Buffer): void {
     const key = fingerprint(packet, 0);
     const alike = this.found.get(key);
-    // A capture's record is overwritten by the next.
-    if (alike === undefined) this.found.set(key, [Buffer.from(packet)]);
-    else alike.push(Buffer.from(packet));
+    if (alike === undefined) this.found.set(key, [packet]);
+    else alike.push(packet);
   }
 }

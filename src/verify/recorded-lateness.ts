@@ -15,7 +15,6 @@ import type { Node } from '../node/node.ts';
 import { bytes as arena } from '../packet/arena.ts';
 import type { Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
-import { openCapture } from '../pcap/capture.ts';
 import { Nud } from '../tables/neighbours.ts';
 import * as arp from '../wire/arp.ts';
 import { type Bytes, u16 } from '../wire/bytes.ts';
@@ -72,9 +71,7 @@ class RecordedLateness implements Lateness {
     const own = new Set(node.devices.flatMap(({ addresses }) => addresses));
     this.trains = new RecordedTrains(lab, node);
     for (const device of node.devices) {
-      const file = lab.file(node.name, device.name);
-      if (file === undefined) continue;
-      for (const { bytes: b, ...moment } of openCapture(file)) {
+      for (const { bytes: b, ...moment } of lab.frames(node.name, device.name) ?? []) {
         const next = device.ethernet ? progressTo(b, device.plan.mac, this.ports) : null;
         if (next !== null) keep(this.progress, `${device.position} ${next}`, moment);
         const target = device.ethernet ? requestedBy(b, device.plan.mac) : null;

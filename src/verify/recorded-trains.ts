@@ -6,7 +6,6 @@
 import type { Node } from '../node/node.ts';
 import { bytes as arena } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
-import { openCapture } from '../pcap/capture.ts';
 import { type Bytes, i32, u16 } from '../wire/bytes.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -20,10 +19,8 @@ export class RecordedTrains {
   constructor(lab: Lab, node: Node) {
     if (!node.devices.some(({ receiveOffload }) => receiveOffload)) return;
     for (const device of node.devices) {
-      const file = lab.file(node.name, device.name);
-      if (file === undefined) continue;
       const at = device.ethernet ? ethernet.HEADER_LEN : 0;
-      for (const { bytes } of openCapture(file)) this.learn(bytes, at);
+      for (const { bytes } of lab.frames(node.name, device.name) ?? []) this.learn(bytes, at);
     }
   }
 

@@ -5,11 +5,11 @@
  * them only where the sender was a socket (udp_err), which no capture shows.
  */
 import { isBefore, type Moment } from '../packet/moment.ts';
-import { openCapture } from '../pcap/capture.ts';
 import { type Bytes, u16 } from '../wire/bytes.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import type { Recording } from './recording.ts';
 
 /** ip_rt_min_pmtu: what is told below it counts as this. */
 const MIN_PMTU = 552;
@@ -24,9 +24,9 @@ export class ToldMtus {
   /** The packets that were too big, and for what. */
   private readonly refused = new Map<string, number>();
 
-  /** `file`: a device's capture; `framed`: it has Ethernet headers. */
-  constructor(file: string, framed: boolean) {
-    for (const { bytes, seconds, nanoseconds } of openCapture(file)) {
+  /** `framed`: the device has Ethernet headers. */
+  constructor(recording: Recording, framed: boolean) {
+    for (const { bytes, seconds, nanoseconds } of recording) {
       const l4 = tooBigAt(bytes, framed);
       if (l4 < 0) continue;
       const mtu = Math.max(u16(bytes, l4 + icmp.field.rest + 2), MIN_PMTU);

@@ -11,11 +11,11 @@ export interface UnheardSender {
 export const unheardSenders = (lab: Lab): UnheardSender[] =>
   lab.plan.namespaces.flatMap((namespace) => unheardOf(lab, namespace));
 
-function unheardOf({ file }: Lab, { name: namespace, role, devices }: NamespacePlan) {
+function unheardOf({ frames }: Lab, { name: namespace, role, devices }: NamespacePlan) {
   const unheard = devices
-    .filter(({ name, kind }) => kind !== 'loopback' && file(namespace, name) === undefined)
+    .filter(({ name, kind }) => kind !== 'loopback' && frames(namespace, name) === undefined)
     .map(({ name }) => ({ namespace, interface: name }));
   if (role === 'pod' || role === 'host') return unheard;
-  const heard = devices.some(({ name }) => file(namespace, name) !== undefined);
+  const heard = devices.some(({ name }) => frames(namespace, name) !== undefined);
   return heard ? [] : [{ namespace }];
 }

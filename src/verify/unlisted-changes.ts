@@ -16,7 +16,6 @@ import {
   setNeighbour,
 } from '../cluster/table-edit.ts';
 import type { Node } from '../node/node.ts';
-import { openCapture } from '../pcap/capture.ts';
 import type { NamespacePlan } from '../plan/plan.ts';
 import { Nud } from '../tables/neighbours.ts';
 import { fdbEntry } from '../text/bridge-fdb.ts';
@@ -162,8 +161,8 @@ function verified(lab: Lab, compared: readonly InterfaceComparison[], time: numb
       if (made !== undefined) {
         return probeOf(lab, one, made.bytes, just(at - SLACK), 'confirmed', Nud.Reachable);
       }
-      const file = got === 'nothing' ? lab.file(one.namespace, one.interface) : undefined;
-      const bytes = file === undefined ? undefined : [...openCapture(file)][frame - 1]?.bytes;
+      const heard = got === 'nothing' ? lab.frames(one.namespace, one.interface) : undefined;
+      const bytes = heard?.[frame - 1]?.bytes;
       return bytes === undefined ? [] : probeOf(lab, one, bytes, at, 'verified', Nud.Delay);
     }),
   );

@@ -9,7 +9,6 @@ import type { Node } from '../node/node.ts';
 import { bytes } from '../packet/arena.ts';
 import { isBefore, later, type Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
-import { openCapture } from '../pcap/capture.ts';
 import { routeEntry } from '../text/ip-route.ts';
 import { compareFrames, type InterfaceComparison, type MadeFrame } from './compare.ts';
 import { completeCut } from './cut-frames.ts';
@@ -63,14 +62,14 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
     plain: reader.plain,
   };
   learnTunnels(reader, lab, cluster, made);
-  const compared = lab.captures.flatMap(({ namespace, device, file }) => {
+  const compared = lab.captures.flatMap(({ namespace, device, frames: recording }) => {
     const frames = made.get(`${namespace}:${device}`);
     const end = cluster.nodes
       .find((n) => n.name === namespace)
       ?.devices.find((d) => d.name === device);
-    if (file === undefined || frames === undefined || end === undefined) return [];
-    const recorded = [...openCapture(file)].map((r) => ({
-      bytes: Buffer.from(r.bytes),
+    if (recording === undefined || frames === undefined || end === undefined) return [];
+    const recorded = recording.map((r) => ({
+      bytes: r.bytes,
       at: sinceStart(lab, r.seconds, r.nanoseconds),
       originalLength: r.originalLength,
     }));
@@ -93,8 +92,7 @@ function learnTunnels(
   for (const node of cluster.nodes.filter(({ encrypts }) => encrypts)) {
     for (const { name, plan } of node.devices) {
       if (plan.kind !== 'nic') continue;
-      const file = lab.file(node.name, name);
-      if (file !== undefined) reader.learn([...openCapture(file)].map((r) => Buffer.from(r.bytes)));
+      reader.learn((lab.frames(node.name, name) ?? []).map((one) => one.bytes));
       reader.learn((made.get(`${node.name}:${name}`) ?? []).map((one) => one.bytes));
     }
   }
@@ -156,9 +154,8 @@ const EDIT_LEAD = 0.002;
 /** Just after the last recorded frame: what timers do later, nobody saw. */
 function endOf(lab: Lab): Moment {
   let last: Moment = { seconds: 0, nanoseconds: 0 };
-  for (const { file } of lab.captures) {
-    if (file === undefined) continue;
-    for (const { seconds, nanoseconds } of openCapture(file)) {
+  for (const recording of lab.recordings) {
+    for (const { seconds, nanoseconds } of recording) {
       if (isBefore(last, { seconds, nanoseconds })) last = { seconds, nanoseconds };
     }
   }

@@ -10,7 +10,7 @@ import { missingFor } from '../../src/import/missing-fact.ts';
 import { planFiles } from '../../src/import/plan-files.ts';
 import { formatImport } from '../../src/import/tables-resource.ts';
 import type { ClusterPlan, DevicePlan } from '../../src/plan/plan.ts';
-import { openLab } from '../../src/verify/lab.ts';
+import { openLab } from '../../src/verify/open-lab.ts';
 import { formatIp4, parseIp4 } from '../../src/wire/address.ts';
 import { facts, file, inOrderOf, labTables, send } from './dumps.ts';
 

@@ -8,7 +8,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { tableChanges } from '../../src/verify/changes.ts';
-import { type Lab, openLab } from '../../src/verify/lab.ts';
+import type { Lab } from '../../src/verify/lab.ts';
+import { openLab } from '../../src/verify/open-lab.ts';
 import { type LabEdit, verifyLab } from '../../src/verify/verify.ts';
 
 const lab = join('..', 'shared', 'oracle');

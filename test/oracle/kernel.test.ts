@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openLab } from '../../src/verify/lab.ts';
+import { openLab } from '../../src/verify/open-lab.ts';
 import { verifyLab } from '../../src/verify/verify.ts';
 import { edits } from './edits.ts';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { planCluster } from '../../src/calico/cluster-plan.ts';
 import type { Matches, NetfilterPlan, NetfilterRule, Target } from '../../src/plan/netfilter.ts';
-import { openLab } from '../../src/verify/lab.ts';
+import { openLab } from '../../src/verify/open-lab.ts';
 import { verifyLab } from '../../src/verify/verify.ts';
 import { readScenario, scenarioYaml } from '../calico/oracle-cluster.ts';
 

@@ -7,6 +7,7 @@ import type { Layer } from '../../src/frame/layer.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
 import { AnnouncedMss } from '../../src/verify/announced-mss.ts';
 import type { Lab } from '../../src/verify/lab.ts';
+import { readRecording } from '../../src/verify/recording.ts';
 
 type Ends = readonly [src: string, srcPort: number, dst: string, dstPort: number];
 const AB: Ends = ['10.2.36.71', 42000, '10.2.169.136', 8080];
@@ -41,8 +42,7 @@ describe('what handshakes announced', () => {
       writer.write(0, 0, f);
     }
     writer.close();
-    const captures = [{ namespace: 'a', device: 'eth0', file }];
-    mss = new AnnouncedMss({ captures } as unknown as Lab);
+    mss = new AnnouncedMss({ recordings: [readRecording(file)] } as unknown as Lab);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

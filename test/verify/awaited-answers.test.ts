@@ -7,6 +7,7 @@ import { buildFrame } from '../../src/frame/build.ts';
 import type { Moment } from '../../src/packet/moment.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
 import { AwaitedAnswers } from '../../src/verify/awaited-answers.ts';
+import { readRecording } from '../../src/verify/recording.ts';
 import { parseMac } from '../../src/wire/address.ts';
 
 const OWN = { mac: '02:00:00:00:00:01', ip: '10.1.0.1' };
@@ -56,7 +57,7 @@ describe('a packet behind an ARP answer', () => {
       writer.write(seconds, nanoseconds, frame);
     }
     writer.close();
-    const answers = new AwaitedAnswers(file, parseMac(OWN.mac));
+    const answers = new AwaitedAnswers(readRecording(file), parseMac(OWN.mac));
     const { seconds, nanoseconds } = answers.sentAt(parseMac(to.mac), moment(left));
     return (seconds - 5) * 1e6 + nanoseconds / 1000;
   }

@@ -6,6 +6,7 @@ import { CaptureWriter } from '../../src/pcap/writer.ts';
 import type { DevicePlan } from '../../src/plan/plan.ts';
 import type { MadeFrame } from '../../src/verify/compare.ts';
 import { completeCut, type KeptFrame, refuseCut } from '../../src/verify/cut-frames.ts';
+import { readRecording } from '../../src/verify/recording.ts';
 
 const bytes = (length: number, last = 7): Buffer => {
   const frame = Buffer.alloc(length, 1);
@@ -43,7 +44,7 @@ describe('a capture with cut frames', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const refusal = (kind: string, mtu: number) => () =>
-    refuseCut(file, { kind, mtu } as unknown as DevicePlan);
+    refuseCut(file, readRecording(file), { kind, mtu } as unknown as DevicePlan);
 
   it('is taken where a tunnel’s device had less room than what came out of it', () => {
     expect(refusal('vxlan', 1230)).not.toThrow();
@@ -53,7 +54,7 @@ describe('a capture with cut frames', () => {
     const words = /frame 2 cut to 1258 of 1442 bytes/;
     expect(refusal('vxlan', 1258)).toThrow(words);
     expect(refusal('nic', 1230)).toThrow(words);
-    expect(() => refuseCut(file, undefined)).toThrow(words);
+    expect(() => refuseCut(file, readRecording(file), undefined)).toThrow(words);
   });
 });
 

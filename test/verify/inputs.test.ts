@@ -9,7 +9,7 @@ import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
 import { labInputs } from '../../src/verify/inputs.ts';
-import type { Lab, LabEvent } from '../../src/verify/lab.ts';
+import { type Lab, type LabEvent, readCaptures } from '../../src/verify/lab.ts';
 
 const WIRES: Layer = { layer: 'ethernet', src: '52:54:00:b2:72:8d', dst: '52:54:00:85:ff:19' };
 const BACK: Layer = { layer: 'ethernet', src: '52:54:00:85:ff:19', dst: '52:54:00:b2:72:8d' };
@@ -43,12 +43,11 @@ describe('what a node put on its wire', () => {
     const events: LabEvent[] = [{ kind: 'inject', label: 'by hand', at: 0, frame }];
     const lab = {
       plan: cluster.plan,
-      captures: [{ namespace: 'k8s-node1', device: 'enp1s0', file }],
+      ...readCaptures(cluster.plan, [{ namespace: 'k8s-node1', device: 'enp1s0', file }]),
       events,
       started: 0,
       secrets: [],
       cold: false,
-      file: (namespace: string) => (namespace === 'k8s-node1' ? file : undefined),
     } satisfies Lab;
     return labInputs(lab, cluster).length;
   }

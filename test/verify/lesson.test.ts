@@ -9,7 +9,7 @@ import { Cluster } from '../../src/cluster/cluster.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
-import type { Lab } from '../../src/verify/lab.ts';
+import { type Lab, readCaptures } from '../../src/verify/lab.ts';
 import { lessonOf } from '../../src/verify/lesson.ts';
 import { verifyLab } from '../../src/verify/verify.ts';
 import { formatMac } from '../../src/wire/address.ts';
@@ -115,19 +115,17 @@ describe('an error on its way', () => {
       }
       writer.close();
     }
-    const fileOf = (namespace: string, device: string): string | undefined =>
-      files[PORTS.indexOf(`${namespace}:${device}`)];
+    const captures = PORTS.map((port, i) => {
+      const [namespace = '', device = ''] = port.split(':');
+      return { namespace, device, file: files[i]! };
+    });
     return {
       plan,
       cold: false,
       started: 1000,
-      captures: PORTS.map((port, i) => {
-        const [namespace = '', device = ''] = port.split(':');
-        return { namespace, device, file: files[i]! };
-      }),
+      ...readCaptures(plan, captures),
       events: [],
       secrets: [],
-      file: fileOf,
     };
   }
 

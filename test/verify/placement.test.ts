@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openLab } from '../../src/verify/lab.ts';
+import { openLab } from '../../src/verify/open-lab.ts';
 import { verifyWithChanges } from '../../src/verify/placement.ts';
 import { agrees, formatVerify, verifyReport } from '../../src/verify/report.ts';
 import { verifyLab } from '../../src/verify/verify.ts';

@@ -3,7 +3,7 @@ import '../accounts.ts';
 import { expect, it } from 'vitest';
 import { loadCluster } from '../../src/cluster/load.ts';
 import { buildFrame } from '../../src/frame/build.ts';
-import type { Lab } from '../../src/verify/lab.ts';
+import { type Lab, readCaptures } from '../../src/verify/lab.ts';
 import { PodPackets } from '../../src/verify/pod-packets.ts';
 import { formatIp4 } from '../../src/wire/address.ts';
 import * as ipv4 from '../../src/wire/ipv4.ts';
@@ -33,8 +33,8 @@ function packets(sent: readonly (readonly [string, string])[], netfilter = true)
     },
   }));
   const { plan } = cluster;
-  const lab = { plan, captures: [], events, started: 0, secrets: [], cold: false };
-  const found = new PodPackets({ ...lab, file: () => undefined } satisfies Lab, cluster);
+  const lab = { plan, events, started: 0, secrets: [], cold: false, ...readCaptures(plan, []) };
+  const found = new PodPackets(lab satisfies Lab, cluster);
   const node = cluster.names.find('k8s-node1');
   return {
     before(src: string, dst: string): string | undefined {

@@ -12,7 +12,7 @@ import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
 import type { ClusterPlan } from '../../src/plan/plan.ts';
-import type { Lab } from '../../src/verify/lab.ts';
+import { type Lab, readCaptures } from '../../src/verify/lab.ts';
 import { verifyLab } from '../../src/verify/verify.ts';
 import { parseIp4, parseMac } from '../../src/wire/address.ts';
 import { IN, IN2, LAN, OUT, planOf, WAN } from '../node/small-network.ts';
@@ -156,8 +156,7 @@ function rerun(
   plan: ClusterPlan,
   seen: Readonly<Record<string, readonly Seen[]>>,
 ): { missing: number; extra: number } {
-  const files = new Map<string, string>();
-  for (const [place, frames] of Object.entries(seen)) {
+  const files = Object.entries(seen).map(([place, frames]) => {
     const file = join(folder, `${place.replace(':', '.')}.pcap`);
     const writer = new CaptureWriter(file);
     for (const { at, frame } of [...frames].sort((a, b) => a.at - b.at)) {
@@ -165,19 +164,16 @@ function rerun(
       writer.write(1000 + Math.floor(microseconds / 1e6), (microseconds % 1e6) * 1000, frame);
     }
     writer.close();
-    files.set(place, file);
-  }
+    const [namespace = '', device = ''] = place.split(':');
+    return { namespace, device, file };
+  });
   const lab: Lab = {
     plan,
     cold: true,
     started: 1000,
-    captures: [...files].map(([place, file]) => {
-      const [namespace = '', device = ''] = place.split(':');
-      return { namespace, device, file };
-    }),
+    ...readCaptures(plan, files),
     events: [],
     secrets: [],
-    file: (namespace, device) => files.get(`${namespace}:${device}`),
   };
   const compared = verifyLab(lab);
   expect(compared.reduce((sum, { different }) => sum + different, 0)).toBe(0);

@@ -15,7 +15,7 @@ import { buildFrame } from '../../src/frame/build.ts';
 import type { Lateness } from '../../src/node/lateness.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
 import type { ClusterPlan } from '../../src/plan/plan.ts';
-import type { Lab } from '../../src/verify/lab.ts';
+import { type Lab, readCaptures } from '../../src/verify/lab.ts';
 import { verifyLab } from '../../src/verify/verify.ts';
 
 const SENDER = 'default/kubia-d278t:eth0';
@@ -100,10 +100,9 @@ function rerun(files: ReadonlyMap<string, string>, unrecorded: readonly string[]
     plan: network(),
     cold: false,
     started: 1000,
-    captures,
+    ...readCaptures(network(), captures),
     events: [],
     secrets: [],
-    file: (namespace, device) => new Map(kept).get(`${namespace}:${device}`),
   };
   const compared = verifyLab(lab);
   const sum = (key: 'different' | 'missing' | 'extra' | 'lost'): number =>

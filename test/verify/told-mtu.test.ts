@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
+import { readRecording } from '../../src/verify/recording.ts';
 import { ToldMtus } from '../../src/verify/told-mtu.ts';
 
 const A = '10.2.36.71';
@@ -53,7 +54,7 @@ describe('the path MTUs that a sender was told', () => {
     writer.write(8, 0, tooBig(552, segment(A, B, 3)));
     writer.write(8, 0, Buffer.from('too short'));
     writer.close();
-    told = new ToldMtus(file, true);
+    told = new ToldMtus(readRecording(file), true);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { openCapture } from '../../src/pcap/capture.ts';
-import { openLab, wireguardPorts } from '../../src/verify/lab.ts';
+import { wireguardPorts } from '../../src/verify/lab.ts';
+import { openLab } from '../../src/verify/open-lab.ts';
 import { TunnelReader } from '../../src/verify/tunnel-reader.ts';
 
 const folder = join('..', 'shared', 'oracle', 'out', '18-wireguard');
@@ -22,7 +22,7 @@ it.skipIf(!here)('every data message opens to the recorded plain text', () => {
   const lab = openLab(folder);
   expect(wireguardPorts(lab)).toEqual([51820]);
   const reader = new TunnelReader(lab.secrets, wireguardPorts(lab));
-  const frames = [...openCapture(lab.file('node1', 'enp1s0')!)].map((r) => Buffer.from(r.bytes));
+  const frames = lab.frames('node1', 'enp1s0')!.map(({ bytes }) => bytes);
   reader.learn(frames);
   const known: Message[] = JSON.parse(readFileSync(join(folder, 'wireguard.json'), 'utf8'));
   let opened = 0;

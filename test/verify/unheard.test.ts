@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openLab } from '../../src/verify/lab.ts';
+import { openLab } from '../../src/verify/open-lab.ts';
 import { unheardSenders } from '../../src/verify/unheard.ts';
 import { verifyLab } from '../../src/verify/verify.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Cluster } from '../../src/cluster/cluster.ts';
 import { eventTime, labInputs } from '../../src/verify/inputs.ts';
-import { openLab } from '../../src/verify/lab.ts';
+import { openLab } from '../../src/verify/open-lab.ts';
 
 const folder = join('..', 'shared', 'oracle', 'out', '18-wireguard');
 const here = existsSync(folder);
