@@ -107,12 +107,14 @@ export {
 } from './tables/sample-routes.ts';
 export { type CommandOptions, runCommand } from './text/command.ts';
 export type { FrameDifference } from './verify/compare.ts';
-export type { Lab, LabCapture, LabEvent } from './verify/lab.ts';
+export type { BroughtFacts, Lab, LabCapture, LabEvent } from './verify/lab.ts';
 export { openLab } from './verify/open-lab.ts';
 export { type PlacedChange, type Verification, verifyWithChanges } from './verify/placement.ts';
 export {
+  type AsideFrames,
   agrees,
-  type CaptureLoss,
+  type CountedFrames,
+  comparedFrames,
   type FrameCounts,
   formatVerify,
   type VerifiedDifference,

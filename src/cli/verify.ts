@@ -2,14 +2,14 @@
 import type { Command } from 'commander';
 import {
   agrees,
+  comparedFrames,
   formatVerify,
   openLab,
-  unheardSenders,
   verifyReport,
   verifyWithChanges,
 } from '../index.ts';
 import { integer } from './options.ts';
-import { print, printJson } from './terminal.ts';
+import { print, printJson, tell } from './terminal.ts';
 
 interface Flags {
   readonly json?: boolean;
@@ -20,19 +20,26 @@ export function addVerify(program: Command): void {
   program
     .command('verify')
     .description('rebuild a recorded network, send what was sent there, compare every capture')
-    .argument('<dir>', 'a folder with scenario.json, tables.before.txt and NAMESPACE.DEVICE.pcap')
+    .argument('<dir>', 'a folder of dumps and captures: NODE/ip-route.txt, NODE.DEVICE.pcap')
     .option('--seed <number>', 'for the bytes a kernel draws at random', integer(0, 2 ** 31))
     .option('--json', 'the report as JSON, with every difference')
     .addHelpText('after', NOTES)
     .action((folder: string, flags: Flags) => {
       const lab = openLab(folder);
       const options = flags.seed === undefined ? {} : { seed: flags.seed };
-      const report = verifyReport(verifyWithChanges(lab, options), unheardSenders(lab));
+      const report = verifyReport(verifyWithChanges(lab, options), lab);
       if (flags.json === true) printJson(report);
       else print(formatVerify(report));
-      if (!agrees(report)) process.exitCode = 1;
+      if (comparedFrames(report) === 0) {
+        tell(NOTHING);
+        process.exitCode = 2;
+      } else if (!agrees(report)) process.exitCode = 1;
     });
 }
+
+const NOTHING = `podwire: expected frames to compare, found none that were made: all were put in as recorded;
+capture also where packets come out, such as the NIC of the node (tcpdump -i eth0 -s 0 -w NODE.eth0.pcap)
+`;
 
 const NOTES = `
 Frames that left a pod or a host there are sent again; the nodes are rebuilt from what

@@ -14,10 +14,8 @@ export const isBefore = (a: Moment, b: Moment): boolean =>
 
 export function later(from: Moment, milliseconds: number): Moment {
   const total = from.nanoseconds + Math.round(milliseconds * 1e6);
-  return {
-    seconds: from.seconds + Math.floor(total / NANOSECONDS),
-    nanoseconds: total % NANOSECONDS,
-  };
+  const whole = Math.floor(total / NANOSECONDS);
+  return { seconds: from.seconds + whole, nanoseconds: total - whole * NANOSECONDS };
 }
 
 export const millisecondsOf = ({ seconds, nanoseconds }: Moment): number =>

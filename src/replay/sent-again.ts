@@ -61,7 +61,7 @@ function podOf(cluster: Cluster, node: Node, address: number): Port | null {
 }
 
 /** Where the IPv4 header inside all tunnels of this node stands; -1 without a sound one. */
-function innermost(node: Node, b: Buffer, at: number, end: number): number {
+export function innermost(node: Node, b: Buffer, at: number, end: number): number {
   let l3 = at;
   // Each round goes on by 20 bytes at least.
   for (;;) {

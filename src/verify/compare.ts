@@ -58,6 +58,8 @@ export interface InterfaceComparison {
   readonly different: number;
   readonly missing: number;
   readonly extra: number;
+  /** Of those recorded, the ones that were put in here as they were: they prove nothing. */
+  readonly given: number;
   /** Made, and lost by the capture, as others show. */
   readonly lost: number;
   readonly differences: readonly FrameDifference[];
@@ -127,6 +129,7 @@ export function compareFrames(
     different: alike.pairs.length + wrong.length,
     missing: alike.left.length,
     extra: alike.right.length,
+    given: 0,
     lost: 0,
     differences: [
       ...wrong.map(([a, b]) => difference(a, b, how)),

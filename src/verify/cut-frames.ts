@@ -7,24 +7,22 @@
 import { PodwireError } from '../errors.ts';
 import type { DevicePlan } from '../plan/plan.ts';
 import type { MadeFrame, RecordedFrame } from './compare.ts';
-import type { Recording } from './recording.ts';
+import type { CapturedFrame } from './recording.ts';
 
-/** Throws ERR_CAPTURE_TRUNCATED for the first frame that a snapshot length cut. */
+/** Throws ERR_CAPTURE_TRUNCATED for a frame that a snapshot length cut; `number` is its own, from 1. */
 export function refuseCut(
   file: string,
-  recording: Recording,
+  { bytes, originalLength }: CapturedFrame,
+  number: number,
   device: DevicePlan | undefined,
 ): void {
+  if (bytes.length >= originalLength) return;
   const mayCut = device !== undefined && TUNNELS.has(device.kind);
-  let frame = 0;
-  for (const { bytes, originalLength } of recording) {
-    frame++;
-    if (bytes.length >= originalLength || (mayCut && bytes.length > device.mtu)) continue;
-    const found = `frame ${frame} cut to ${bytes.length} of ${originalLength} bytes (tcpdump -s 0 keeps all)`;
-    throw new PodwireError('ERR_CAPTURE_TRUNCATED', `expected whole frames, found ${found}`, {
-      source: file,
-    });
-  }
+  if (mayCut && bytes.length > device.mtu) return;
+  const found = `frame ${number} cut to ${bytes.length} of ${originalLength} bytes (tcpdump -s 0 keeps all)`;
+  throw new PodwireError('ERR_CAPTURE_TRUNCATED', `expected whole frames, found ${found}`, {
+    source: file,
+  });
 }
 
 const TUNNELS: ReadonlySet<string> = new Set(['vxlan', 'ipip', 'wireguard']);

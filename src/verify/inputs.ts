@@ -5,10 +5,12 @@
  * tunnels, ARP, ICMP errors, echo replies of nodes) is for the emulation to make.
  */
 import type { Cluster } from '../cluster/cluster.ts';
+import type { Port } from '../cluster/names.ts';
 import { buildFrame } from '../frame/build.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
-import { isBefore, type Moment } from '../packet/moment.ts';
+import type { Moment } from '../packet/moment.ts';
+import { innermost } from '../replay/sent-again.ts';
 import { formatIp4 } from '../wire/address.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as icmp from '../wire/icmp.ts';
@@ -19,10 +21,14 @@ import { AwaitedAnswers } from './awaited-answers.ts';
 import { Dialled } from './dialled.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { fingerprint, PodPackets } from './pod-packets.ts';
+import { byTime } from './recording.ts';
+import { surroundingInputs } from './surroundings.ts';
 import { ToldMtus } from './told-mtu.ts';
 import { joinTrains, type Sent, type Train } from './trains.ts';
 
 export interface Input extends Moment {
+  /** `NAMESPACE:DEVICE` that recorded it, where it is put in as it was: nothing is compared there. */
+  readonly given?: string;
   enter(): void;
 }
 
@@ -34,8 +40,9 @@ export function labInputs(lab: Lab, cluster: Cluster): Input[] {
     ...sent(lab, cluster, mss),
     ...nodeBorn(lab, cluster, mss),
     ...unseen(lab, cluster),
+    ...surroundingInputs(lab, cluster, mss),
   ];
-  return inputs.sort((a, b) => (isBefore(a, b) ? -1 : Number(isBefore(b, a))));
+  return inputs.sort(byTime);
 }
 
 /** When an event happened. */
@@ -58,6 +65,7 @@ function sent(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
       const byHand = injected(lab, port.node.name);
       const { mtu, ethernet: framed } = port.device;
       const told = new ToldMtus(recording, framed);
+      const given = recordedAt(lab, cluster, port);
       const at = framed ? ethernet.HEADER_LEN : 0;
       return recording
         .filter(({ bytes }) => isFrom(bytes, mac) || byHand.has(bytes.toString('hex')))
@@ -65,9 +73,19 @@ function sent(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
           const longest = mss.longest(frame, at) || mtu;
           const cap = told.segments(frame, at, { seconds, nanoseconds }, Math.min(longest, mtu));
           const enter = (): void => cluster.depart(port, frame, 0, frame.length, cap);
-          return { seconds, nanoseconds, enter };
+          return { seconds, nanoseconds, given, enter };
         });
     });
+}
+
+/** Where the frames of an interface were recorded: at itself or at the other end of its cable. */
+function recordedAt(lab: Lab, cluster: Cluster, port: Port): string {
+  const { node, device } = lab.captures.some(
+    (c) => c.namespace === port.node.name && c.device === port.device.name && c.frames,
+  )
+    ? port
+    : (cluster.across(port) ?? port);
+  return `${node.name}:${device.name}`;
 }
 
 const isFrom = (frame: Buffer, mac: string): boolean => frame.toString('hex', 6, 12) === mac;
@@ -171,7 +189,7 @@ function nodeBorn(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
         const awaited = new AwaitedAnswers(recording, device.plan.mac ?? 0);
         const mayTunnel = isNic(device) && wraps;
         const own = recording.flatMap(({ bytes, seconds, nanoseconds }) => {
-          const at = sentPacket(bytes, device.ethernet, mac, addresses);
+          const at = sentPacket(node, bytes, device.ethernet, mac, addresses);
           if (at < 0 || byHand.has(bytes.toString('hex'))) return [];
           const print = fingerprint(bytes, at);
           const key = `${print} ${ipv4.source(bytes, at)}`;
@@ -209,20 +227,25 @@ function leaving(own: readonly Sent[], device: Device, mss: AnnouncedMss, told: 
   });
 }
 
-/** Where the node's own packet starts in a frame it sent, inside IPIP too; -1 for another's. */
-function sentPacket(b: Buffer, framed: boolean, mac: string, own: ReadonlySet<number>): number {
+/** Where the node's own packet starts in a frame it sent, inside its tunnels too; -1 for another's. */
+function sentPacket(
+  node: Node,
+  b: Buffer,
+  framed: boolean,
+  mac: string,
+  own: ReadonlySet<number>,
+): number {
   const at = framed ? ethernet.HEADER_LEN : 0;
   if (framed && (b.toString('hex', 6, 12) !== mac || ethernet.type(b, 0) !== ethernet.TYPE_IPV4))
     return -1;
   if (ipv4.check(b, at, b.length) !== 0 || !own.has(ipv4.source(b, at))) return -1;
-  if (ipv4.protocol(b, at) !== ipv4.PROTO_IPIP) return at;
-  const inner = at + ipv4.headerLength(b, at);
-  return ipv4.check(b, inner, b.length) === 0 && own.has(ipv4.source(b, inner)) ? inner : -1;
+  const inner = innermost(node, b, at, b.length);
+  return inner >= 0 && own.has(ipv4.source(b, inner)) ? inner : -1;
 }
 
 /**
- * TCP, UDP other than a tunnel's, echo requests, and "port unreachable", since no table
- * tells which ports are open. Later fragments count, except where they may belong
+ * Any protocol but a tunnel's and ICMP; of that echo requests, and "port unreachable", since
+ * no table tells which ports are open. Later fragments count, except where they may belong
  * to a tunnel's packets.
  */
 function isSocket(b: Buffer, at: number, mayTunnel: boolean, tunnels: readonly number[]): boolean {
@@ -231,7 +254,8 @@ function isSocket(b: Buffer, at: number, mayTunnel: boolean, tunnels: readonly n
   if (protocol === ipv4.PROTO_TCP) return true;
   if (ipv4.fragmentOffset(b, at) !== 0) return protocol !== ipv4.PROTO_IPIP && !mayTunnel;
   if (protocol === ipv4.PROTO_UDP) return !tunnels.includes(udp.destinationPort(b, l4));
-  if (protocol !== ipv4.PROTO_ICMP || l4 >= b.length) return false;
+  if (protocol !== ipv4.PROTO_ICMP) return protocol !== ipv4.PROTO_IPIP;
+  if (l4 >= b.length) return false;
   const type = icmp.type(b, l4);
   if (type === icmp.ECHO_REQUEST) return true;
   if (type !== icmp.UNREACHABLE || icmp.code(b, l4) !== icmp.CODE_PORT) return false;

@@ -12,6 +12,10 @@ export interface LabCapture {
   readonly device: string;
   /** Of the capture that saw this interface's frames; absent where none was kept. */
   readonly frames?: Recording;
+  /** Frames that were captured, and are not compared: how many, by protocol. */
+  readonly aside?: Readonly<Record<string, number>>;
+  /** Its frames do not tell to which MAC they were sent. */
+  readonly blind?: boolean;
 }
 
 /** Something done to the network; only what a rerun needs. */
@@ -26,6 +30,18 @@ export interface LabEvent {
   readonly identification?: number;
   /** A ping: from whom, to what address, and whether its next hop was never found. */
   readonly ping?: { readonly from: string; readonly to: string; readonly unreachable: boolean };
+}
+
+/** What is known of a cluster beside what was brought from it. */
+export interface BroughtFacts {
+  /** What was taken for granted, as no table tells. */
+  readonly assumed: readonly string[];
+  /** What of the captures was not used, and why. */
+  readonly unused: readonly string[];
+  /** Namespaces that were dumped and not captured: what they sent counts where it was captured. */
+  readonly outside: readonly string[];
+  /** Every node's neighbours were listed: of others it knows none. */
+  readonly neighbours: boolean;
 }
 
 export interface Lab {
@@ -44,6 +60,8 @@ export interface Lab {
   readonly events: readonly LabEvent[];
   /** What opens the recorded handshakes of WireGuard, as far as it is known. */
   readonly secrets: readonly HandshakeSecrets[];
+  /** Present where tables and captures were brought from a running cluster. */
+  readonly brought?: BroughtFacts;
   /** What the captures hold; of two interfaces that saw the same frames, once. */
   readonly recordings: readonly Recording[];
   /** What was seen on an interface, or on the other end of its veth pair, if there is a capture. */
@@ -81,18 +99,15 @@ export function readCaptures({ namespaces }: ClusterPlan, files: readonly Captur
     const frames = read.get(file) ?? readRecording(file);
     read.set(file, frames);
     const { devices } = namespaces.find(({ name }) => name === namespace) ?? { devices: [] };
-    refuseCut(
-      file,
-      frames,
-      devices.find(({ name }) => name === device),
-    );
+    const plan = devices.find(({ name }) => name === device);
+    for (const [i, frame] of frames.entries()) refuseCut(file, frame, i + 1, plan);
     return { namespace, device, frames };
   });
   return heard(namespaces, captures);
 }
 
 /** The part of a lab that tells what its interfaces saw. */
-function heard(
+export function heard(
   namespaces: ClusterPlan['namespaces'],
   captures: readonly LabCapture[],
 ): Pick<Lab, 'captures' | 'recordings' | 'frames'> {

@@ -1,7 +1,8 @@
 /** What a verification found, as data (`podwire verify --json`) and as text. */
-import type { FrameDifference } from './compare.ts';
+import type { FrameDifference, InterfaceComparison } from './compare.ts';
+import type { Lab } from './lab.ts';
 import type { PlacedChange, Verification } from './placement.ts';
-import type { UnheardSender } from './unheard.ts';
+import { type UnheardSender, unheardSenders } from './unheard.ts';
 
 export interface FrameCounts {
   /** Frames recorded. */
@@ -32,23 +33,32 @@ export interface VerifyReport {
   readonly differences: readonly VerifiedDifference[];
   /** Tables that changed during the recording, and when that was taken to be. */
   readonly changes: readonly PlacedChange[];
+  /** Recorded frames that were put in as they are, where they were recorded: they prove nothing. */
+  readonly given: readonly CountedFrames[];
   /** Frames that a capture lost, as others show. */
-  readonly losses: readonly CaptureLoss[];
+  readonly losses: readonly CountedFrames[];
   /** Whose frames could not be sent again, for want of a capture. */
   readonly unheard: readonly UnheardSender[];
+  /** Frames of protocols that no emulated network has. */
+  readonly aside: readonly AsideFrames[];
+  /** Of what was brought from a running cluster: what no table told, and what was not used. */
+  readonly assumed: readonly string[];
+  readonly unused: readonly string[];
 }
 
-export interface CaptureLoss {
+/** So many frames of one interface. */
+export interface CountedFrames {
   readonly namespace: string;
   readonly interface: string;
   readonly frames: number;
 }
 
-/** `unheard`: who was not captured, as `unheardSenders` tells of the lab. */
-export function verifyReport(
-  { compared, changes }: Verification,
-  unheard: readonly UnheardSender[] = [],
-): VerifyReport {
+export interface AsideFrames extends CountedFrames {
+  readonly protocol: string;
+}
+
+/** `lab`: what was verified; without it nothing is said of what its recording lacks. */
+export function verifyReport({ compared, changes }: Verification, lab?: Lab): VerifyReport {
   const interfaces = compared.map((c) => ({
     namespace: c.namespace,
     interface: c.interface,
@@ -73,12 +83,32 @@ export function verifyReport(
       })),
     ),
     changes,
-    losses: compared
-      .filter(({ lost }) => lost > 0)
-      .map((c) => ({ namespace: c.namespace, interface: c.interface, frames: c.lost })),
-    unheard,
+    given: counted(compared, ({ given }) => given),
+    losses: counted(compared, ({ lost }) => lost),
+    unheard: lab === undefined ? [] : unheardSenders(lab),
+    aside: lab === undefined ? [] : asideOf(lab),
+    assumed: lab?.brought?.assumed ?? [],
+    unused: lab?.brought?.unused ?? [],
   };
 }
+
+const counted = (
+  compared: readonly InterfaceComparison[],
+  count: (one: InterfaceComparison) => number,
+): CountedFrames[] =>
+  compared
+    .map((c) => ({ namespace: c.namespace, interface: c.interface, frames: count(c) }))
+    .filter(({ frames }) => frames > 0);
+
+const asideOf = ({ captures }: Lab): AsideFrames[] =>
+  captures.flatMap(({ namespace, device, aside = {} }) =>
+    Object.entries(aside).map(([protocol, frames]) => ({
+      namespace,
+      interface: device,
+      protocol,
+      frames,
+    })),
+  );
 
 const counts = (c: FrameCounts): FrameCounts => ({
   frames: c.frames,
@@ -89,13 +119,19 @@ const counts = (c: FrameCounts): FrameCounts => ({
   extra: c.extra,
 });
 
-/** Whether every frame recorded was made, and no other. */
-export const agrees = ({ totals }: VerifyReport): boolean =>
-  totals.different === 0 && totals.missing === 0 && totals.extra === 0;
+/** How many recorded frames something was made for to compare with. */
+export const comparedFrames = ({ totals, given }: VerifyReport): number =>
+  totals.frames - given.reduce((sum, { frames }) => sum + frames, 0);
+
+/** Whether frames were compared, every one of them was made, and no other. */
+export const agrees = (report: VerifyReport): boolean => {
+  const { different, missing, extra } = report.totals;
+  return comparedFrames(report) > 0 && different === 0 && missing === 0 && extra === 0;
+};
 
 /** One line an interface, then up to `shown` differences, then one line of totals. */
 export function formatVerify(report: VerifyReport, shown = 20): string {
-  const { interfaces, totals, differences, changes, losses, unheard } = report;
+  const { interfaces, totals, differences, changes, losses, unheard, aside, unused } = report;
   const names = interfaces.map((i) => `${i.namespace}:${i.interface}`);
   const width = Math.max(0, ...names.map((name) => name.length));
   const rows = interfaces.map((i, n) => `${(names[n] ?? '').padEnd(width)}  ${line(i)}`);
@@ -105,14 +141,46 @@ export function formatVerify(report: VerifyReport, shown = 20): string {
     ...rows,
     ...(changes.length > 0 ? ['', ...changes.map(moment)] : []),
     ...(losses.length > 0 ? ['', ...losses.map(loss)] : []),
+    ...(aside.length > 0 ? ['', ...aside.map(passed)] : []),
     ...(totals.missing > 0 && unheard.length > 0 ? ['', ...unheard.map(silence)] : []),
+    ...(unused.length > 0 ? ['', ...unused.map((text) => `not used: ${text}`)] : []),
+    ...assumptions(report),
     ...(details.length > 0 ? ['', ...details] : []),
     ...(left > 0 ? [`and ${left} more (--json tells all)`] : []),
     '',
     line(totals),
+    ...proof(report),
     '',
   ].join('\n');
 }
+
+/** Assumptions that are shown where frames disagree: one of them may be wrong. */
+const SHOWN_ASSUMPTIONS = 10;
+
+function assumptions(report: VerifyReport): string[] {
+  const { assumed } = report;
+  const shown = agrees(report) ? [] : assumed.slice(0, SHOWN_ASSUMPTIONS);
+  const left = assumed.length - shown.length;
+  if (assumed.length === 0) return [];
+  return [
+    '',
+    ...shown.map((text) => `assumed: ${text}`),
+    ...(left > 0
+      ? [`assumed: ${left} ${shown.length > 0 ? 'more ' : ''}facts (--json tells all)`]
+      : []),
+  ];
+}
+
+/** What the totals are worth. */
+function proof(report: VerifyReport): string[] {
+  const compared = comparedFrames(report);
+  const given = report.totals.frames - compared;
+  if (given === 0) return [];
+  return [`${given} of them were put in as recorded, ${compared} were made and compared`];
+}
+
+const passed = ({ namespace, interface: name, protocol, frames }: AsideFrames): string =>
+  `${namespace}:${name}: ${frames} frames of ${protocol}, not compared`;
 
 function line(c: FrameCounts): string {
   const parts = [`${c.frames} frames: ${c.equal} equal`];
@@ -123,11 +191,15 @@ function line(c: FrameCounts): string {
   return parts.join(', ');
 }
 
-const loss = ({ namespace, interface: name, frames }: CaptureLoss): string =>
+const loss = ({ namespace, interface: name, frames }: CountedFrames): string =>
   `${namespace}:${name}: its capture lost ${frames} frames, as other captures and counters show`;
 
-const silence = ({ namespace, interface: name }: UnheardSender): string =>
-  `${namespace}${name === undefined ? '' : `:${name}`}: no capture; what it sent is not known, and missing elsewhere`;
+function silence({ namespace, interface: name, heardBy }: UnheardSender): string {
+  const head = `${namespace}${name === undefined ? '' : `:${name}`}: no capture; what it sent is`;
+  return heardBy === undefined
+    ? `${head} not known, and missing elsewhere`
+    : `${head} taken from captures of ${heardBy}, as far as those have it`;
+}
 
 function moment({ namespace, table, sign, entries, entry, before }: PlacedChange): string {
   const count = sign === '=' ? `its ${table}` : `${sign}${entries} of its ${table}`;

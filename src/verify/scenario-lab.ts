@@ -13,9 +13,11 @@ import { type CaptureFile, type Lab, type LabEvent, readCaptures } from './lab.t
 import { namespaceTables, planNamespace, type TopologyEntry } from './lab-plan.ts';
 import { type LabWireguard, readWireguard, settingsOf } from './lab-wireguard.ts';
 
+export const SCENARIO = 'scenario.json';
+
 /** Throws ERR_FILE and ERR_CONFIG_… with file and line. */
 export function openScenario(folder: string): Lab {
-  const source = join(folder, 'scenario.json');
+  const source = join(folder, SCENARIO);
   const [document] = parseYaml(read(source), source);
   if (document === undefined) {
     throw new PodwireError('ERR_CONFIG_SYNTAX', 'expected a JSON object, found nothing', {

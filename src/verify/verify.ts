@@ -18,6 +18,7 @@ import { setLossesAside } from './losses.ts';
 import type { Insider } from './mask.ts';
 import { ReceivedCounts } from './received-counts.ts';
 import { declareLateness } from './recorded-lateness.ts';
+import { byTime } from './recording.ts';
 import { TunnelReader } from './tunnel-reader.ts';
 
 /** A change to the network while it was recorded, made just before an event. */
@@ -36,17 +37,19 @@ export interface VerifyOptions {
 /** One comparison for each interface that has a capture. */
 export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceComparison[] {
   const cluster = Cluster.fromPlan(lab.plan, {
-    neighbours: lab.cold ? 'cold' : 'warm',
+    neighbours: neighboursOf(lab),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   });
   declarePorts(lab, cluster);
   declareLateness(lab, cluster);
   const made = watch(cluster, lab);
   const inputs = [...labInputs(lab, cluster), ...editInputs(lab, cluster, options.edits ?? [])];
-  inputs.sort((a, b) => (isBefore(a, b) ? -1 : Number(isBefore(b, a))));
+  inputs.sort(byTime);
+  const given = new Map<string, number>();
   for (const input of inputs) {
     cluster.advance(input);
     input.enter();
+    if (input.given !== undefined) given.set(input.given, (given.get(input.given) ?? 0) + 1);
   }
   cluster.advance(endOf(lab));
 
@@ -62,20 +65,41 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
     plain: reader.plain,
   };
   learnTunnels(reader, lab, cluster, made);
-  const compared = lab.captures.flatMap(({ namespace, device, frames: recording }) => {
-    const frames = made.get(`${namespace}:${device}`);
+  const compared = lab.captures.flatMap(({ namespace, device, frames: recording, blind }) => {
+    const place = `${namespace}:${device}`;
+    const frames = made
+      .get(place)
+      ?.map((frame) => (blind === true ? withoutReceiver(frame) : frame));
     const end = cluster.nodes
       .find((n) => n.name === namespace)
       ?.devices.find((d) => d.name === device);
     if (recording === undefined || frames === undefined || end === undefined) return [];
     const recorded = recording.map((r) => ({
-      bytes: r.bytes,
+      ...(blind === true ? withoutReceiver(r) : r),
       at: sinceStart(lab, r.seconds, r.nanoseconds),
-      originalLength: r.originalLength,
     }));
-    return [compareFrames(namespace, end, completeCut(recorded, frames), frames, insider)];
+    const comparison = compareFrames(
+      namespace,
+      end,
+      completeCut(recorded, frames),
+      frames,
+      insider,
+    );
+    return [{ ...comparison, given: Math.min(given.get(place) ?? 0, comparison.frames) }];
   });
   return setLossesAside(compared, new ReceivedCounts(lab));
+}
+
+/** The frame without the MAC it was sent to, where no capture tells that. */
+function withoutReceiver<F extends { readonly bytes: Buffer }>(frame: F): F {
+  const bytes = Buffer.from(frame.bytes);
+  bytes.fill(0, 0, Math.min(6, bytes.length));
+  return { ...frame, bytes };
+}
+
+function neighboursOf({ cold, brought }: Lab): 'cold' | 'listed' | 'warm' {
+  if (cold) return 'cold';
+  return brought?.neighbours === true ? 'listed' : 'warm';
 }
 
 /** Whole microseconds: `started` has a fraction, and a double no digits for more. */

@@ -44,7 +44,7 @@ describe('a capture with cut frames', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const refusal = (kind: string, mtu: number) => () =>
-    refuseCut(file, readRecording(file), { kind, mtu } as unknown as DevicePlan);
+    refuseCut(file, readRecording(file)[1]!, 2, { kind, mtu } as unknown as DevicePlan);
 
   it('is taken where a tunnel’s device had less room than what came out of it', () => {
     expect(refusal('vxlan', 1230)).not.toThrow();
@@ -54,7 +54,7 @@ describe('a capture with cut frames', () => {
     const words = /frame 2 cut to 1258 of 1442 bytes/;
     expect(refusal('vxlan', 1258)).toThrow(words);
     expect(refusal('nic', 1230)).toThrow(words);
-    expect(() => refuseCut(file, readRecording(file), undefined)).toThrow(words);
+    expect(() => refuseCut(file, readRecording(file)[1]!, 2, undefined)).toThrow(words);
   });
 });
 

@@ -29,6 +29,7 @@ export function comparison(
     different: disputed.length,
     missing: 0,
     extra: unexpected.length,
+    given: 0,
     lost: 0,
     differences: [...disputed, ...unexpected].map(({ masked }, i) => ({
       frame: i,

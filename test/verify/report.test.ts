@@ -11,6 +11,7 @@ const good: InterfaceComparison = {
   different: 0,
   missing: 0,
   extra: 0,
+  given: 0,
   lost: 0,
   differences: [],
   agreed: [],
@@ -73,14 +74,17 @@ describe('a report', () => {
       })),
       changes: [],
       losses: [],
+      given: [],
       unheard: [],
+      aside: [],
+      assumed: [],
+      unused: [],
     });
   });
 
   it('names who was not captured, before the frames that are missing for it', () => {
     const unheard = [{ namespace: 'a1', interface: 'eth0' }, { namespace: 'node2' }];
-    const report = verifyReport({ compared: [bad], changes: [] }, unheard);
-    expect(report.unheard).toEqual(unheard);
+    const report = { ...reportOf(bad), unheard };
     const lines = formatVerify(report).split('\n');
     expect(lines.filter((line) => line.includes('no capture'))).toEqual([
       'a1:eth0: no capture; what it sent is not known, and missing elsewhere',

@@ -1,0 +1,79 @@
+/**
+ * Devices of a running cluster as its captures show them, where no table does: the MAC of
+ * a pod that nobody dumped, and whether checksums and long packets were left to devices.
+ */
+import { tcpState, udpState } from '../frame/checksum-state.ts';
+import type { ClusterPlan, DevicePlan, NamespacePlan } from '../plan/plan.ts';
+import { type Mac, macAt } from '../wire/address.ts';
+import * as arp from '../wire/arp.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as tcp from '../wire/tcp.ts';
+import * as udp from '../wire/udp.ts';
+import { heard, type LabCapture } from './lab.ts';
+import type { Recording } from './recording.ts';
+
+/** The plan, whose pods and hosts send what was captured and nothing else. */
+export function asCaptured(plan: ClusterPlan, captures: readonly LabCapture[]): ClusterPlan {
+  const { recordings, frames } = heard(plan.namespaces, captures);
+  const offload = recordings.some((recording) =>
+    recording.some(({ bytes }) => isUnfinished(bytes)),
+  );
+  const ofDevice = (namespace: NamespacePlan, device: DevicePlan): DevicePlan => {
+    const recording = frames(namespace.name, device.name);
+    const told =
+      namespace.role === 'pod' && recording !== undefined
+        ? senderMac(recording, device)
+        : undefined;
+    return {
+      ...device,
+      ...(told === undefined ? {} : { mac: told }),
+      // Felix switches them off on its VXLAN device (ChecksumOffloadBroken).
+      checksumOffload: device.kind === 'wireguard' || (offload && device.kind !== 'vxlan'),
+      receiveOffload: offload,
+    };
+  };
+  return {
+    ...plan,
+    namespaces: plan.namespaces.map((namespace) => ({
+      ...namespace,
+      ...(namespace.role === 'pod' || namespace.role === 'host' ? { silent: true } : {}),
+      devices: namespace.devices.map((device) => ofDevice(namespace, device)),
+    })),
+  };
+}
+
+/** The MAC that sends from an address of the device: the other end of the cable may have captured it. */
+function senderMac(recording: Recording, { addresses }: DevicePlan): Mac | undefined {
+  const own = new Set<number>(addresses.map(({ address }) => address));
+  const sent = recording.find(({ bytes }) => own.has(senderOf(bytes)));
+  return sent && macAt(sent.bytes, ethernet.field.source);
+}
+
+/** The address that sends an Ethernet frame; 0 where it says none. */
+function senderOf(b: Buffer): number {
+  const at = ethernet.HEADER_LEN;
+  if (b.length < at) return 0;
+  if (ethernet.type(b, 0) === ethernet.TYPE_ARP) {
+    return b.length < at + arp.LEN ? 0 : arp.senderIp(b, at);
+  }
+  const isPacket = ethernet.type(b, 0) === ethernet.TYPE_IPV4 && ipv4.check(b, at, b.length) === 0;
+  return isPacket ? ipv4.source(b, at) : 0;
+}
+
+/** Whether a frame is as a sender hands it to hardware that is to complete its checksum. */
+function isUnfinished(b: Buffer): boolean {
+  const at = ethernet.HEADER_LEN;
+  if (b.length < at || ethernet.type(b, 0) !== ethernet.TYPE_IPV4) return false;
+  if (ipv4.check(b, at, b.length) !== 0 || ipv4.isFragment(b, at)) return false;
+  const l4 = at + ipv4.headerLength(b, at);
+  const end = at + ipv4.totalLength(b, at);
+  switch (ipv4.protocol(b, at)) {
+    case ipv4.PROTO_TCP:
+      return tcp.check(b, l4, end) === 0 && tcpState(b, l4, end - l4, at, true) === 'partial';
+    case ipv4.PROTO_UDP:
+      return udp.check(b, l4, end) === 0 && udpState(b, l4, at, true) === 'partial';
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * What is sent again of a network of which somebody brought only some captures: frames of
+ * those outside of it, as its own interfaces received them; packets of pods that were not
+ * captured, as their node sent them on; and the questions of ARP, which a kernel asks when
+ * a timer that no table shows says so.
+ */
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Port } from '../cluster/names.ts';
+import type { Device } from '../node/device.ts';
+import type { Node } from '../node/node.ts';
+import { later } from '../packet/moment.ts';
+import { innermost } from '../replay/sent-again.ts';
+import { isValid, Nud } from '../tables/neighbours.ts';
+import { macAt, macHigh, macLow } from '../wire/address.ts';
+import * as arp from '../wire/arp.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import type { AnnouncedMss } from './announced-mss.ts';
+import type { Input } from './inputs.ts';
+import type { Lab } from './lab.ts';
+import { OUTSIDE } from './outside.ts';
+import type { CapturedFrame, Recording } from './recording.ts';
+
+/** Nothing for a lab that has captures of everybody. */
+export function surroundingInputs(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
+  if (lab.brought === undefined) return [];
+  const ports = cluster.nodes
+    .filter(({ plan }) => plan.role !== 'pod')
+    .flatMap((node) => node.devices.map((device) => ({ node, device })));
+  return ports.flatMap((port) => {
+    const { node, device } = port;
+    const recording = lab.frames(node.name, device.name);
+    if (recording === undefined) return [];
+    return [
+      ...arriving(lab, cluster, port, own(lab, node, device) ?? []),
+      ...(node.silent ? [] : resent(lab, cluster, port, recording, mss)),
+      ...(node.silent || !device.ethernet ? [] : asked(cluster, port, recording)),
+    ];
+  });
+}
+
+/** What a capture of the interface itself saw. */
+const own = ({ captures }: Lab, node: Node, device: Device): Recording | undefined =>
+  captures.find((c) => c.namespace === node.name && c.device === device.name)?.frames;
+
+const isFramed = ({ bytes }: CapturedFrame): boolean => bytes.length >= ethernet.HEADER_LEN;
+
+/** Frames on an interface that nobody of the network sends. */
+function arriving(lab: Lab, cluster: Cluster, port: Port, recording: Recording): Input[] {
+  const isForeign = foreignTo(lab, cluster, port);
+  return recording.filter(isForeign).map(({ bytes, seconds, nanoseconds }) => ({
+    seconds,
+    nanoseconds,
+    given: nameOf(port),
+    enter: () => cluster.arrive(port, bytes),
+  }));
+}
+
+const nameOf = ({ node, device }: Port): string => `${node.name}:${device.name}`;
+
+type Test = (frame: CapturedFrame) => boolean;
+
+/** Whether a frame that an interface received comes from outside of the network. */
+function foreignTo(lab: Lab, cluster: Cluster, { node, device }: Port): Test {
+  const { kind, mac } = device.plan;
+  const isHeard = (other: Device): boolean => own(lab, node, other) !== undefined;
+  if (kind === 'vxlan' || kind === 'ipip' || kind === 'wireguard') {
+    // Where the wire was captured, it tells what came out of the tunnel.
+    if (node.devices.some((other) => other.plan.kind === 'nic' && isHeard(other))) return never;
+    const known = addressesOf(cluster);
+    return ({ bytes }) => {
+      const at = device.ethernet ? ethernet.HEADER_LEN : 0;
+      return isSound(bytes, at) && !known.has(ipv4.source(bytes, at));
+    };
+  }
+  if (cluster.across({ node, device }) !== null) return never;
+  // What a bridge takes up came in by its ports.
+  if (node.devices.some((port) => port.master === device.position && isHeard(port))) return never;
+  const inside = new Set([mac, ...macsBeside(lab, node.name, device.name)]);
+  return (frame) => isFramed(frame) && !inside.has(macAt(frame.bytes, 6));
+}
+
+const never: Test = () => false;
+
+/** MACs of the network's own devices on a wire. */
+function macsBeside({ plan }: Lab, namespace: string, device: string): (number | undefined)[] {
+  const known = new Map(plan.namespaces.map((one) => [one.name, one]));
+  return plan.segments
+    .filter(({ members }) =>
+      members.some((one) => one.namespace === namespace && one.device === device),
+    )
+    .flatMap(({ members }) =>
+      members.map((one) => {
+        const { devices, name } = known.get(one.namespace)!;
+        if (name.startsWith(OUTSIDE)) return undefined;
+        return devices.find((end) => end.name === one.device)?.mac;
+      }),
+    );
+}
+
+const isSound = (b: Buffer, at: number): boolean => ipv4.check(b, at, b.length) === 0;
+
+const addressesOf = ({ nodes }: Cluster): Set<number> =>
+  new Set(nodes.flatMap(({ devices }) => devices.flatMap(({ addresses }) => addresses)));
+
+/** Packets of pods that nobody captured: as the first of their node's interfaces that has them sent them on. */
+function resent(
+  lab: Lab,
+  cluster: Cluster,
+  { node, device }: Port,
+  recording: Recording,
+  mss: AnnouncedMss,
+): Input[] {
+  const pods = unheardPods(lab, cluster, node);
+  if (pods.size === 0) return [];
+  const isWire = device.plan.kind === 'nic';
+  return recording.flatMap(({ bytes: b, seconds, nanoseconds }) => {
+    if (device.ethernet && !isSentBy(device, b)) return [];
+    const at = device.ethernet ? ethernet.HEADER_LEN : 0;
+    const l3 = isWire ? innermost(node, b, at, b.length) : isSound(b, at) ? at : -1;
+    const pod = l3 < 0 ? undefined : pods.get(ipv4.source(b, l3));
+    if (pod === undefined) return [];
+    const way = deviceTo(node, ipv4.destination(b, l3));
+    const isFirst = way === device || (isWire && (way === null || !own(lab, node, way)));
+    if (!isFirst) return [];
+    const frame = asSent(b, l3, pod);
+    const { mtu } = pod.device;
+    const longest = Math.min(mss.longest(frame, ethernet.HEADER_LEN) || mtu, mtu);
+    const enter = (): void => cluster.depart(pod, frame, 0, frame.length, longest);
+    return [{ seconds, nanoseconds, enter }];
+  });
+}
+
+const isSentBy = ({ plan: { mac } }: Device, b: Buffer): boolean =>
+  b.length > ethernet.HEADER_LEN &&
+  ethernet.type(b, 0) === ethernet.TYPE_IPV4 &&
+  macAt(b, 6) === mac;
+
+function deviceTo(node: Node, address: number): Device | null {
+  const route = node.lookup(address);
+  return route < 0 ? null : (node.devices[node.routes.device(route)] ?? null);
+}
+
+interface Unheard extends Port {
+  /** Its node's end of the veth. */
+  readonly end: Device;
+}
+
+/** Pods of a node by their addresses, of whose veths neither end was captured. */
+function unheardPods(lab: Lab, cluster: Cluster, node: Node): Map<number, Unheard> {
+  const pods = new Map<number, Unheard>();
+  for (const device of node.devices) {
+    const pod = cluster.across({ node, device });
+    if (pod === null || !pod.node.silent) continue;
+    if (lab.frames(pod.node.name, pod.device.name) !== undefined) continue;
+    for (const address of pod.device.addresses) pods.set(address, { ...pod, end: device });
+  }
+  return pods;
+}
+
+/** The packet at `l3` in a frame to the pod's node, which took one hop off. */
+function asSent(b: Buffer, l3: number, { device, end }: Unheard): Buffer {
+  const length = ipv4.totalLength(b, l3);
+  const frame = Buffer.alloc(ethernet.HEADER_LEN + length);
+  const { macHigh: high, macLow: low } = device;
+  ethernet.emit(frame, 0, end.macHigh, end.macLow, high, low, ethernet.TYPE_IPV4);
+  b.copy(frame, ethernet.HEADER_LEN, l3, l3 + length);
+  frame[ethernet.HEADER_LEN + ipv4.field.ttl] = Math.min(ipv4.ttl(b, l3) + 1, 255);
+  ipv4.fillChecksum(frame, ethernet.HEADER_LEN);
+  return frame;
+}
+
+/** Who was not known is asked for by broadcast. What asks follows within so many ms. */
+const LEAD_MS = 2;
+
+/**
+ * The requests of a node. One to a neighbour alone verifies what had grown old; one to all
+ * says that the neighbour was not known: then what goes to it next asks. One for its own
+ * address, or in another's name, was sent by a program.
+ */
+function asked(cluster: Cluster, port: Port, recording: Recording): Input[] {
+  const at = ethernet.HEADER_LEN;
+  const { node, device } = port;
+  const addresses = node.devices.flatMap((one) => one.addresses);
+  return recording.flatMap(({ bytes: b, seconds, nanoseconds }): Input[] => {
+    if (b.length < at + arp.LEN || ethernet.type(b, 0) !== ethernet.TYPE_ARP) return [];
+    if (arp.operation(b, at) !== arp.REQUEST || macAt(b, 6) !== device.plan.mac) return [];
+    const [when, target] = [{ seconds, nanoseconds }, arp.targetIp(b, at)];
+    if (addresses.includes(target) || !addresses.includes(arp.senderIp(b, at))) {
+      return [{ ...when, given: nameOf(port), enter: () => cluster.depart(port, b) }];
+    }
+    if (ethernet.isGroup(b, 0)) {
+      return [{ ...later(when, -LEAD_MS), enter: () => forget(node, device, target) }];
+    }
+    return [{ ...when, enter: () => verifyNeighbour(node, device, target, macAt(b, 0)) }];
+  });
+}
+
+function forget(node: Node, { position }: Device, address: number): void {
+  const id = node.neighbours.find(position, address);
+  if (id < 0 || !isValid(node.neighbours.state(id))) return;
+  node.neighbours.setState(id, Nud.Failed);
+}
+
+/** Unless it is being verified: then the next request follows by itself. */
+function verifyNeighbour(node: Node, { position }: Device, address: number, mac: number): void {
+  const { neighbours } = node;
+  const known = neighbours.find(position, address);
+  if (known >= 0 && neighbours.state(known) === Nud.Probe) return;
+  const id = neighbours.set(position, address, macHigh(mac), macLow(mac), Nud.Delay);
+  node.world.armNeighbour(node, id, 0);
+}
