@@ -49,7 +49,15 @@ it then counts as equal outside free bytes. Where tables.after.txt shows other r
 FDB entries or permanent neighbours, each change is made where it explains most frames.
 Where scenario.json says that a phase began or a setting was changed, and frames disagree
 from then on, rp_filter, proxy_arp and single entries are tried too. Every change is named.
-Exit code 1 if any other frame differs, is missing or is extra.
+
+Without scenario.json the folder is what was brought from a running cluster. On each node:
+  ip -d link; ip addr; ip route show table all; ip rule; ip neigh; bridge fdb show;
+  iptables-save; ipset save; sysctl -a       into NODE/COMMAND.txt, or all into NODE.txt
+  tcpdump -i DEVICE -s 0                     into NODE.DEVICE.pcap; -i any into NODE.any.pcap
+Pods that were not captured are heard on their node's tunnels and NICs, other hosts where
+their frames arrived. Tables of afterwards may stand in after/.
+
+Exit code 1 if any other frame differs, is missing or is extra; 2 if nothing was compared.
 
 Example:
   podwire verify recordings/lab`;

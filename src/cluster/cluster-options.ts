@@ -4,11 +4,8 @@ import type { PlanOptions } from '../calico/cluster-plan.ts';
 export interface ClusterOptions extends PlanOptions {
   /** Decides every byte that a kernel draws at random and that is not declared. Default 1. */
   readonly seed?: number;
-  /**
-   * `warm` (default): ARP has learned what a cluster in use knows. `listed`: what the plan's
-   * tables say. `cold`: that, and switches know nobody either.
-   */
-  readonly neighbours?: 'warm' | 'listed' | 'cold';
+  /** `warm` (default): ARP has learned what a cluster in use knows. `cold`: nothing yet, nor have switches. */
+  readonly neighbours?: 'warm' | 'cold';
   /**
    * Packets of a flow that was seen go the way of those before them without walking
    * again. The outcome is the same; `false` is for who doubts it. Default true.

@@ -80,12 +80,14 @@ interface Side extends JudgedFrame {
   readonly decision: string;
 }
 
+/** `gathers`: what came in one batch may have been joined, though the device has Ethernet. */
 export function compareFrames(
   namespace: string,
   device: Device,
   recorded: readonly RecordedFrame[],
   made: readonly MadeFrame[],
   insider: Insider,
+  gathers = false,
 ): InterfaceComparison {
   const raw = !device.ethernet;
   const how: DissectOptions = {
@@ -105,7 +107,8 @@ export function compareFrames(
     ...masks(frame.bytes),
   });
   const expected = recorded.map((frame, i) => side({ ...frame, ...NOT_MADE }, i));
-  const gathered = raw ? gatherAsRecorded(recorded, made) : made;
+  const at = raw ? 0 : ethernet.HEADER_LEN;
+  const gathered = raw || gathers ? gatherAsRecorded(recorded, made, at) : made;
   const got = gathered.map(side);
   const exact = pair(expected, got, ({ bytes }) => bytes.toString('hex'));
   const read = pair(exact.left, exact.right, (s) => s.masked);

@@ -32,10 +32,8 @@ export function openDumps(folder: string): Lab {
     throw nothing(folder, `tables of a node and a capture of it or of its pods (${TABLES})`);
   }
   const plan = asCaptured(within(dumped.plan, inside), captures);
-  const { namespaces } = plan;
-  const sound = heard(namespaces, captures);
+  const sound = heard(plan.namespaces, captures);
   const others = overheard(plan, captures);
-  const listed = dumped.sections.filter(({ format }) => format === 'neigh' || format === 'arp');
   return {
     plan: withOutside(plan, captures),
     ...afterwards(files, dumped.sections, inside),
@@ -48,11 +46,11 @@ export function openDumps(folder: string): Lab {
     secrets: [],
     brought: {
       assumed: dumped.assumed,
+      missing: dumped.missing
+        .filter(({ node, command }) => inside.has(node) && command !== 'any')
+        .map(({ node, command, text }) => `${text} (on ${node}: ${command})`),
       unused,
       outside: dumped.plan.namespaces.flatMap(({ name }) => (inside.has(name) ? [] : [name])),
-      neighbours: namespaces.every(
-        ({ name, role }) => !isRebuilt(role) || listed.some(({ node }) => node === name),
-      ),
     },
   };
 }

@@ -36,12 +36,12 @@ export interface LabEvent {
 export interface BroughtFacts {
   /** What was taken for granted, as no table tells. */
   readonly assumed: readonly string[];
+  /** What frames of the network need and no table tells, with the command that does. */
+  readonly missing: readonly string[];
   /** What of the captures was not used, and why. */
   readonly unused: readonly string[];
   /** Namespaces that were dumped and not captured: what they sent counts where it was captured. */
   readonly outside: readonly string[];
-  /** Every node's neighbours were listed: of others it knows none. */
-  readonly neighbours: boolean;
 }
 
 export interface Lab {

@@ -41,8 +41,12 @@ export interface VerifyReport {
   readonly unheard: readonly UnheardSender[];
   /** Frames of protocols that no emulated network has. */
   readonly aside: readonly AsideFrames[];
-  /** Of what was brought from a running cluster: what no table told, and what was not used. */
+  /**
+   * Of what was brought from a running cluster: what was assumed, what is missing in
+   * its tables, and what was not used.
+   */
   readonly assumed: readonly string[];
+  readonly missing: readonly string[];
   readonly unused: readonly string[];
 }
 
@@ -88,6 +92,7 @@ export function verifyReport({ compared, changes }: Verification, lab?: Lab): Ve
     unheard: lab === undefined ? [] : unheardSenders(lab),
     aside: lab === undefined ? [] : asideOf(lab),
     assumed: lab?.brought?.assumed ?? [],
+    missing: lab?.brought?.missing ?? [],
     unused: lab?.brought?.unused ?? [],
   };
 }
@@ -154,21 +159,25 @@ export function formatVerify(report: VerifyReport, shown = 20): string {
   ].join('\n');
 }
 
-/** Assumptions that are shown where frames disagree: one of them may be wrong. */
-const SHOWN_ASSUMPTIONS = 10;
+/** Of each kind, as many as are shown where frames disagree: one of them may be why. */
+const SHOWN_FACTS = 10;
 
 function assumptions(report: VerifyReport): string[] {
-  const { assumed } = report;
-  const shown = agrees(report) ? [] : assumed.slice(0, SHOWN_ASSUMPTIONS);
-  const left = assumed.length - shown.length;
-  if (assumed.length === 0) return [];
-  return [
-    '',
-    ...shown.map((text) => `assumed: ${text}`),
-    ...(left > 0
-      ? [`assumed: ${left} ${shown.length > 0 ? 'more ' : ''}facts (--json tells all)`]
-      : []),
-  ];
+  const kinds = [
+    ['missing', report.missing],
+    ['assumed', report.assumed],
+  ] as const;
+  return kinds.flatMap(([kind, facts]) => {
+    const shown = agrees(report) ? [] : facts.slice(0, SHOWN_FACTS);
+    const left = facts.length - shown.length;
+    if (facts.length === 0) return [];
+    const more = shown.length > 0 ? 'more ' : '';
+    return [
+      '',
+      ...shown.map((text) => `${kind}: ${text}`),
+      ...(left > 0 ? [`${kind}: ${left} ${more}facts (--json tells all)`] : []),
+    ];
+  });
 }
 
 /** What the totals are worth. */

@@ -1,24 +1,23 @@
 /**
  * What is sent again of a network of which somebody brought only some captures: frames of
  * those outside of it, as its own interfaces received them; packets of pods that were not
- * captured, as their node sent them on; and the questions of ARP, which a kernel asks when
- * a timer that no table shows says so.
+ * captured, as their node sent them on; and what nodes asked by ARP.
  */
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Port } from '../cluster/names.ts';
 import type { Device } from '../node/device.ts';
 import type { Node } from '../node/node.ts';
-import { later } from '../packet/moment.ts';
 import { innermost } from '../replay/sent-again.ts';
-import { isValid, Nud } from '../tables/neighbours.ts';
-import { macAt, macHigh, macLow } from '../wire/address.ts';
-import * as arp from '../wire/arp.ts';
+import { macAt } from '../wire/address.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import type { AnnouncedMss } from './announced-mss.ts';
+import { AwaitedAnswers } from './awaited-answers.ts';
 import type { Input } from './inputs.ts';
+import { askedInputs } from './known-neighbours.ts';
 import type { Lab } from './lab.ts';
 import { OUTSIDE } from './outside.ts';
+import { fingerprint } from './pod-packets.ts';
 import type { CapturedFrame, Recording } from './recording.ts';
 
 /** Nothing for a lab that has captures of everybody. */
@@ -27,20 +26,20 @@ export function surroundingInputs(lab: Lab, cluster: Cluster, mss: AnnouncedMss)
   const ports = cluster.nodes
     .filter(({ plan }) => plan.role !== 'pod')
     .flatMap((node) => node.devices.map((device) => ({ node, device })));
-  return ports.flatMap((port) => {
-    const { node, device } = port;
-    const recording = lab.frames(node.name, device.name);
-    if (recording === undefined) return [];
-    return [
-      ...arriving(lab, cluster, port, own(lab, node, device) ?? []),
-      ...(node.silent ? [] : resent(lab, cluster, port, recording, mss)),
-      ...(node.silent || !device.ethernet ? [] : asked(cluster, port, recording)),
-    ];
-  });
+  const living = cluster.nodes.filter(({ silent }) => !silent);
+  return [
+    ...ports.flatMap((port) => arriving(lab, cluster, port, own(lab, port) ?? [])),
+    ...living.flatMap((node) => resent(lab, cluster, node, mss)),
+    ...ports
+      .filter(({ node, device }) => !node.silent && device.ethernet)
+      .flatMap((port) =>
+        askedInputs(cluster, port, lab.frames(port.node.name, port.device.name) ?? []),
+      ),
+  ];
 }
 
 /** What a capture of the interface itself saw. */
-const own = ({ captures }: Lab, node: Node, device: Device): Recording | undefined =>
+const own = ({ captures }: Lab, { node, device }: Port): Recording | undefined =>
   captures.find((c) => c.namespace === node.name && c.device === device.name)?.frames;
 
 const isFramed = ({ bytes }: CapturedFrame): boolean => bytes.length >= ethernet.HEADER_LEN;
@@ -63,7 +62,7 @@ type Test = (frame: CapturedFrame) => boolean;
 /** Whether a frame that an interface received comes from outside of the network. */
 function foreignTo(lab: Lab, cluster: Cluster, { node, device }: Port): Test {
   const { kind, mac } = device.plan;
-  const isHeard = (other: Device): boolean => own(lab, node, other) !== undefined;
+  const isHeard = (other: Device): boolean => own(lab, { node, device: other }) !== undefined;
   if (kind === 'vxlan' || kind === 'ipip' || kind === 'wireguard') {
     // Where the wire was captured, it tells what came out of the tunnel.
     if (node.devices.some((other) => other.plan.kind === 'nic' && isHeard(other))) return never;
@@ -103,32 +102,50 @@ const isSound = (b: Buffer, at: number): boolean => ipv4.check(b, at, b.length) 
 const addressesOf = ({ nodes }: Cluster): Set<number> =>
   new Set(nodes.flatMap(({ devices }) => devices.flatMap(({ addresses }) => addresses)));
 
-/** Packets of pods that nobody captured: as the first of their node's interfaces that has them sent them on. */
-function resent(
-  lab: Lab,
-  cluster: Cluster,
-  { node, device }: Port,
-  recording: Recording,
-  mss: AnnouncedMss,
-): Input[] {
+/**
+ * Packets of pods that nobody captured, as their node's own interfaces have them; the wire
+ * last: what the capture of a tunnel lost is still inside a frame there.
+ */
+function resent(lab: Lab, cluster: Cluster, node: Node, mss: AnnouncedMss): Input[] {
   const pods = unheardPods(lab, cluster, node);
   if (pods.size === 0) return [];
-  const isWire = device.plan.kind === 'nic';
-  return recording.flatMap(({ bytes: b, seconds, nanoseconds }) => {
-    if (device.ethernet && !isSentBy(device, b)) return [];
-    const at = device.ethernet ? ethernet.HEADER_LEN : 0;
-    const l3 = isWire ? innermost(node, b, at, b.length) : isSound(b, at) ? at : -1;
-    const pod = l3 < 0 ? undefined : pods.get(ipv4.source(b, l3));
-    if (pod === undefined) return [];
-    const way = deviceTo(node, ipv4.destination(b, l3));
-    const isFirst = way === device || (isWire && (way === null || !own(lab, node, way)));
-    if (!isFirst) return [];
-    const frame = asSent(b, l3, pod);
-    const { mtu } = pod.device;
-    const longest = Math.min(mss.longest(frame, ethernet.HEADER_LEN) || mtu, mtu);
-    const enter = (): void => cluster.depart(pod, frame, 0, frame.length, longest);
-    return [{ seconds, nanoseconds, enter }];
+  const isWire = (device: Device): boolean => device.plan.kind === 'nic';
+  const devices = [...node.devices].sort((a, b) => Number(isWire(a)) - Number(isWire(b)));
+  const inside = new Map<string, number>();
+  return devices.flatMap((device) => {
+    const recording = lab.frames(node.name, device.name) ?? [];
+    const awaited = new AwaitedAnswers(recording, device.plan.mac ?? 0);
+    return recording.flatMap(({ bytes: b, seconds, nanoseconds }) => {
+      const l3 = sentOn(node, device, b);
+      const pod = l3 < 0 ? undefined : pods.get(ipv4.source(b, l3));
+      if (pod === undefined) return [];
+      const key = `${fingerprint(b, l3)} ${ipv4.source(b, l3)}`;
+      const before = inside.get(key) ?? 0;
+      if (isWire(device) && before > 0) {
+        inside.set(key, before - 1);
+        return [];
+      }
+      if (!isWire(device)) {
+        if (deviceTo(node, ipv4.destination(b, l3)) !== device) return [];
+        inside.set(key, before + 1);
+      }
+      const frame = asSent(b, l3, pod);
+      const { mtu } = pod.device;
+      const longest = Math.min(mss.longest(frame, ethernet.HEADER_LEN) || mtu, mtu);
+      const enter = (): void => cluster.depart(pod, frame, 0, frame.length, longest);
+      const left = { seconds, nanoseconds };
+      const when = device.ethernet ? awaited.sentAt(b.readUIntBE(0, 6), left) : left;
+      return [{ ...when, enter }];
+    });
   });
+}
+
+/** Where the packet stands that a device sent on, inside all tunnels on a wire; -1 for none. */
+function sentOn(node: Node, device: Device, b: Buffer): number {
+  if (device.ethernet && !isSentBy(device, b)) return -1;
+  const at = device.ethernet ? ethernet.HEADER_LEN : 0;
+  if (device.plan.kind === 'nic') return innermost(node, b, at, b.length);
+  return isSound(b, at) ? at : -1;
 }
 
 const isSentBy = ({ plan: { mac } }: Device, b: Buffer): boolean =>
@@ -168,45 +185,4 @@ function asSent(b: Buffer, l3: number, { device, end }: Unheard): Buffer {
   frame[ethernet.HEADER_LEN + ipv4.field.ttl] = Math.min(ipv4.ttl(b, l3) + 1, 255);
   ipv4.fillChecksum(frame, ethernet.HEADER_LEN);
   return frame;
-}
-
-/** Who was not known is asked for by broadcast. What asks follows within so many ms. */
-const LEAD_MS = 2;
-
-/**
- * The requests of a node. One to a neighbour alone verifies what had grown old; one to all
- * says that the neighbour was not known: then what goes to it next asks. One for its own
- * address, or in another's name, was sent by a program.
- */
-function asked(cluster: Cluster, port: Port, recording: Recording): Input[] {
-  const at = ethernet.HEADER_LEN;
-  const { node, device } = port;
-  const addresses = node.devices.flatMap((one) => one.addresses);
-  return recording.flatMap(({ bytes: b, seconds, nanoseconds }): Input[] => {
-    if (b.length < at + arp.LEN || ethernet.type(b, 0) !== ethernet.TYPE_ARP) return [];
-    if (arp.operation(b, at) !== arp.REQUEST || macAt(b, 6) !== device.plan.mac) return [];
-    const [when, target] = [{ seconds, nanoseconds }, arp.targetIp(b, at)];
-    if (addresses.includes(target) || !addresses.includes(arp.senderIp(b, at))) {
-      return [{ ...when, given: nameOf(port), enter: () => cluster.depart(port, b) }];
-    }
-    if (ethernet.isGroup(b, 0)) {
-      return [{ ...later(when, -LEAD_MS), enter: () => forget(node, device, target) }];
-    }
-    return [{ ...when, enter: () => verifyNeighbour(node, device, target, macAt(b, 0)) }];
-  });
-}
-
-function forget(node: Node, { position }: Device, address: number): void {
-  const id = node.neighbours.find(position, address);
-  if (id < 0 || !isValid(node.neighbours.state(id))) return;
-  node.neighbours.setState(id, Nud.Failed);
-}
-
-/** Unless it is being verified: then the next request follows by itself. */
-function verifyNeighbour(node: Node, { position }: Device, address: number, mac: number): void {
-  const { neighbours } = node;
-  const known = neighbours.find(position, address);
-  if (known >= 0 && neighbours.state(known) === Nud.Probe) return;
-  const id = neighbours.set(position, address, macHigh(mac), macLow(mac), Nud.Delay);
-  node.world.armNeighbour(node, id, 0);
 }

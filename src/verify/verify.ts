@@ -13,6 +13,7 @@ import { routeEntry } from '../text/ip-route.ts';
 import { compareFrames, type InterfaceComparison, type MadeFrame } from './compare.ts';
 import { completeCut } from './cut-frames.ts';
 import { declarePorts, eventTime, type Input, labInputs } from './inputs.ts';
+import { declareNeighbours } from './known-neighbours.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { setLossesAside } from './losses.ts';
 import type { Insider } from './mask.ts';
@@ -37,11 +38,12 @@ export interface VerifyOptions {
 /** One comparison for each interface that has a capture. */
 export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceComparison[] {
   const cluster = Cluster.fromPlan(lab.plan, {
-    neighbours: neighboursOf(lab),
+    neighbours: lab.cold ? 'cold' : 'warm',
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   });
   declarePorts(lab, cluster);
   declareLateness(lab, cluster);
+  declareNeighbours(lab, cluster);
   const made = watch(cluster, lab);
   const inputs = [...labInputs(lab, cluster), ...editInputs(lab, cluster, options.edits ?? [])];
   inputs.sort(byTime);
@@ -78,12 +80,15 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
       ...(blind === true ? withoutReceiver(r) : r),
       at: sinceStart(lab, r.seconds, r.nanoseconds),
     }));
+    // In a lab that is all here, the batches are known.
+    const gathers = lab.brought !== undefined && end.receiveOffload;
     const comparison = compareFrames(
       namespace,
       end,
       completeCut(recorded, frames),
       frames,
       insider,
+      gathers,
     );
     return [{ ...comparison, given: Math.min(given.get(place) ?? 0, comparison.frames) }];
   });
@@ -95,11 +100,6 @@ function withoutReceiver<F extends { readonly bytes: Buffer }>(frame: F): F {
   const bytes = Buffer.from(frame.bytes);
   bytes.fill(0, 0, Math.min(6, bytes.length));
   return { ...frame, bytes };
-}
-
-function neighboursOf({ cold, brought }: Lab): 'cold' | 'listed' | 'warm' {
-  if (cold) return 'cold';
-  return brought?.neighbours === true ? 'listed' : 'warm';
 }
 
 /** Whole microseconds: `started` has a fraction, and a double no digits for more. */

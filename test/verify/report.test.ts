@@ -78,6 +78,7 @@ describe('a report', () => {
       unheard: [],
       aside: [],
       assumed: [],
+      missing: [],
       unused: [],
     });
   });
