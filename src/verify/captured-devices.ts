@@ -10,15 +10,20 @@ import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
+import * as vxlan from '../wire/vxlan.ts';
 import { heard, type LabCapture } from './lab.ts';
 import type { Recording } from './recording.ts';
 
 /** The plan, whose pods and hosts send what was captured and nothing else. */
 export function asCaptured(plan: ClusterPlan, captures: readonly LabCapture[]): ClusterPlan {
   const { recordings, frames } = heard(plan.namespaces, captures);
-  const offload = recordings.some((recording) =>
-    recording.some(({ bytes }) => isUnfinished(bytes)),
+  const isSeen = (test: (b: Buffer) => boolean): boolean =>
+    recordings.some((recording) => recording.some(({ bytes }) => test(bytes)));
+  const ports = plan.namespaces.flatMap(({ devices }) =>
+    devices.flatMap(({ vxlan }) => vxlan?.port ?? []),
   );
+  const inTunnels = isSeen((b) => isUnfinishedInside(b, ports));
+  const offload = inTunnels || isSeen((b) => isUnfinished(b, 0));
   const ofDevice = (namespace: NamespacePlan, device: DevicePlan): DevicePlan => {
     const recording = frames(namespace.name, device.name);
     const told =
@@ -28,8 +33,9 @@ export function asCaptured(plan: ClusterPlan, captures: readonly LabCapture[]): 
     return {
       ...device,
       ...(told === undefined ? {} : { mac: told }),
-      // Felix switches them off on its VXLAN device (ChecksumOffloadBroken).
-      checksumOffload: device.kind === 'wireguard' || (offload && device.kind !== 'vxlan'),
+      // Felix switches them off on its VXLAN device, where kernels are broken (ChecksumOffloadBroken).
+      checksumOffload:
+        device.kind === 'wireguard' || (device.kind === 'vxlan' ? inTunnels : offload),
       receiveOffload: offload,
     };
   };
@@ -61,10 +67,20 @@ function senderOf(b: Buffer): number {
   return isPacket ? ipv4.source(b, at) : 0;
 }
 
-/** Whether a frame is as a sender hands it to hardware that is to complete its checksum. */
-function isUnfinished(b: Buffer): boolean {
+/** Whether VXLAN carries such a frame. */
+function isUnfinishedInside(b: Buffer, ports: readonly number[]): boolean {
   const at = ethernet.HEADER_LEN;
-  if (b.length < at || ethernet.type(b, 0) !== ethernet.TYPE_IPV4) return false;
+  if (b.length < at || ipv4.check(b, at, b.length) !== 0) return false;
+  const l4 = at + ipv4.headerLength(b, at);
+  if (ipv4.protocol(b, at) !== ipv4.PROTO_UDP || udp.check(b, l4, b.length) !== 0) return false;
+  const inner = l4 + udp.HEADER_LEN + vxlan.HEADER_LEN;
+  return ports.includes(udp.destinationPort(b, l4)) && isUnfinished(b, inner);
+}
+
+/** Whether the Ethernet frame at `start` is as its sender hands it to hardware that completes checksums. */
+function isUnfinished(b: Buffer, start: number): boolean {
+  const at = start + ethernet.HEADER_LEN;
+  if (b.length < at || ethernet.type(b, start) !== ethernet.TYPE_IPV4) return false;
   if (ipv4.check(b, at, b.length) !== 0 || ipv4.isFragment(b, at)) return false;
   const l4 = at + ipv4.headerLength(b, at);
   const end = at + ipv4.totalLength(b, at);
