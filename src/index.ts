@@ -113,6 +113,7 @@ export { type PlacedChange, type Verification, verifyWithChanges } from './verif
 export {
   type AsideFrames,
   agrees,
+  type BroughtReport,
   type CountedFrames,
   comparedFrames,
   type FrameCounts,

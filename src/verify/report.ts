@@ -1,6 +1,6 @@
 /** What a verification found, as data (`podwire verify --json`) and as text. */
 import type { FrameDifference, InterfaceComparison } from './compare.ts';
-import type { Lab } from './lab.ts';
+import type { BroughtFacts, Lab } from './lab.ts';
 import type { PlacedChange, Verification } from './placement.ts';
 import { type UnheardSender, unheardSenders } from './unheard.ts';
 
@@ -33,18 +33,21 @@ export interface VerifyReport {
   readonly differences: readonly VerifiedDifference[];
   /** Tables that changed during the recording, and when that was taken to be. */
   readonly changes: readonly PlacedChange[];
-  /** Recorded frames that were put in as they are, where they were recorded: they prove nothing. */
-  readonly given: readonly CountedFrames[];
   /** Frames that a capture lost, as others show. */
   readonly losses: readonly CountedFrames[];
   /** Whose frames could not be sent again, for want of a capture. */
   readonly unheard: readonly UnheardSender[];
+  /** Present where tables and captures were brought from a running cluster. */
+  readonly brought?: BroughtReport;
+}
+
+/** What is to be known of a verification whose tables and captures somebody brought. */
+export interface BroughtReport {
+  /** Recorded frames that were put in as they are, where they were recorded: they prove nothing. */
+  readonly given: readonly CountedFrames[];
   /** Frames of protocols that no emulated network has. */
   readonly aside: readonly AsideFrames[];
-  /**
-   * Of what was brought from a running cluster: what was assumed, what is missing in
-   * its tables, and what was not used.
-   */
+  /** What was taken for granted, what the tables lack, and what of the captures was not used. */
   readonly assumed: readonly string[];
   readonly missing: readonly string[];
   readonly unused: readonly string[];
@@ -87,15 +90,23 @@ export function verifyReport({ compared, changes }: Verification, lab?: Lab): Ve
       })),
     ),
     changes,
-    given: counted(compared, ({ given }) => given),
     losses: counted(compared, ({ lost }) => lost),
     unheard: lab === undefined ? [] : unheardSenders(lab),
-    aside: lab === undefined ? [] : asideOf(lab),
-    assumed: lab?.brought?.assumed ?? [],
-    missing: lab?.brought?.missing ?? [],
-    unused: lab?.brought?.unused ?? [],
+    ...(lab?.brought === undefined ? {} : { brought: broughtReport(compared, lab, lab.brought) }),
   };
 }
+
+const broughtReport = (
+  compared: readonly InterfaceComparison[],
+  lab: Lab,
+  { assumed, missing, unused }: BroughtFacts,
+): BroughtReport => ({
+  given: counted(compared, ({ given }) => given),
+  aside: asideOf(lab),
+  assumed,
+  missing,
+  unused,
+});
 
 const counted = (
   compared: readonly InterfaceComparison[],
@@ -125,8 +136,8 @@ const counts = (c: FrameCounts): FrameCounts => ({
 });
 
 /** How many recorded frames something was made for to compare with. */
-export const comparedFrames = ({ totals, given }: VerifyReport): number =>
-  totals.frames - given.reduce((sum, { frames }) => sum + frames, 0);
+export const comparedFrames = ({ totals, brought }: VerifyReport): number =>
+  totals.frames - (brought?.given ?? []).reduce((sum, { frames }) => sum + frames, 0);
 
 /** Whether frames were compared, every one of them was made, and no other. */
 export const agrees = (report: VerifyReport): boolean => {
@@ -136,7 +147,7 @@ export const agrees = (report: VerifyReport): boolean => {
 
 /** One line an interface, then up to `shown` differences, then one line of totals. */
 export function formatVerify(report: VerifyReport, shown = 20): string {
-  const { interfaces, totals, differences, changes, losses, unheard, aside, unused } = report;
+  const { interfaces, totals, differences, changes, losses, unheard, brought } = report;
   const names = interfaces.map((i) => `${i.namespace}:${i.interface}`);
   const width = Math.max(0, ...names.map((name) => name.length));
   const rows = interfaces.map((i, n) => `${(names[n] ?? '').padEnd(width)}  ${line(i)}`);
@@ -146,10 +157,10 @@ export function formatVerify(report: VerifyReport, shown = 20): string {
     ...rows,
     ...(changes.length > 0 ? ['', ...changes.map(moment)] : []),
     ...(losses.length > 0 ? ['', ...losses.map(loss)] : []),
-    ...(aside.length > 0 ? ['', ...aside.map(passed)] : []),
+    ...listed(brought?.aside.map(passed)),
     ...(totals.missing > 0 && unheard.length > 0 ? ['', ...unheard.map(silence)] : []),
-    ...(unused.length > 0 ? ['', ...unused.map((text) => `not used: ${text}`)] : []),
-    ...assumptions(report),
+    ...listed(brought?.unused.map((text) => `not used: ${text}`)),
+    ...(brought === undefined ? [] : facts(brought, agrees(report))),
     ...(details.length > 0 ? ['', ...details] : []),
     ...(left > 0 ? [`and ${left} more (--json tells all)`] : []),
     '',
@@ -162,23 +173,20 @@ export function formatVerify(report: VerifyReport, shown = 20): string {
 /** Of each kind, as many as are shown where frames disagree: one of them may be why. */
 const SHOWN_FACTS = 10;
 
-function assumptions(report: VerifyReport): string[] {
-  const kinds = [
-    ['missing', report.missing],
-    ['assumed', report.assumed],
-  ] as const;
-  return kinds.flatMap(([kind, facts]) => {
-    const shown = agrees(report) ? [] : facts.slice(0, SHOWN_FACTS);
-    const left = facts.length - shown.length;
-    if (facts.length === 0) return [];
+function facts({ missing, assumed }: BroughtReport, isFine: boolean): string[] {
+  const of = (kind: string, texts: readonly string[]): string[] => {
+    const shown = isFine ? [] : texts.slice(0, SHOWN_FACTS);
+    const left = texts.length - shown.length;
     const more = shown.length > 0 ? 'more ' : '';
-    return [
-      '',
-      ...shown.map((text) => `${kind}: ${text}`),
-      ...(left > 0 ? [`${kind}: ${left} ${more}facts (--json tells all)`] : []),
-    ];
-  });
+    const rest = left > 0 ? [`${kind}: ${left} ${more}facts (--json tells all)`] : [];
+    return listed([...shown.map((text) => `${kind}: ${text}`), ...rest]);
+  };
+  return [...of('missing', missing), ...of('assumed', assumed)];
 }
+
+/** A blank line, and the lines; nothing for none. */
+const listed = (lines: readonly string[] = []): string[] =>
+  lines.length > 0 ? ['', ...lines] : [];
 
 /** What the totals are worth. */
 function proof(report: VerifyReport): string[] {

@@ -74,12 +74,7 @@ describe('a report', () => {
       })),
       changes: [],
       losses: [],
-      given: [],
       unheard: [],
-      aside: [],
-      assumed: [],
-      missing: [],
-      unused: [],
     });
   });
 
