@@ -1,16 +1,16 @@
 /** Rules and chains as the packet meets them: ip_tables.c, with the matches Calico uses. */
 import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
-import type { ChainPlan, NetfilterPlan, NetfilterRule, Target } from '../plan/netfilter.ts';
+import type { NetfilterPlan, NetfilterRule, Target } from '../plan/netfilter.ts';
 import { contains } from '../wire/address.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
-import { type Chain, type CompiledRule, compileRule, RESET } from './compiled-rule.ts';
+import { type Chain, type CompiledRule, RESET } from './compiled-rule.ts';
 import { CtState } from './connection.ts';
 import { mix } from './flow-hash.ts';
-import { HOOK_CHAINS, type Hook } from './hook.ts';
+import type { Hook } from './hook.ts';
 import { sendError } from './icmp-error.ts';
-import { IpSet } from './ip-set.ts';
+import { type IpSet, ipSetOf } from './ip-set.ts';
 import type { Node } from './node.ts';
 import { RecentTable } from './recent-table.ts';
 import {
@@ -26,6 +26,7 @@ import {
   seenBefore,
   within,
 } from './rule-match.ts';
+import { programOf, type RuleProgram } from './rule-program.ts';
 import { resetRejected } from './tcp-reset.ts';
 
 /** What a chain decided. */
@@ -42,25 +43,25 @@ const MAX_DEPTH = 32;
  */
 const MAX_RULES = 262_144;
 
+/** The rules of one namespace, and what they remember. Those themselves are shared (rule-program.ts). */
 export class Chains {
-  /** By id: every rule of every chain, for the trace. */
-  readonly rules: NetfilterRule[] = [];
+  /** Null before the first packet, which most nodes of a large cluster never see. */
+  private program: RuleProgram | null = null;
   /** The rule that decided last, and the NAT target it asked for. */
   decided = -1;
   natTarget: Target | null = null;
   /** The last run met more rules, or deeper jumps, than a packet may: it said drop. */
   exhausted = false;
+  private left = 0;
   /** How often a rule said yes or no by chance, by counting or by memory: that holds for one packet. */
   drawn = 0;
-  private left = 0;
-  /** By hook: the built-in chains, where they have anything to say. */
-  private readonly hooks = new Array<Chain | null>(HOOK_CHAINS.length).fill(null);
-  private readonly chains = new Map<string, Chain>();
-  private readonly sets = new Map<string, IpSet>();
-  /** Of the match `recent`, by name. */
-  private readonly lists = new Map<string, RecentTable>();
+  /** By the program's numbers. */
+  private sets: readonly (IpSet | undefined)[] = NONE;
+  /** The same of the match `recent`, and of `statistic --mode nth`. */
+  private lists: readonly RecentTable[] = NONE;
+  private counters: number[] | null = null;
   private readonly seed: number;
-  private plan: NetfilterPlan | null;
+  private readonly plan: NetfilterPlan;
   private draws = 0;
 
   constructor(plan: NetfilterPlan, seed: number) {
@@ -68,30 +69,23 @@ export class Chains {
     this.plan = plan;
   }
 
-  /** At the first packet: most nodes of a large cluster never see one. */
-  private prepare(plan: NetfilterPlan): void {
-    this.plan = null;
-    for (const set of plan.sets) this.sets.set(set.name, new IpSet(set));
-    for (const chain of plan.chains)
-      this.chains.set(`${chain.table} ${chain.name}`, this.compile(chain));
-    for (const { rules } of this.chains.values()) {
-      for (const rule of rules) {
-        rule.next = this.chains.get(rule.jump) ?? null;
-        if (rule.matches.recent !== undefined) rule.list = this.list(rule.matches.recent.list);
-      }
-    }
-    for (const [hook, name] of HOOK_CHAINS.entries()) {
-      const chain = this.chains.get(name) ?? null;
-      const idle = chain?.rules.length === 0 && chain.policy === Verdict.Accept;
-      this.hooks[hook] = idle ? null : chain;
-    }
+  /** By id. */
+  get rules(): readonly NetfilterRule[] {
+    return this.program?.rules ?? NONE;
   }
 
-  private compile({ table, rules, policy }: ChainPlan): Chain {
-    return {
-      policy: policy === 'DROP' ? Verdict.Drop : Verdict.Accept,
-      rules: rules.map((rule) => compileRule(rule, table, this.rules.push(rule) - 1)),
-    };
+  private prepare(): RuleProgram {
+    const { chains, sets } = this.plan;
+    const program = programOf(chains);
+    const named = new Map(sets.map((set) => [set.name, set]));
+    this.sets = program.sets.map((name) => {
+      const set = named.get(name);
+      return set && ipSetOf(set);
+    });
+    if (program.lists.length > 0) this.lists = program.lists.map(() => new RecentTable());
+    if (program.counters > 0) this.counters = new Array<number>(program.counters).fill(0);
+    this.program = program;
+    return program;
   }
 
   /** Runs a built-in chain. One that is not there accepts. */
@@ -99,8 +93,7 @@ export class Chains {
     this.decided = -1;
     this.natTarget = null;
     this.exhausted = false;
-    if (this.plan !== null) this.prepare(this.plan);
-    const chain = this.hooks[hook]!;
+    const chain = (this.program ?? this.prepare()).hooks[hook]!;
     if (chain === null) return Verdict.Accept;
     this.left = MAX_RULES;
     const verdict = this.walk(node, p, chain, 0);
@@ -197,13 +190,13 @@ export class Chains {
     if (m.mark !== undefined && ((p.mark & m.mark.mask) === m.mark.value) === m.mark.not)
       return false;
     if (m.states !== undefined && inState(node, p, rule.states) === m.states.not) return false;
-    const sets = m.sets ?? NONE;
+    const { sets } = rule;
     const addressTypes = m.addressTypes ?? NONE;
     // Counted loops: an iterator would be an allocation a packet.
     for (let i = 0; i < sets.length; i++) {
       const set = sets[i]!;
-      const inside = this.inSet(set.set, set.directions[0] === 'dst' ? to : from);
-      if (inside === set.not || set.directions.length > 1) return false;
+      const inside = this.sets[set.set]?.has(set.ofDestination ? to : from) ?? false;
+      if (inside === set.not || set.isCompound) return false;
     }
     for (let i = 0; i < addressTypes.length; i++) {
       const type = addressTypes[i]!;
@@ -220,17 +213,7 @@ export class Chains {
     if (m.recent === undefined) return true;
     this.drawn++;
     node.world.audit?.shared(node, 'rules with a memory');
-    return seenBefore(m.recent, rule.list!, p, node.world.ticks());
-  }
-
-  private list(name: string): RecentTable {
-    const table = this.lists.get(name) ?? new RecentTable();
-    this.lists.set(name, table);
-    return table;
-  }
-
-  private inSet(name: string, address: number): boolean {
-    return this.sets.get(name)?.has(address) ?? false;
+    return seenBefore(m.recent, this.lists[rule.list]!, p, node.world.ticks());
   }
 
   private draw(node: Node, rule: CompiledRule): boolean {
@@ -238,8 +221,9 @@ export class Chains {
     node.world.audit?.shared(node, 'rules that choose by chance');
     const { statistic } = rule.matches;
     if (statistic?.mode === 'nth') {
-      const now = rule.counter;
-      rule.counter = (now + 1) % statistic.every;
+      const counters = this.counters!;
+      const now = counters[rule.counter]!;
+      counters[rule.counter] = (now + 1) % statistic.every;
       return now === statistic.packet;
     }
     const random = (mix(this.seed, ++this.draws) >>> 0) / 2 ** 32;

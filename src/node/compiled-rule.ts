@@ -1,7 +1,15 @@
-/** A netfilter rule made ready for packets: what repeats is looked up once, here. */
-import type { ConnectionState, Matches, NetfilterRule, Target } from '../plan/netfilter.ts';
+/**
+ * A netfilter rule made ready for packets: what repeats is looked up once, here. Namespaces
+ * share it: what a rule remembers of packets has a number, and stands in each one's Chains.
+ */
+import type {
+  ConnectionState,
+  Matches,
+  NetfilterRule,
+  SetMatch,
+  Target,
+} from '../plan/netfilter.ts';
 import { CtState, DESTINATION_CHANGED, SOURCE_CHANGED } from './connection.ts';
-import type { RecentTable } from './recent-table.ts';
 
 const STATE_BIT: { readonly [S in ConnectionState]: number } = {
   NEW: CtState.New,
@@ -25,10 +33,27 @@ export interface CompiledRule {
   readonly jump: string;
   next: Chain | null;
   readonly states: number;
-  /** What `recent` asks, once all lists are known. */
-  list: RecentTable | null;
-  /** For `statistic --mode nth`. */
-  counter: number;
+  readonly sets: readonly CompiledSetMatch[];
+  /** Numbers of the list that `recent` asks, and of the counter of `statistic --mode nth`; -1: none. */
+  readonly list: number;
+  readonly counter: number;
+}
+
+interface CompiledSetMatch {
+  /** Number of the set. */
+  readonly set: number;
+  readonly ofDestination: boolean;
+  /** Of several dimensions: no set here has them, and nothing matches. */
+  readonly isCompound: boolean;
+  readonly not: boolean;
+}
+
+/** Gives what rules name a number each. */
+export interface Numbers {
+  set(name: string): number;
+  list(name: string): number;
+  /** A new one. */
+  counter(): number;
 }
 
 export interface Chain {
@@ -38,7 +63,7 @@ export interface Chain {
 }
 
 /** Every key is there, so that all rules have one shape and reading them is one load. */
-type AllMatches = { readonly [K in keyof Required<Matches>]: Matches[K] | undefined };
+type AllMatches = { readonly [K in keyof Required<Omit<Matches, 'sets'>>]: Matches[K] | undefined };
 
 const allMatches = (m: Matches): AllMatches => ({
   source: m.source,
@@ -53,16 +78,27 @@ const allMatches = (m: Matches): AllMatches => ({
   tcpFlags: m.tcpFlags,
   mark: m.mark,
   states: m.states,
-  sets: m.sets,
   addressTypes: m.addressTypes,
   statistic: m.statistic,
   recent: m.recent,
   rpfilter: m.rpfilter,
 });
 
+const NONE: readonly never[] = [];
+
 /** `id`: its number among all rules of the namespace. */
-export function compileRule(rule: NetfilterRule, table: string, id: number): CompiledRule {
-  const { matches, target } = rule;
+export function compileRule(
+  { matches, target }: NetfilterRule,
+  table: string,
+  id: number,
+  numbers: Numbers,
+): CompiledRule {
+  const compileSet = ({ set, directions, not }: SetMatch): CompiledSetMatch => ({
+    set: numbers.set(set),
+    ofDestination: directions[0] === 'dst',
+    isCompound: directions.length > 1,
+    not,
+  });
   return {
     id,
     matches: allMatches(matches),
@@ -72,9 +108,10 @@ export function compileRule(rule: NetfilterRule, table: string, id: number): Com
     mask: target.kind === 'mark' ? target.mask : 0,
     jump: 'chain' in target ? `${table} ${target.chain}` : '',
     next: null,
-    list: null,
     states: matches.states?.any.reduce((bits, state) => bits | STATE_BIT[state], 0) ?? 0,
-    counter: 0,
+    sets: matches.sets?.map(compileSet) ?? NONE,
+    list: matches.recent === undefined ? -1 : numbers.list(matches.recent.list),
+    counter: matches.statistic?.mode === 'nth' ? numbers.counter() : -1,
   };
 }
 

@@ -36,3 +36,15 @@ function fibOf(prefixes: readonly Prefix[]): Fib {
   }
   return fib;
 }
+
+const made = new WeakMap<IpSetPlan, IpSet>();
+
+/** The set of a plan; namespaces with the same one share it. */
+export function ipSetOf(plan: IpSetPlan): IpSet {
+  let set = made.get(plan);
+  if (set === undefined) {
+    set = new IpSet(plan);
+    made.set(plan, set);
+  }
+  return set;
+}
