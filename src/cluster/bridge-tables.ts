@@ -6,11 +6,7 @@ import { BridgeEntry, BridgeFdb } from '../tables/bridge-fdb.ts';
 import { type Ip4, joinMac, macHigh, macLow } from '../wire/address.ts';
 
 /** Own addresses of bridges and ports, and what the plan lists; `now` in ms of virtual time. */
-export function bridgesOf(
-  { fdb }: NamespacePlan,
-  devices: readonly Device[],
-  now: number,
-): BridgeFdb {
+export function bridgesOf(plan: NamespacePlan, devices: readonly Device[], now: number): BridgeFdb {
   const table = new BridgeFdb((bridge) => devices[bridge]!.ageing);
   const own = (bridge: number, { macHigh: high, macLow: low }: Device, port: number): void =>
     table.set(bridge, high, low, port, BridgeEntry.Local, now);
@@ -20,7 +16,9 @@ export function bridgesOf(
   for (const device of devices) {
     if (device.master >= 0) own(device.master, device, device.position);
   }
-  for (const { device: name, master, mac, state } of fdb) {
+  // A node's list has an entry for every other node: it is not made for nothing.
+  if (devices.every(({ master }) => master < 0)) return table;
+  for (const { device: name, master, mac, state } of plan.fdb) {
     const port = devices.find((device) => device.name === name);
     if (master === undefined || port === undefined || port.master < 0) continue;
     const at = port.plan.kind === 'bridge' ? -1 : port.position;
