@@ -60,10 +60,8 @@ function buildNode(
     position,
     world,
     devices: plan.devices.map((device, i) => new Device(device, i, world.changes)),
-    state: (node) => ({
-      ...stateOf(node, mix(seed, position + 1), common),
-      wireguard: node.encrypts ? keys.tunnels(node) : null,
-    }),
+    state: (node) =>
+      stateOf(node, mix(seed, position + 1), common, node.encrypts ? keys.tunnels(node) : null),
   });
 }
 

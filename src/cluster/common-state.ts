@@ -10,6 +10,7 @@ import type { FdbPlan, NamespacePlan, NeighbourPlan, RoutePlan } from '../plan/p
 import { CommonRoutes, isDistinct } from '../tables/common-routes.ts';
 import { Fdb } from '../tables/fdb.ts';
 import { Neighbours, Nud } from '../tables/neighbours.ts';
+import { WordMemory } from '../tables/word-memory.ts';
 import { macHigh, macLow } from '../wire/address.ts';
 import { kindOf, nudOf } from './kernel-number.ts';
 
@@ -21,6 +22,8 @@ export interface SharedRoutes {
 
 export class CommonState {
   readonly counters = new IdentificationCounters();
+  /** Of all namespaces' tables. */
+  readonly memory = new WordMemory();
   private readonly routeLists = new Map<CommonList<RoutePlan>, SharedRoutes | null>();
   private readonly neighbourLists = new Map<CommonList<NeighbourPlan>, Neighbours<Packet>>();
   private readonly fdbLists = new Map<CommonList<FdbPlan>, Fdb>();

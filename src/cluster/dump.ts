@@ -22,7 +22,7 @@ const stateName: { readonly [S in Nud]: NeighbourState } = {
 export function dump(node: Node, keys: KeyRing): NamespacePlan {
   const neighbours = liveNeighbours(node);
   const devices = node.encrypts ? { devices: liveDevices(node, keys) } : {};
-  const exceptions = node.pathMtus.list(node.world.ticks(), node.routes);
+  const exceptions = node.learnedPathMtus?.list(node.world.ticks(), node.routes) ?? [];
   const learned = exceptions.length === 0 ? {} : { exceptions };
   const fdb = node.devices.some(isLearning) ? { fdb: liveFdb(node) } : {};
   return { ...node.plan, ...devices, neighbours, ...fdb, ...learned };

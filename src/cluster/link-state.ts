@@ -72,7 +72,7 @@ export function deleteLink(cluster: Cluster, port: string): void {
 export function flushRouteCache(cluster: Cluster, name: string): void {
   const node = cluster.names.find(name);
   node.change();
-  node.pathMtus.forget(() => true);
+  node.learnedPathMtus?.forget(() => true);
 }
 
 function livePort(cluster: Cluster, port: string): Port {
@@ -96,7 +96,11 @@ function restate(cluster: Cluster, { node, device }: Port, next: DevicePlan): vo
   if (next.mtu !== before.mtu) {
     device.mtu = next.mtu;
     const { routes } = node;
-    node.pathMtus.follow((id) => routes.device(id) === device.position, next.mtu, before.mtu);
+    node.learnedPathMtus?.follow(
+      (id) => routes.device(id) === device.position,
+      next.mtu,
+      before.mtu,
+    );
   }
   const devices = node.plan.devices.map((plan) => (plan === before ? next : plan));
   const planned = cluster.plan.namespaces[node.position]!;
@@ -198,7 +202,7 @@ function change(node: Node, next: NamespacePlan): void {
     tableOf(node, route)?.remove(address, length, route.metric, route.tos);
     gone.add(numbers.get(wordsOf(route)) ?? -1);
   }
-  node.pathMtus.forget((id) => gone.has(id));
+  node.learnedPathMtus?.forget((id) => gone.has(id));
   node.plan = next;
   node.change();
   const positionOf = (name: string): number =>

@@ -2,15 +2,9 @@
 import { found, PodwireError } from '../errors.ts';
 import { Chains } from '../node/chains.ts';
 import type { Device } from '../node/device.ts';
-import { mix } from '../node/flow-hash.ts';
-import { Gathering } from '../node/gather.ts';
-import { IcmpLimit } from '../node/icmp-limit.ts';
-import { Identifications } from '../node/identification.ts';
 import { Netfilter } from '../node/netfilter.ts';
 import type { Node, NodeState } from '../node/node.ts';
-import { PathMtus } from '../node/path-mtu.ts';
-import { Reassembly } from '../node/reassembly.ts';
-import { SourcePorts } from '../node/source-port.ts';
+import type { Tunnels } from '../node/wireguard-tunnel.ts';
 import type { Packet } from '../packet/packet.ts';
 import { type CommonTables, commonTables } from '../plan/common-tables.ts';
 import type { NamespacePlan, RoutePlan, RulePlan } from '../plan/plan.ts';
@@ -22,9 +16,9 @@ import { ANY_INPUT } from '../tables/rules.ts';
 import { localRoutes } from '../text/ip-route.ts';
 import { askedRules, ruleAfter, rulesOf } from '../text/ip-rule.ts';
 import { formatIp4, type Ip4, macHigh, macLow, netmask } from '../wire/address.ts';
-import { bridgesOf } from './bridge-tables.ts';
 import type { CommonState, SharedRoutes } from './common-state.ts';
 import { kindOf, nudOf } from './kernel-number.ts';
+import { NamespaceTables } from './namespace-tables.ts';
 
 /** The next hops of a route as the columns of `Routes`; `positionOf` finds their devices. */
 export const hopsOf = (route: RoutePlan, positionOf: (device: string) => number) =>
@@ -48,8 +42,14 @@ function withoutDevice({ type, destination }: RoutePlan): -1 {
 const NO_INPUT = -3;
 
 /** `common` has what many namespaces share. */
-export function stateOf(node: Node, seed: number, common: CommonState): NodeState {
+export function stateOf(
+  node: Node,
+  seed: number,
+  common: CommonState,
+  wireguard: Tunnels | null,
+): NodeState {
   const { plan, devices } = node;
+  const { memory } = common;
   const positions = new Map(devices.map((device) => [device.name, device.position]));
   const positionOf = (name: string): number => positions.get(name) ?? unknownDevice(plan, name);
   const tables = new Map<RulePlan['table'], RouteTable>();
@@ -61,10 +61,15 @@ export function stateOf(node: Node, seed: number, common: CommonState): NodeStat
   const alike = commonTables(plan);
   const shared = alike && sharedRoutes(plan, alike, common);
   const asked = askedRules(plan);
-  const neighbours = new Neighbours<Packet>(node.world.changes);
-  const state: NodeState = {
-    local: tableOf('local').plain,
-    rules: asked.map(({ not, from, to, fwmark, iif, tos = 0, table, suppressLength = -1 }, i) => ({
+  const neighbours = new Neighbours<Packet>(node.world.changes, memory);
+  const routes = new Routes<RoutePlan>(shared?.routes, positionOf, memory);
+  const add = (table: RouteTable, route: RoutePlan): void => {
+    const { address, length } = route.destination;
+    const hops = hopsOf(route, positionOf);
+    table.insert(address, length, routes.addHops(hops, route), route.metric, route.tos);
+  };
+  const rules = asked.map(
+    ({ not, from, to, fwmark, iif, tos = 0, table, suppressLength = -1 }, i) => ({
       not,
       value: fwmark?.value ?? 0,
       mask: fwmark?.mask ?? 0,
@@ -78,29 +83,8 @@ export function stateOf(node: Node, seed: number, common: CommonState): NodeStat
       table: table === undefined ? null : tableOf(table),
       next: ruleAfter(asked, i, rulesOf(plan)),
       suppressLength,
-    })),
-    routes: new Routes(shared?.routes, positionOf),
-    neighbours,
-    neighbourQuota: common.quota(plan, neighbours),
-    fdb: new Fdb(),
-    bridges: bridgesOf(plan, devices, node.world.milliseconds()),
-    identifications: new Identifications(seed, common.counters),
-    sourcePorts: new SourcePorts(mix(seed, 0x5eed)),
-    icmpLimit: new IcmpLimit(plan.icmpRateLimit ?? 1000, plan.routeErrorCost ?? 1000),
-    pathMtus: new PathMtus(),
-    reassembly: new Reassembly(),
-    gathering: new Gathering(),
-    wireguard: null,
-    netfilter:
-      plan.netfilter === undefined
-        ? null
-        : new Netfilter(new Chains(plan.netfilter, seed), seed, plan.conntrack),
-  };
-  const add = (table: RouteTable, route: RoutePlan): void => {
-    const { address, length } = route.destination;
-    const hops = hopsOf(route, positionOf);
-    table.insert(address, length, state.routes.addHops(hops, route), route.metric, route.tos);
-  };
+    }),
+  );
   for (const route of localRoutes(plan)) add(tableOf('local'), route);
   if (shared !== undefined) {
     tableOf('main').lieOver({ common: shared.routes, hidden: shared.hidden.get(plan.name) ?? [] });
@@ -108,36 +92,67 @@ export function stateOf(node: Node, seed: number, common: CommonState): NodeStat
   for (const route of shared === undefined ? plan.routes : alike!.ownRoutes()) {
     add(tableOf(route.table), route);
   }
-  addEnds(state, plan, devices, positionOf, common);
-  return state;
+  addNeighbours(neighbours, plan, devices, positionOf, common);
+  const { netfilter, conntrack } = plan;
+  return new NamespaceTables({
+    node,
+    seed,
+    local: tableOf('local').plain,
+    rules,
+    routes,
+    neighbours,
+    neighbourQuota: common.quota(plan, neighbours),
+    netfilter:
+      netfilter === undefined
+        ? null
+        : new Netfilter(new Chains(netfilter, seed), seed, conntrack, memory),
+    wireguard,
+    counters: common.counters,
+    fdb: () => fdbOf(plan, devices, positionOf, common),
+  });
 }
 
-/** Neighbours and FDB entries; those of a VXLAN device that all have alike are not copied. */
-function addEnds(
-  { neighbours, fdb }: NodeState,
+/** The VXLAN device whose neighbours and FDB entries all have alike, if there is one: they are not copied. */
+const commonTunnel = (plan: NamespacePlan, devices: readonly Device[]): Device | undefined =>
+  commonTables(plan) && devices.find(({ plan: { kind } }) => kind === 'vxlan');
+
+function addNeighbours(
+  neighbours: Neighbours<Packet>,
   plan: NamespacePlan,
   devices: readonly Device[],
   positionOf: (device: string) => number,
   common: CommonState,
 ): void {
   const alike = commonTables(plan);
-  const tunnel = alike && devices.find(({ plan: { kind } }) => kind === 'vxlan');
-  if (tunnel !== undefined) {
-    tunnel.learned = common.neighbours(alike!.neighbours);
-    const { position, macHigh: ownHigh, macLow: ownLow } = tunnel;
-    fdb.lieOver({ device: position, common: common.fdb(alike!.fdb), ownHigh, ownLow });
-  } else {
-    for (const { device: name, mac, destination } of plan.fdb) {
-      if (destination === undefined) continue;
-      fdb.append(positionOf(name), macHigh(mac), macLow(mac), destination);
-    }
-  }
+  const tunnel = commonTunnel(plan, devices);
+  if (tunnel !== undefined) tunnel.learned = common.neighbours(alike!.neighbours);
   const own = tunnel === undefined ? plan.neighbours : alike!.ownNeighbours();
   for (const { device: name, address, mac, state: nud } of own) {
     const [high, low] = [macHigh(mac ?? 0), macLow(mac ?? 0)];
     const known = mac === undefined ? Nud.Failed : nudOf[nud];
     neighbours.set(positionOf(name), address, high, low, known);
   }
+}
+
+function fdbOf(
+  plan: NamespacePlan,
+  devices: readonly Device[],
+  positionOf: (device: string) => number,
+  common: CommonState,
+): Fdb {
+  const fdb = new Fdb(common.memory);
+  const tunnel = commonTunnel(plan, devices);
+  if (tunnel !== undefined) {
+    const { position, macHigh: ownHigh, macLow: ownLow } = tunnel;
+    const entries = common.fdb(commonTables(plan)!.fdb);
+    fdb.lieOver({ device: position, common: entries, ownHigh, ownLow });
+    return fdb;
+  }
+  for (const { device: name, mac, destination } of plan.fdb) {
+    if (destination === undefined) continue;
+    fdb.append(positionOf(name), macHigh(mac), macLow(mac), destination);
+  }
+  return fdb;
 }
 
 /** Undefined where the namespace has a prefix of its own that is shared too. */

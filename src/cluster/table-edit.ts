@@ -27,7 +27,7 @@ export function removeRoute(node: Node, route: RoutePlan): boolean {
   node.change();
   const { address, length } = route.destination;
   const was = tableOf(node, route)?.remove(address, length, route.metric, route.tos) ?? false;
-  node.pathMtus.forget((id) => isSameEntry(node.routes.origin(id), route));
+  node.learnedPathMtus?.forget((id) => isSameEntry(node.routes.origin(id), route));
   const gone = node.plan.routes.find((one) => isSameEntry(one, route));
   if (was && gone !== undefined) {
     node.plan = { ...node.plan, routes: node.plan.routes.filter((one) => one !== gone) };

@@ -10,6 +10,7 @@ import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import type { ConntrackSettings } from '../plan/conntrack.ts';
 import { TupleIndex } from '../tables/tuple-index.ts';
+import { WordMemory } from '../tables/word-memory.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as sctp from '../wire/sctp.ts';
@@ -33,9 +34,9 @@ const EVICTION_RANGE = 8;
 const LIMBO = 64;
 
 export class Conntrack {
-  private readonly index = new TupleIndex();
+  private readonly index: TupleIndex;
   /** By original source, its port and protocol: the connection that was confirmed last. */
-  private readonly sources = new TupleIndex();
+  private readonly sources: TupleIndex;
   private readonly connections: (Connection | undefined)[] = [];
   private readonly free: number[] = [];
   private readonly limbo: number[] = [];
@@ -49,12 +50,17 @@ export class Conntrack {
   private swept = 0;
   private readonly scratch: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0, zone: 0 };
 
-  constructor({ max = MAX_CONNECTIONS, timeouts }: ConntrackSettings = {}) {
+  constructor(
+    { max = MAX_CONNECTIONS, timeouts }: ConntrackSettings = {},
+    memory = new WordMemory(),
+  ) {
+    this.index = new TupleIndex(memory);
+    this.sources = new TupleIndex(memory);
     this.max = max === 0 ? Infinity : max;
     this.timeouts = conntrackTimeouts(timeouts);
   }
 
-  /** How many are confirmed; some of them may have expired. */
+  /** How many are confirmed, expired ones among them. */
   get size(): number {
     return this.confirmed;
   }

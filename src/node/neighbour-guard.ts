@@ -4,10 +4,19 @@ import type { Node } from './node.ts';
 export const NEIGHBOUR_WORDS = 7;
 
 /** A neighbour as a tape rests on it; `namespace` among those of the tape. */
-export function guardNeighbour({ neighbours }: Node, namespace: number, id: number): number[] {
-  const { device, address, state, macHigh, macLow } = neighbours;
-  return [namespace, id, device(id), address(id), state(id), macHigh(id), macLow(id)];
-}
+export const guardNeighbour = (
+  { neighbours }: Node,
+  namespace: number,
+  id: number,
+): readonly number[] => [
+  namespace,
+  id,
+  neighbours.device(id),
+  neighbours.address(id),
+  neighbours.state(id),
+  neighbours.macHigh(id),
+  neighbours.macLow(id),
+];
 
 /** Whether it still is what its guard says, from the device on. */
 export function isNeighbour(

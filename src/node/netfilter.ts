@@ -9,6 +9,7 @@ import type { Packet } from '../packet/packet.ts';
 import type { ConntrackSettings } from '../plan/conntrack.ts';
 import type { Target } from '../plan/netfilter.ts';
 import { RouteKind } from '../tables/routes.ts';
+import type { WordMemory } from '../tables/word-memory.ts';
 import { i32 } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { type Chains, Verdict } from './chains.ts';
@@ -27,8 +28,8 @@ export class Netfilter {
   readonly chains: Chains;
   readonly nat: Nat;
 
-  constructor(chains: Chains, seed: number, conntrack?: ConntrackSettings) {
-    this.conntrack = new Conntrack(conntrack);
+  constructor(chains: Chains, seed: number, conntrack?: ConntrackSettings, memory?: WordMemory) {
+    this.conntrack = new Conntrack(conntrack, memory);
     this.chains = chains;
     this.nat = new Nat(this.conntrack, seed);
   }

@@ -78,6 +78,8 @@ export interface NodeState {
   readonly sourcePorts: SourcePorts;
   readonly icmpLimit: IcmpLimit;
   readonly pathMtus: PathMtus;
+  /** The same, null while nothing was learned. */
+  readonly learnedPathMtus: PathMtus | null;
   readonly reassembly: Reassembly;
   readonly gathering: Gathering;
   /** Null where nothing is filtered, translated or tracked. */
@@ -247,6 +249,10 @@ export class Node {
 
   get pathMtus(): PathMtus {
     return this.state.pathMtus;
+  }
+
+  get learnedPathMtus(): PathMtus | null {
+    return this.state.learnedPathMtus;
   }
 
   get reassembly(): Reassembly {

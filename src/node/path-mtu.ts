@@ -33,10 +33,6 @@ export class PathMtus {
   /** The cell that the next new one gets. */
   private turn = 0;
 
-  get size(): number {
-    return this.index.size;
-  }
-
   /** The MTU towards a destination by this next hop, 0 where nothing was learned. */
   find(route: number, destination: number, isForwarded: boolean, now: number): number {
     const at = this.index.get(route, destination);
@@ -148,19 +144,21 @@ export function pathMtu(
   isForwarded: boolean,
 ): number {
   const plain = node.routes.mtu(route) || (node.devices[node.routes.device(route)]?.mtu ?? 65535);
-  if (node.pathMtus.size === 0) return plain;
+  const learned = node.learnedPathMtus;
+  if (learned === null) return plain;
   const forwarded = isForwarded && !node.forwardsByPathMtu;
-  return node.pathMtus.find(route, destination, forwarded, node.world.ticks()) || plain;
+  return learned.find(route, destination, forwarded, node.world.ticks()) || plain;
 }
 
 /** Whether the MTU learned for a destination is the least there is, and DF would be of no use. */
 export function isPathMtuLocked(node: Node, route: number, destination: number): boolean {
-  return node.pathMtus.find(route, destination, true, node.world.ticks()) > 0;
+  const learned = node.learnedPathMtus;
+  return learned !== null && learned.find(route, destination, true, node.world.ticks()) > 0;
 }
 
 /** Whether tunnels send to `remote` without DF: ip_mtu_locked of iptunnel_xmit. */
 export const tunnelsMayFragment = (node: Node, remote: number): boolean =>
-  node.pathMtus.size > 0 && isPathMtuLocked(node, node.lookup(remote), remote);
+  node.learnedPathMtus !== null && isPathMtuLocked(node, node.lookup(remote), remote);
 
 /** A tunnel's way out is narrower than its device said: skb_dst_update_pmtu. */
 export function learnPathMtu(node: Node, route: number, destination: number, mtu: number): void {
@@ -175,8 +173,8 @@ export function learnPathMtu(node: Node, route: number, destination: number, mtu
 /** The gateway of a route for one destination, by a redirect or its own; 0 where it has none. */
 export function gatewayOf(node: Node, route: number, destination: number): number {
   const own = node.routes.gateway(route);
-  if (node.pathMtus.size === 0) return own;
-  return node.pathMtus.gateway(route, destination, node.world.ticks()) || own;
+  const learned = node.learnedPathMtus;
+  return learned?.gateway(route, destination, node.world.ticks()) || own;
 }
 
 /**

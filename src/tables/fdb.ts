@@ -4,6 +4,7 @@
  * lower 32 bits, so that the packet path handles no doubles.
  */
 import { PairIndex } from './pair-index.ts';
+import { WordMemory } from './word-memory.ts';
 
 /** Columns of one entry, for printing and tests. */
 export interface FdbEntry {
@@ -27,7 +28,7 @@ const MANY = 1024;
 const PAUSE = 1000;
 
 export class Fdb {
-  private readonly index = new PairIndex();
+  private readonly index: PairIndex;
   private readonly entries: FdbEntry[] = [];
   private readonly remotes: number[][] = [];
   /** When a learned entry was last heard of, ms; infinite for one that somebody made. */
@@ -37,6 +38,10 @@ export class Fdb {
   private readonly free: number[] = [];
   private full = MANY;
   private cleaned = Number.NEGATIVE_INFINITY;
+
+  constructor(memory = new WordMemory()) {
+    this.index = new PairIndex(memory);
+  }
 
   /** Gives a device what it shares; entries become the table's own when they are first found. */
   lieOver(share: Share): void {

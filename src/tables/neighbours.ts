@@ -1,10 +1,13 @@
 /**
  * The neighbour table of a namespace (`ip neigh`): (device, address) to MAC and
- * state, with the packets that wait for an answer. Columns are typed arrays, an
- * entry is its id; ids stay valid while the entry lives.
+ * state, with the packets that wait for an answer. An entry is its id, which stays
+ * valid while the entry lives, and stands in eight words:
+ *
+ *   device   address   MAC, lower   MAC, upper | requests | state   bytes waiting   timer   unused x 2
  */
 import { Changes } from './changes.ts';
 import { PairIndex } from './pair-index.ts';
+import { WordMemory } from './word-memory.ts';
 
 /** As linux/neighbour.h has them, without the bit encoding. */
 export const Nud = {
@@ -23,26 +26,42 @@ export type Nud = (typeof Nud)[keyof typeof Nud];
 /** Whether a MAC is known and may be used: NUD_VALID. */
 export const isValid = (state: number): boolean => state >= Nud.Reachable && state !== Nud.Failed;
 
+/** Words of an entry, as a shift, and where in it they stand. */
+const ENTRY = 3;
+const ADDRESS = 1;
+const LOW = 2;
+/** State in its lowest 8 bits, then requests in 8. */
+const STATE = 3;
+const QUEUED = 4;
+const TIMER = 5;
+const HIGH_SHIFT = 16;
+const ASKED_SHIFT = 8;
+const BYTE = 0xff;
+/** Entries there is room for at first. */
+const LEAST = 2;
+
 export class Neighbours<Waiting extends { next: Waiting | null }> {
-  private readonly changes: Changes;
-  private readonly index = new PairIndex();
-  private readonly free: number[] = [];
+  private words: Int32Array;
+  private at: number;
+  private room = LEAST;
   private ids = 0;
-  private devices = new Int32Array(8);
-  private addresses = new Int32Array(8);
-  private highs = new Uint16Array(8);
-  private lows = new Int32Array(8);
-  private states = new Uint8Array(8);
-  private asked = new Uint8Array(8);
-  private queued = new Uint32Array(8);
-  private confirmed = new Float64Array(8);
-  private timers = new Int32Array(8);
+  private readonly index: PairIndex;
+  /** Null while none is known to age. */
+  private confirmed: Float64Array | null = null;
+  private readonly changes: Changes;
+  private readonly memory: WordMemory;
+  private readonly free: number[] = [];
   private readonly heads: (Waiting | null)[] = [];
   private readonly tails: (Waiting | null)[] = [];
 
   /** `changes` is told of each change of an entry, its age included. */
-  constructor(changes: Changes = new Changes()) {
+  constructor(changes: Changes = new Changes(), memory = new WordMemory()) {
     this.changes = changes;
+    this.memory = memory;
+    this.index = new PairIndex(memory);
+    const { words, at } = memory.take(LEAST << ENTRY);
+    this.words = words;
+    this.at = at;
   }
 
   /** The id, or -1. */
@@ -52,25 +71,32 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
 
   /** Adds or replaces MAC and state; the id. Waiting packets stay queued. */
   set(device: number, address: number, high: number, low: number, state: Nud): number {
-    let id = this.find(device, address);
+    const found = this.find(device, address);
     this.changes.note();
-    if (id < 0) {
-      id = this.free.pop() ?? this.ids++;
-      if (id >= this.states.length) this.grow();
-      this.devices[id] = device;
-      this.addresses[id] = address;
-      this.queued[id] = 0;
-      this.heads[id] = null;
-      this.tails[id] = null;
-      this.index.set(device, address | 0, id);
-    }
-    this.highs[id] = high;
-    this.lows[id] = low;
-    this.states[id] = state;
-    this.asked[id] = 0;
-    this.confirmed[id] = Number.POSITIVE_INFINITY;
-    this.timers[id] = this.timers[id]! + 1;
+    const id = found < 0 ? this.open(device, address) : found;
+    const entry = this.entry(id);
+    const { words } = this;
+    words[entry + LOW] = low;
+    words[entry + STATE] = (high << HIGH_SHIFT) | state;
+    words[entry + TIMER] = words[entry + TIMER]! + 1;
+    if (this.confirmed !== null) this.confirmed[id] = Number.POSITIVE_INFINITY;
     return id;
+  }
+
+  private open(device: number, address: number): number {
+    const id = this.free.pop() ?? this.ids++;
+    if (id >= this.room) this.grow();
+    const entry = this.entry(id);
+    this.words[entry] = device;
+    this.words[entry + ADDRESS] = address;
+    this.words[entry + QUEUED] = 0;
+    this.index.set(device, address | 0, id);
+    return id;
+  }
+
+  /** Where its words begin. */
+  private entry(id: number): number {
+    return this.at + (id << ENTRY);
   }
 
   /** Removes an entry; the packets that waited for it, as a list. */
@@ -80,37 +106,62 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     const waiting = this.unpark(id);
     this.changes.note();
     this.index.delete(device, address | 0);
-    this.states[id] = Nud.None;
+    this.putState(id, Nud.None);
     this.free.push(id);
     return waiting;
   }
 
-  device = (id: number): number => this.devices[id]!;
-  address = (id: number): number => this.addresses[id]!;
-  macHigh = (id: number): number => this.highs[id]!;
-  macLow = (id: number): number => this.lows[id]!;
-  state = (id: number): Nud => this.states[id] as Nud;
+  device(id: number): number {
+    return this.words[this.entry(id)]!;
+  }
+
+  address(id: number): number {
+    return this.words[this.entry(id) + ADDRESS]!;
+  }
+
+  macHigh(id: number): number {
+    return this.words[this.entry(id) + STATE]! >>> HIGH_SHIFT;
+  }
+
+  macLow(id: number): number {
+    return this.words[this.entry(id) + LOW]!;
+  }
+
+  state(id: number): Nud {
+    return (this.words[this.entry(id) + STATE]! & BYTE) as Nud;
+  }
 
   setState(id: number, state: Nud): void {
-    this.states[id] = state;
+    this.putState(id, state);
     this.changes.note();
+  }
+
+  private putState(id: number, state: Nud): void {
+    const at = this.entry(id) + STATE;
+    this.words[at] = (this.words[at]! & ~BYTE) | state;
   }
 
   /** When the neighbour was last heard of, ms of virtual time; never: it does not age. */
   confirm(id: number, milliseconds: number): void {
+    this.confirmed ??= new Float64Array(this.room).fill(Number.POSITIVE_INFINITY);
     this.confirmed[id] = milliseconds;
     this.changes.note();
   }
 
   confirmedAt(id: number): number {
-    return this.confirmed[id]!;
+    return this.confirmed === null ? Number.POSITIVE_INFINITY : this.confirmed[id]!;
   }
 
   /** Counts one more request; how many there were, this one included. */
   countProbe(id: number): number {
-    const probes = this.asked[id]! + 1;
-    this.asked[id] = probes;
+    const probes = this.probes(id) + 1;
+    this.putProbes(id, probes);
     return probes;
+  }
+
+  private putProbes(id: number, probes: number): void {
+    const at = this.entry(id) + STATE;
+    this.words[at] = (this.words[at]! & ~(BYTE << ASKED_SHIFT)) | ((probes & BYTE) << ASKED_SHIFT);
   }
 
   /** Queues a packet behind an unresolved entry. `size`: what it counts there, bytes. */
@@ -120,7 +171,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     if (tail === null) this.heads[id] = packet;
     else tail.next = packet;
     this.tails[id] = packet;
-    this.queued[id] = this.queued[id]! + size;
+    this.queue(id, size);
   }
 
   /** Takes the oldest waiting packet out of the queue; `size` as it came in with. */
@@ -130,7 +181,7 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
     this.heads[id] = head.next;
     if (head.next === null) this.tails[id] = null;
     head.next = null;
-    this.queued[id] = this.queued[id]! - size;
+    this.queue(id, -size);
     return head;
   }
 
@@ -142,36 +193,43 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
   /** Takes all waiting packets out, as a list, oldest first. */
   unpark(id: number): Waiting | null {
     const head = this.heads[id] ?? null;
+    if (head === null) return null;
     this.heads[id] = null;
     this.tails[id] = null;
-    this.queued[id] = 0;
+    this.words[this.entry(id) + QUEUED] = 0;
     return head;
+  }
+
+  private queue(id: number, bytes: number): void {
+    const at = this.entry(id) + QUEUED;
+    this.words[at] = this.words[at]! + bytes;
   }
 
   /** A new timer replaces the one before; its token. */
   startTimer(id: number): number {
-    const token = this.timers[id]! + 1;
-    this.timers[id] = token;
+    const at = this.entry(id) + TIMER;
+    const token = (this.words[at]! + 1) | 0;
+    this.words[at] = token;
     return token;
   }
 
   /** Whether this timer still counts. */
   isTimer(id: number, token: number): boolean {
-    return this.timers[id] === token;
+    return this.words[this.entry(id) + TIMER] === token;
   }
 
   forgetProbes(id: number): void {
-    this.asked[id] = 0;
+    this.putProbes(id, 0);
   }
 
   /** Requests sent since the entry was last set. */
   probes(id: number): number {
-    return this.asked[id]!;
+    return (this.words[this.entry(id) + STATE]! >>> ASKED_SHIFT) & BYTE;
   }
 
   /** Bytes that wait for the entry. */
   waiting(id: number): number {
-    return this.queued[id]!;
+    return this.words[this.entry(id) + QUEUED]!;
   }
 
   get size(): number {
@@ -181,27 +239,20 @@ export class Neighbours<Waiting extends { next: Waiting | null }> {
   /** Ids of the present entries, in the order of ids. */
   *[Symbol.iterator](): Generator<number> {
     for (let id = 0; id < this.ids; id++) {
-      if (this.states[id] !== Nud.None) yield id;
+      if (this.state(id) !== Nud.None) yield id;
     }
   }
 
   private grow(): void {
-    const size = this.states.length * 2;
-    const wider = <T extends Int32Array | Uint32Array | Uint16Array | Uint8Array | Float64Array>(
-      to: T,
-      from: T,
-    ): T => {
-      to.set(from);
-      return to;
-    };
-    this.devices = wider(new Int32Array(size), this.devices);
-    this.addresses = wider(new Int32Array(size), this.addresses);
-    this.highs = wider(new Uint16Array(size), this.highs);
-    this.lows = wider(new Int32Array(size), this.lows);
-    this.states = wider(new Uint8Array(size), this.states);
-    this.asked = wider(new Uint8Array(size), this.asked);
-    this.queued = wider(new Uint32Array(size), this.queued);
-    this.timers = wider(new Int32Array(size), this.timers);
-    this.confirmed = wider(new Float64Array(size), this.confirmed);
+    const { words: old, at: from, room, confirmed } = this;
+    const { words, at } = this.memory.take(room << (ENTRY + 1));
+    words.set(old.subarray(from, from + (room << ENTRY)), at);
+    this.words = words;
+    this.at = at;
+    this.room = room * 2;
+    this.memory.give({ words: old, at: from }, room << ENTRY);
+    if (confirmed === null) return;
+    this.confirmed = new Float64Array(this.room).fill(Number.POSITIVE_INFINITY);
+    this.confirmed.set(confirmed);
   }
 }

@@ -1,24 +1,30 @@
 /**
  * A hash index from two 32-bit keys to a small number: the key of a neighbour is
  * (device, address), that of an FDB entry (device and upper MAC, lower MAC).
- * Open addressing over typed columns with linear probing; a removal closes the
- * gap by moving later entries back, so there are no tombstones.
+ * Open addressing with linear probing; a removal closes the gap by moving later
+ * entries back, so there are no tombstones.
  *
- *   cell:   keyA   keyB   value + 1 (0: empty)
+ *   cell:   keyA   keyB   value + 1 (0: empty)   unused
  */
-export class PairIndex {
-  private keysA: Int32Array;
-  private keysB: Int32Array;
-  private cells: Int32Array;
-  private mask: number;
-  private used = 0;
+import { WordMemory } from './word-memory.ts';
 
-  constructor(capacity = 8) {
-    const size = 2 ** Math.ceil(Math.log2(Math.max(capacity, 8)));
-    this.keysA = new Int32Array(size);
-    this.keysB = new Int32Array(size);
-    this.cells = new Int32Array(size);
-    this.mask = size - 1;
+/** Words of a cell, as a shift: four cells to a line of the processor's cache. */
+const CELL = 2;
+const VALUE = 2;
+const LEAST = 4;
+
+export class PairIndex {
+  private words: Int32Array;
+  private at: number;
+  private mask = LEAST - 1;
+  private used = 0;
+  private readonly memory: WordMemory;
+
+  constructor(memory = new WordMemory()) {
+    this.memory = memory;
+    const { words, at } = memory.take(LEAST << CELL);
+    this.words = words;
+    this.at = at;
   }
 
   get size(): number {
@@ -27,35 +33,37 @@ export class PairIndex {
 
   /** The value, or -1. */
   get(a: number, b: number): number {
-    const at = this.find(a, b);
-    return this.cells[at]! - 1;
+    return this.words[this.find(a, b) + VALUE]! - 1;
   }
 
   /** Adds or replaces. */
   set(a: number, b: number, value: number): void {
     if (this.used * 2 > this.mask) this.grow();
-    const at = this.find(a, b);
-    if (this.cells[at] === 0) {
-      this.keysA[at] = a;
-      this.keysB[at] = b;
+    const cell = this.find(a, b);
+    const { words } = this;
+    if (words[cell + VALUE] === 0) {
+      words[cell] = a;
+      words[cell + 1] = b;
       this.used++;
     }
-    this.cells[at] = value + 1;
+    words[cell + VALUE] = value + 1;
   }
 
   /** Whether it was there. */
   delete(a: number, b: number): boolean {
-    let gap = this.find(a, b);
-    if (this.cells[gap] === 0) return false;
-    for (let at = (gap + 1) & this.mask; this.cells[at] !== 0; at = (at + 1) & this.mask) {
-      const home = this.home(this.keysA[at]!, this.keysB[at]!);
-      if (((at - home) & this.mask) < ((at - gap) & this.mask)) continue;
-      this.keysA[gap] = this.keysA[at]!;
-      this.keysB[gap] = this.keysB[at]!;
-      this.cells[gap] = this.cells[at]!;
-      gap = at;
+    const { words, at, mask } = this;
+    const found = this.find(a, b);
+    if (words[found + VALUE] === 0) return false;
+    let gap = (found - at) >> CELL;
+    for (let slot = (gap + 1) & mask; ; slot = (slot + 1) & mask) {
+      const cell = at + (slot << CELL);
+      if (words[cell + VALUE] === 0) break;
+      const home = this.home(words[cell]!, words[cell + 1]!);
+      if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
+      words.copyWithin(at + (gap << CELL), cell, cell + VALUE + 1);
+      gap = slot;
     }
-    this.cells[gap] = 0;
+    words[at + (gap << CELL) + VALUE] = 0;
     this.used--;
     return true;
   }
@@ -65,27 +73,27 @@ export class PairIndex {
     return (mixed ^ (mixed >>> 15)) & this.mask;
   }
 
+  /** Where the cell of these keys begins, or the empty one where it would. */
   private find(a: number, b: number): number {
-    let at = this.home(a, b);
-    while (this.cells[at] !== 0 && (this.keysA[at] !== a || this.keysB[at] !== b)) {
-      at = (at + 1) & this.mask;
+    const { words, at, mask } = this;
+    for (let slot = this.home(a, b); ; slot = (slot + 1) & mask) {
+      const cell = at + (slot << CELL);
+      if (words[cell + VALUE] === 0 || (words[cell] === a && words[cell + 1] === b)) return cell;
     }
-    return at;
   }
 
   private grow(): void {
-    const { keysA, keysB, cells } = this;
-    const size = cells.length * 2;
-    this.keysA = new Int32Array(size);
-    this.keysB = new Int32Array(size);
-    this.cells = new Int32Array(size);
-    this.mask = size - 1;
-    for (let at = 0; at < cells.length; at++) {
-      if (cells[at] === 0) continue;
-      const to = this.find(keysA[at]!, keysB[at]!);
-      this.keysA[to] = keysA[at]!;
-      this.keysB[to] = keysB[at]!;
-      this.cells[to] = cells[at]!;
+    const { words: old, at: from, mask } = this;
+    const end = from + ((mask + 1) << CELL);
+    const { words, at } = this.memory.take((end - from) * 2);
+    this.words = words;
+    this.at = at;
+    this.mask = mask * 2 + 1;
+    for (let cell = from; cell < end; cell += 1 << CELL) {
+      if (old[cell + VALUE] === 0) continue;
+      const to = this.find(old[cell]!, old[cell + 1]!);
+      for (let word = 0; word <= VALUE; word++) words[to + word] = old[cell + word]!;
     }
+    this.memory.give({ words: old, at: from }, end - from);
   }
 }

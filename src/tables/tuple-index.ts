@@ -2,14 +2,28 @@
  * A hash index from a connection's tuple (two addresses, two ports, protocol) to a
  * small number. Open addressing as in pair-index.ts, with four words a key:
  *
- *   cell:  source  destination  ports (source << 16 | destination)  protocol  value + 1
+ *   cell:  source  destination  ports (source << 16 | destination)  protocol  value + 1  unused x 3
  */
-const WORDS = 5;
+import { WordMemory } from './word-memory.ts';
+
+/** Words of a cell, as a shift: two cells to a line of the processor's cache. */
+const CELL = 3;
+const VALUE = 4;
+const LEAST = 8;
 
 export class TupleIndex {
-  private cells = new Int32Array(64 * WORDS);
-  private mask = 63;
+  private words: Int32Array;
+  private at: number;
+  private mask = LEAST - 1;
   private used = 0;
+  private readonly memory: WordMemory;
+
+  constructor(memory = new WordMemory()) {
+    this.memory = memory;
+    const { words, at } = memory.take(LEAST << CELL);
+    this.words = words;
+    this.at = at;
+  }
 
   get size(): number {
     return this.used;
@@ -17,34 +31,37 @@ export class TupleIndex {
 
   /** The value, or -1. */
   get(source: number, destination: number, ports: number, protocol: number): number {
-    return this.cells[this.find(source, destination, ports, protocol) * WORDS + 4]! - 1;
+    return this.words[this.find(source, destination, ports, protocol) + VALUE]! - 1;
   }
 
   /** Adds or replaces. */
   set(source: number, destination: number, ports: number, protocol: number, value: number): void {
     if (this.used * 2 > this.mask) this.grow();
-    const at = this.find(source, destination, ports, protocol) * WORDS;
-    if (this.cells[at + 4] === 0) this.used++;
-    this.cells[at] = source;
-    this.cells[at + 1] = destination;
-    this.cells[at + 2] = ports;
-    this.cells[at + 3] = protocol;
-    this.cells[at + 4] = value + 1;
+    const cell = this.find(source, destination, ports, protocol);
+    const { words } = this;
+    if (words[cell + VALUE] === 0) this.used++;
+    words[cell] = source;
+    words[cell + 1] = destination;
+    words[cell + 2] = ports;
+    words[cell + 3] = protocol;
+    words[cell + VALUE] = value + 1;
   }
 
   /** Whether it was there. */
   delete(source: number, destination: number, ports: number, protocol: number): boolean {
-    const { cells, mask } = this;
-    let gap = this.find(source, destination, ports, protocol);
-    if (cells[gap * WORDS + 4] === 0) return false;
-    for (let slot = (gap + 1) & mask; cells[slot * WORDS + 4] !== 0; slot = (slot + 1) & mask) {
-      const at = slot * WORDS;
-      const home = this.home(cells[at]!, cells[at + 1]!, cells[at + 2]!, cells[at + 3]!);
+    const { words, at, mask } = this;
+    const found = this.find(source, destination, ports, protocol);
+    if (words[found + VALUE] === 0) return false;
+    let gap = (found - at) >> CELL;
+    for (let slot = (gap + 1) & mask; ; slot = (slot + 1) & mask) {
+      const cell = at + (slot << CELL);
+      if (words[cell + VALUE] === 0) break;
+      const home = this.home(words[cell]!, words[cell + 1]!, words[cell + 2]!, words[cell + 3]!);
       if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
-      cells.copyWithin(gap * WORDS, at, at + WORDS);
+      words.copyWithin(at + (gap << CELL), cell, cell + VALUE + 1);
       gap = slot;
     }
-    cells[gap * WORDS + 4] = 0;
+    words[at + (gap << CELL) + VALUE] = 0;
     this.used--;
     return true;
   }
@@ -55,24 +72,35 @@ export class TupleIndex {
     return (mixed ^ (mixed >>> 13)) & this.mask;
   }
 
+  /** Where the cell of these keys begins, or the empty one where it would. */
   private find(a: number, b: number, c: number, d: number): number {
-    const { cells, mask } = this;
+    const { words, at, mask } = this;
     for (let slot = this.home(a, b, c, d); ; slot = (slot + 1) & mask) {
-      const at = slot * WORDS;
-      if (cells[at + 4] === 0) return slot;
-      if (cells[at] === a && cells[at + 1] === b && cells[at + 2] === c && cells[at + 3] === d)
-        return slot;
+      const cell = at + (slot << CELL);
+      if (words[cell + VALUE] === 0) return cell;
+      if (
+        words[cell] === a &&
+        words[cell + 1] === b &&
+        words[cell + 2] === c &&
+        words[cell + 3] === d
+      ) {
+        return cell;
+      }
     }
   }
 
   private grow(): void {
-    const old = this.cells;
-    this.mask = this.mask * 2 + 1;
-    this.cells = new Int32Array((this.mask + 1) * WORDS);
-    for (let at = 0; at < old.length; at += WORDS) {
-      if (old[at + 4] === 0) continue;
-      const to = this.find(old[at]!, old[at + 1]!, old[at + 2]!, old[at + 3]!) * WORDS;
-      this.cells.set(old.subarray(at, at + WORDS), to);
+    const { words: old, at: from, mask } = this;
+    const end = from + ((mask + 1) << CELL);
+    const { words, at } = this.memory.take((end - from) * 2);
+    this.words = words;
+    this.at = at;
+    this.mask = mask * 2 + 1;
+    for (let cell = from; cell < end; cell += 1 << CELL) {
+      if (old[cell + VALUE] === 0) continue;
+      const to = this.find(old[cell]!, old[cell + 1]!, old[cell + 2]!, old[cell + 3]!);
+      for (let word = 0; word <= VALUE; word++) words[to + word] = old[cell + word]!;
     }
+    this.memory.give({ words: old, at: from }, end - from);
   }
 }
