@@ -39,7 +39,10 @@ const FIXED_MS = 120_000;
 /** Ticks are 32 bits wide, so that what lasts longer lasts so long. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-export function conntrackTimeouts(settings: ConntrackSettings['timeouts'] = {}): ConntrackTimeouts {
+export const conntrackTimeouts = (settings: ConntrackSettings['timeouts']): ConntrackTimeouts =>
+  settings === undefined ? OF_THE_KERNEL : timeoutsOf(settings);
+
+function timeoutsOf(settings: NonNullable<ConntrackSettings['timeouts']>): ConntrackTimeouts {
   const ms = (name: ConntrackTimeout): number =>
     Math.min((settings[name] ?? DEFAULTS[name]) * 1000, LONGEST_MS);
   return {
@@ -64,6 +67,9 @@ const TCP_STATES: readonly ConntrackTimeout[] = [
   'time_wait',
   'close',
 ];
+
+/** Shared: nearly every node has these. */
+const OF_THE_KERNEL = timeoutsOf({});
 
 /** How long one without states lasts that nobody has answered yet. */
 export function unanswered(timeouts: ConntrackTimeouts, protocol: number): number {

@@ -24,14 +24,14 @@ import { asks, classOf, invert, invertInPlace, readTuple, type Tuple } from './t
 const MAX_CONNECTIONS = 262_144;
 /** How long UDP must go both ways to be a stream (stream_ts of nf_conntrack_udp_packet). */
 const STREAM_AFTER_MS = 2000;
-
 /** Entries looked at for each new one: gc_worker, at the pace of what comes in. */
 const GC_STEP = 4;
 /** How many are looked at for one to end early when the table is full (NF_CT_EVICTION_RANGE). */
 const EVICTION_RANGE = 8;
-
 /** Connections that have ended, kept while an ICMP error about them may still be on its way. */
 const LIMBO = 64;
+/** Of the packet at hand. */
+const scratch: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0, zone: 0 };
 
 export class Conntrack {
   private readonly index: TupleIndex;
@@ -48,12 +48,9 @@ export class Conntrack {
   /** Ticks of the packet that was tracked last. */
   private now = 0;
   private swept = 0;
-  private readonly scratch: Tuple = { source: 0, destination: 0, ports: 0, protocol: 0, zone: 0 };
 
-  constructor(
-    { max = MAX_CONNECTIONS, timeouts }: ConntrackSettings = {},
-    memory = new WordMemory(),
-  ) {
+  constructor(settings: ConntrackSettings = {}, memory = new WordMemory()) {
+    const { max = MAX_CONNECTIONS, timeouts } = settings;
     this.index = new TupleIndex(memory);
     this.sources = new TupleIndex(memory);
     this.max = max === 0 ? Infinity : max;
@@ -107,7 +104,7 @@ export class Conntrack {
    * is full, which ends the packet.
    */
   track(p: Packet, now: number, received: boolean): boolean {
-    const tuple = this.scratch;
+    const tuple = scratch;
     tuple.zone = p.ctZone;
     this.now = now;
     p.ct = -1;
@@ -323,7 +320,7 @@ export class Conntrack {
 
   /** An ICMP error belongs to the connection of the packet it quotes: nf_conntrack_inet_error. */
   private relate(p: Packet, quote: number): void {
-    const tuple = this.scratch;
+    const tuple = scratch;
     if (p.tail - quote < ipv4.HEADER_LEN || ipv4.fragmentOffset(bytes, quote) !== 0) return;
     if (!readTuple(quote, p.tail, tuple)) return;
     invertInPlace(tuple);
