@@ -71,7 +71,7 @@ export class Cluster implements World {
     this.keys = new KeyRing(plan, seed);
     this.nodes = buildNodes(plan, this, seed, this.keys);
     this.links = buildLinks(plan, this.nodes, options.neighbours === 'cold');
-    if (options.neighbours !== 'cold') warm(plan, this.nodes);
+    if ((options.neighbours ?? 'warm') === 'warm') warm(plan, this.nodes);
     this.names = new Names(this.nodes, plan.services);
     this.keepalives = new FirstKeepalives(this.nodes, () => this.settle());
     this.flows = new FlowCache(this, this.nodes, options.flowCache ?? true);

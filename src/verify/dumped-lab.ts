@@ -37,7 +37,7 @@ export function openDumps(folder: string): Lab {
   return {
     plan: withOutside(plan, captures),
     ...afterwards(files, dumped.sections, inside),
-    cold: false,
+    neighbours: 'warm',
     started: frames.reduce((a, b) => (isBefore(b, a) ? b : a)).seconds,
     ...sound,
     frames: (namespace, device) =>

@@ -2,6 +2,7 @@
  * A recorded network: what it was built of, what was done to it, and what its
  * interfaces saw.
  */
+import type { KnownNeighbours } from '../cluster/cluster-options.ts';
 import type { ClusterPlan } from '../plan/plan.ts';
 import type { HandshakeSecrets } from '../wireguard/settings.ts';
 import { refuseCut } from './cut-frames.ts';
@@ -52,8 +53,8 @@ export interface Lab {
   readonly tracked?: ReadonlyMap<string, readonly string[]>;
   /** IPv4 packets that a namespace had received after the recording, where its counters tell. */
   readonly received?: ReadonlyMap<string, number>;
-  /** ARP had learned nothing when the recording began. */
-  readonly cold: boolean;
+  /** What ARP had learned when the recording began. */
+  readonly neighbours: KnownNeighbours;
   /** When the recording began, seconds since 1970. */
   readonly started: number;
   readonly captures: readonly LabCapture[];

@@ -7,6 +7,7 @@ import { dissect } from '../frame/dissect.ts';
 import type { Node } from '../node/node.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import * as udp from '../wire/udp.ts';
 import { type Lab, vxlanPorts } from './lab.ts';
 
 /** What NAT leaves alone of a packet: identification, and the bytes behind ports and checksums. */
@@ -55,7 +56,10 @@ export class PodPackets {
   before(node: Node, b: Buffer, at: number): Buffer | undefined {
     const alike = this.found.get(fingerprint(b, at)) ?? [];
     const [from, to] = [ipv4.source(b, at), ipv4.destination(b, at)];
-    const same = alike.filter((p) => ipv4.destination(p, 0) === to);
+    const port = destinationPort(b, at);
+    const same = alike.filter(
+      (p) => ipv4.destination(p, 0) === to && destinationPort(p, 0) === port,
+    );
     const asItIs = same.find((p) => ipv4.source(p, 0) === from);
     if (asItIs !== undefined || node.netfilter === null) return asItIs;
     const own = new Set(node.devices.flatMap((d) => d.addresses));
@@ -72,4 +76,13 @@ export class PodPackets {
     if (alike === undefined) this.found.set(key, [packet]);
     else alike.push(packet);
   }
+}
+
+/** Of TCP and UDP, 0 for others. Only with another address it is translated. */
+function destinationPort(b: Buffer, at: number): number {
+  const l4 = at + ipv4.headerLength(b, at);
+  const protocol = ipv4.protocol(b, at);
+  const hasPorts = protocol === ipv4.PROTO_TCP || protocol === ipv4.PROTO_UDP;
+  if (!hasPorts || ipv4.fragmentOffset(b, at) !== 0 || b.length < l4 + 4) return 0;
+  return udp.destinationPort(b, l4);
 }

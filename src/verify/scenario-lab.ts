@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Field } from '../calico/field.ts';
 import { parseYaml } from '../calico/yaml-document.ts';
+import type { KnownNeighbours } from '../cluster/cluster-options.ts';
 import { fileError, PodwireError } from '../errors.ts';
 import type { ClusterPlan } from '../plan/plan.ts';
 import { type CaptureFile, type Lab, type LabEvent, readCaptures } from './lab.ts';
@@ -81,13 +82,19 @@ export function openScenario(folder: string): Lab {
   return {
     plan,
     ...after,
-    cold: root.entry('neighbours').optional((f) => f.text()) === 'cold',
+    neighbours: KNOWN.get(root.entry('neighbours').optional((f) => f.text()) ?? '') ?? 'warm',
     started: root.entry('started').optional((f) => f.number()) ?? 0,
     ...readCaptures(plan, files),
     events: root.entry('events').items().map(readEvent),
     secrets: wireguard.secrets,
   };
 }
+
+/** What `neighbours` says: nobody knew anybody, or the tables list all that was known. */
+const KNOWN: ReadonlyMap<string, KnownNeighbours> = new Map([
+  ['cold', 'cold'],
+  ['static', 'listed'],
+]);
 
 const CONNECTIONS = '/proc/net/nf_conntrack';
 const COUNTERS = 'counters that are not zero (/proc/net/snmp, /proc/net/netstat)';

@@ -38,7 +38,7 @@ export interface VerifyOptions {
 /** One comparison for each interface that has a capture. */
 export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceComparison[] {
   const cluster = Cluster.fromPlan(lab.plan, {
-    neighbours: lab.cold ? 'cold' : 'warm',
+    neighbours: lab.neighbours,
     ...(options.seed === undefined ? {} : { seed: options.seed }),
   });
   declarePorts(lab, cluster);

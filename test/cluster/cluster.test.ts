@@ -13,6 +13,7 @@ import { buildFrame } from '../../src/frame/build.ts';
 import { dissect } from '../../src/frame/dissect.ts';
 import { counts, inUse } from '../../src/packet/slab.ts';
 import { CaptureWriter } from '../../src/pcap/writer.ts';
+import type { ClusterPlan } from '../../src/plan/plan.ts';
 import { cluster as arbitraryCluster } from '../../src/testing/index.ts';
 import { formatIp4, parseIp4, parseMac } from '../../src/wire/address.ts';
 import { installed, printed, tshark } from '../judge.ts';
@@ -184,6 +185,34 @@ describe('cold: ARP as it happens', () => {
     seen.length = 0;
     expect(cluster.send({ from: 'client', to: 'kubia-d278t' }).outcome).toBe('delivered');
     expect(seen).toEqual([]);
+  });
+
+  it('listed: who stands in the tables is not asked for, others are', () => {
+    const { plan } = loadCluster(BGP);
+    const peer = Cluster.fromPlan(plan).names.port('k8s-node2:enp1s0').device.plan;
+    const entry = { device: 'enp1s0', address: parseIp4('192.168.33.57'), mac: peer.mac! };
+    const namespaces = plan.namespaces.map((ns) =>
+      ns.name === 'k8s-node1'
+        ? { ...ns, neighbours: [{ ...entry, state: 'PERMANENT' as const }] }
+        : ns,
+    );
+    const asked = (neighbours: 'warm' | 'listed' | 'cold', all: ClusterPlan): string[] => {
+      const cluster = Cluster.fromPlan(all, { neighbours });
+      const targets: string[] = [];
+      for (const name of ['k8s-node1:calid2918f95dae', 'k8s-node1:enp1s0']) {
+        captureAt(cluster, cluster.names.port(name), {
+          write: (_s, _n, b, start, end) => {
+            const arp = dissect(b.subarray(start, end)).layers.find((l) => l.layer === 'arp');
+            if (arp?.layer === 'arp' && arp.op === 'request') targets.push(arp.targetIp);
+          },
+        });
+      }
+      expect(cluster.send(pair).outcome).toBe('delivered');
+      return targets;
+    };
+    expect(asked('warm', plan)).toEqual([]);
+    expect(asked('listed', plan)).toEqual(['169.254.1.1', '192.168.33.57']);
+    expect(asked('listed', { ...plan, namespaces })).toEqual(['169.254.1.1']);
   });
 
   it('a node without a default route does not answer for 169.254.1.1', () => {

@@ -47,7 +47,7 @@ describe('what a node put on its wire', () => {
       events,
       started: 0,
       secrets: [],
-      cold: false,
+      neighbours: 'warm',
     } satisfies Lab;
     return labInputs(lab, cluster).length;
   }

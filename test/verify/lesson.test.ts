@@ -121,7 +121,7 @@ describe('an error on its way', () => {
     });
     return {
       plan,
-      cold: false,
+      neighbours: 'warm',
       started: 1000,
       ...readCaptures(plan, captures),
       events: [],

@@ -20,22 +20,28 @@ const echo = (src: string, dst: string, id = 7): Buffer =>
     { layer: 'payload', hex: '616263' },
   ]);
 
-function packets(sent: readonly (readonly [string, string])[], netfilter = true) {
+function podPackets(sent: readonly Buffer[], netfilter = true) {
   const cluster = loadCluster('fixtures/calico-ipip', { netfilter });
-  const events = sent.map(([src, dst]) => ({
+  const events = sent.map((packet) => ({
     kind: 'inject',
     label: 'by hand',
     at: 0,
     frame: {
       namespace: 'k8s-node1',
       device: 'enp1s0',
-      bytes: Buffer.concat([Buffer.from('52540085ff19525400b2728d0800', 'hex'), echo(src, dst)]),
+      bytes: Buffer.concat([Buffer.from('52540085ff19525400b2728d0800', 'hex'), packet]),
     },
   }));
   const { plan } = cluster;
-  const lab = { plan, events, started: 0, secrets: [], cold: false, ...readCaptures(plan, []) };
+  const neighbours = 'warm' as const;
+  const lab = { plan, events, started: 0, secrets: [], neighbours, ...readCaptures(plan, []) };
   const found = new PodPackets(lab satisfies Lab, cluster);
-  const node = cluster.names.find('k8s-node1');
+  return { found, node: cluster.names.find('k8s-node1') };
+}
+
+function packets(sent: readonly (readonly [string, string])[], netfilter = true) {
+  const echoes = sent.map(([src, dst]) => echo(src, dst));
+  const { found, node } = podPackets(echoes, netfilter);
   return {
     before(src: string, dst: string): string | undefined {
       const packet = found.before(node, echo(src, dst, 9), 0);
@@ -53,6 +59,17 @@ it('of packets that look alike, the one with the same destination was before', (
   expect(before(NODE, '192.168.33.1')).toBe('192.168.33.1');
   expect(before(NODE, '8.8.8.8')).toBe('8.8.8.8');
   expect(before(POD, PEER)).toBe(PEER);
+});
+
+it('a port that nobody translated tells packets apart', () => {
+  const reset = (src: string, srcPort: number, dstPort: number): Buffer =>
+    buildFrame([
+      { layer: 'ipv4', src, dst: PEER, id: 0, df: true },
+      { layer: 'tcp', srcPort, dstPort, flags: 'R', window: 0 },
+    ]);
+  const { found, node } = podPackets([reset(POD, 81, 40_000)]);
+  expect(found.before(node, reset(NODE, 1025, 40_000), 0)).toBeDefined();
+  expect(found.before(node, reset(NODE, 81, 40_001), 0)).toBeUndefined();
 });
 
 it('another destination may have been a service, or a port of the node, and no pod', () => {

@@ -169,7 +169,7 @@ function rerun(
   });
   const lab: Lab = {
     plan,
-    cold: true,
+    neighbours: 'cold',
     started: 1000,
     ...readCaptures(plan, files),
     events: [],

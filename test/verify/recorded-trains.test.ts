@@ -54,6 +54,7 @@ const polling = (decide: () => boolean): Lateness => ({
   fragments: (_node, _first, milliseconds) => milliseconds,
   redirect: () => 0,
   arrival: () => 0,
+  error: () => null,
   polled: decide,
 });
 
@@ -98,7 +99,7 @@ function rerun(files: ReadonlyMap<string, string>, unrecorded: readonly string[]
   });
   const lab: Lab = {
     plan: network(),
-    cold: false,
+    neighbours: 'warm',
     started: 1000,
     ...readCaptures(network(), captures),
     events: [],
