@@ -138,11 +138,24 @@ function maskQuote(b: Buffer, l4: number, insider: Insider): void {
     b.fill(0, quote + ipv4.field.checksum, quote + ipv4.field.checksum + 2);
     b.fill(0, l4 + icmp.field.checksum, l4 + icmp.field.checksum + 2);
   }
-  if (b.length - quote < ipv4.HEADER_LEN || ipv4.protocol(b, quote) !== ipv4.PROTO_IPIP) return;
-  if (!insider.isNode(ipv4.source(b, quote))) return;
+  if (b.length - quote < ipv4.HEADER_LEN || !insider.isNode(ipv4.source(b, quote))) return;
+  const port = quotedVxlan(b, quote, insider);
+  if (ipv4.protocol(b, quote) !== ipv4.PROTO_IPIP && port < 0) return;
+  if (port > 0) b.fill(0, port, port + 2);
+  if (port > 0) b.fill(0, port + udp.field.checksum, port + udp.field.checksum + 2);
   b.fill(0, quote + ipv4.field.identification, quote + ipv4.field.identification + 2);
   b.fill(0, quote + ipv4.field.checksum, quote + ipv4.field.checksum + 2);
   b.fill(0, l4 + icmp.field.checksum, l4 + icmp.field.checksum + 2);
+}
+
+/** Where the source port of a quoted VXLAN packet stands, 0 where it is in another fragment; -1 for other packets. */
+function quotedVxlan(b: Buffer, quote: number, { vxlanPorts }: Insider): number {
+  if (vxlanPorts.length === 0 || ipv4.protocol(b, quote) !== ipv4.PROTO_UDP) return -1;
+  if (ipv4.fragmentOffset(b, quote) !== 0) return 0;
+  const l4 = quote + ipv4.headerLength(b, quote);
+  const isTunnel =
+    b.length - l4 >= udp.HEADER_LEN && vxlanPorts.includes(udp.destinationPort(b, l4));
+  return isTunnel ? l4 : -1;
 }
 
 const TIMESTAMP = 68;
