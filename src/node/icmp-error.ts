@@ -67,7 +67,8 @@ export function sendError(
   if (own ? p.ct < 0 : node.routes.kind(back) !== RouteKind.Unicast) return false;
   const now = node.world.milliseconds();
   node.world.audit?.shared(node, 'the limit of ICMP errors');
-  if (!node.icmpLimit.allow(own ? null : to, type, code, now)) return false;
+  const told = node.lateness?.error(node, p, type) ?? null;
+  if (!node.icmpLimit.allow(own ? null : to, type, code, now, told)) return false;
 
   // A fault in the options: those before it are given back.
   const stop = type === icmp.PARAMETER_PROBLEM ? rest >>> 24 : ipv4.headerLength(bytes, p.l3);

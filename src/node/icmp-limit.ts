@@ -40,12 +40,18 @@ export class IcmpLimit {
 
   /**
    * Whether an error of this type may go to the destination now; takes its tokens. `null` for
-   * one that goes by the loopback, which has no bucket (icmpv4_xrlim_allow).
+   * one that goes by the loopback, which has no bucket (icmpv4_xrlim_allow). `told`: what the
+   * limit of all errors says of it, where that is known.
    */
-  allow(destination: number | null, type: number, code: number, now: number): boolean {
-    if (type === icmp.UNREACHABLE && code === icmp.CODE_FRAG_NEEDED) return true;
-    if (!MASKED.includes(type)) return true;
-    if (!this.allowGlobally(now)) return false;
+  allow(
+    destination: number | null,
+    type: number,
+    code: number,
+    now: number,
+    told: boolean | null = null,
+  ): boolean {
+    if (!isLimited(type, code)) return true;
+    if (!(told ?? this.allowGlobally(now))) return false;
     return (
       this.rate === 0 || destination === null || this.spend(destination, this.rate, BURST, now)
     );
@@ -109,3 +115,7 @@ export class IcmpLimit {
 
 /** icmp_ratemask 6168: unreachable, source quench, time exceeded, parameter problem. */
 const MASKED: readonly number[] = [icmp.UNREACHABLE, 4, icmp.TIME_EXCEEDED, icmp.PARAMETER_PROBLEM];
+
+/** "Fragmentation needed" is not: path MTU discovery lives on it (icmpv4_mask_allow). */
+export const isLimited = (type: number, code: number): boolean =>
+  MASKED.includes(type) && !(type === icmp.UNREACHABLE && code === icmp.CODE_FRAG_NEEDED);

@@ -17,14 +17,15 @@ import type { Moment } from '../packet/moment.ts';
 import type { Packet } from '../packet/packet.ts';
 import { Nud } from '../tables/neighbours.ts';
 import * as arp from '../wire/arp.ts';
-import { type Bytes, u16 } from '../wire/bytes.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
+import { ErrorCredit } from './error-credit.ts';
 import { insideTunnel, MAX_DEPTH } from './inner-packet.ts';
 import { type Lab, vxlanPorts } from './lab.ts';
 import { lessonOf } from './lesson.ts';
+import { RecordedErrors } from './recorded-errors.ts';
 import { RecordedTrains } from './recorded-trains.ts';
 
 /** A level of the wheel starts at 63 of its slots or later: LVL_START, LVL_GRAN. */
@@ -39,18 +40,23 @@ const ANSWER_MS = 2;
 const JUST_MS = 0.001;
 
 /** What was read of a recording, by namespace: it is run many times where its tables changed. */
-const read = new WeakMap<Lab, Map<string, RecordedLateness>>();
+const read = new WeakMap<Lab, ReadonlyMap<string, RecordedLateness>>();
 
 /** Tells the nodes of the network how late they were; before the run. */
 export function declareLateness(lab: Lab, cluster: Cluster): void {
-  const known = read.get(lab) ?? new Map<string, RecordedLateness>();
+  const known = read.get(lab) ?? readAll(lab, cluster.nodes);
   read.set(lab, known);
-  for (const node of cluster.nodes) {
-    if (node.silent) continue;
-    const lateness = known.get(node.name) ?? new RecordedLateness(lab, node);
-    known.set(node.name, lateness);
-    node.lateness = lateness;
-  }
+  for (const node of cluster.nodes) node.lateness = known.get(node.name) ?? null;
+}
+
+function readAll(lab: Lab, nodes: readonly Node[]): Map<string, RecordedLateness> {
+  const errors = new Map(nodes.map((node) => [node, new RecordedErrors(lab, node)]));
+  const credit = new ErrorCredit([...errors.values()].flatMap(({ limited }) => limited));
+  return new Map(
+    [...errors]
+      .filter(([{ silent }]) => !silent)
+      .map(([node, told]) => [node.name, new RecordedLateness(lab, node, told, credit)]),
+  );
 }
 
 /** Times are milliseconds since the epoch, in the order of each list. */
@@ -59,16 +65,19 @@ class RecordedLateness implements Lateness {
   private readonly requests = new Map<string, number[]>();
   /** TCP segments that acknowledge, by device and the MAC they went to. */
   private readonly progress = new Map<string, number[]>();
-  /** ICMP errors by their type and the packet they quote. */
-  private readonly errors = new Map<string, number[]>();
   /** ICMP errors that came, by device, and what they teach. */
   private readonly lessons = new Map<string, number[]>();
   private readonly ports: readonly number[];
   private readonly trains: RecordedTrains;
 
   private readonly isBrought: boolean;
+  /** The node's own ICMP errors. */
+  private readonly errors: RecordedErrors;
+  private readonly credit: ErrorCredit;
 
-  constructor(lab: Lab, node: Node) {
+  constructor(lab: Lab, node: Node, errors: RecordedErrors, credit: ErrorCredit) {
+    this.errors = errors;
+    this.credit = credit;
     this.isBrought = lab.brought !== undefined;
     this.ports = vxlanPorts(lab);
     const own = new Set(node.devices.flatMap(({ addresses }) => addresses));
@@ -80,13 +89,11 @@ class RecordedLateness implements Lateness {
         const target = device.ethernet ? requestedBy(b, device.plan.mac) : null;
         if (target !== null) keep(this.requests, `${device.position} ${target}`, moment);
         const at = device.ethernet ? ethernet.HEADER_LEN : 0;
-        const error = errorKey(b, at, own);
-        if (error !== null) keep(this.errors, error, moment);
-        const lesson = error === null ? lessonOf(b, at, b.length, this.ports) : null;
-        if (lesson !== null) keep(this.lessons, `${device.position} ${lesson}`, moment);
+        const lesson = lessonOf(b, at, b.length, this.ports);
+        const came = lesson !== null && !own.has(ipv4.source(b, at));
+        if (came) keep(this.lessons, `${device.position} ${lesson}`, moment);
       }
     }
-    for (const times of this.errors.values()) times.sort((a, b) => a - b);
   }
 
   neighbour(node: Node, id: number, milliseconds: number): number {
@@ -104,7 +111,7 @@ class RecordedLateness implements Lateness {
     // A failed entry is not asked for again before it failed.
     const end = request === null ? latest : Math.max(request - ANSWER_MS - now, milliseconds);
     for (let p = neighbours.oldest(id); p !== null; p = p.next) {
-      const told = this.errors.get(quoteKey(icmp.UNREACHABLE, arena, p.l3));
+      const told = this.errors.about(icmp.UNREACHABLE, arena, p.l3);
       const at = firstWithin(told, now + milliseconds, end - milliseconds);
       if (at !== null) return at - now;
     }
@@ -127,7 +134,7 @@ class RecordedLateness implements Lateness {
   fragments(node: Node, first: Packet, milliseconds: number): number {
     const now = timeOf(node.world.now);
     const latest = latestAfter(milliseconds);
-    const told = this.errors.get(quoteKey(icmp.TIME_EXCEEDED, arena, first.l3));
+    const told = this.errors.about(icmp.TIME_EXCEEDED, arena, first.l3);
     const at = firstWithin(told, now + milliseconds, latest - milliseconds);
     return at === null ? latest : at - now;
   }
@@ -142,8 +149,15 @@ class RecordedLateness implements Lateness {
   }
 
   redirect(node: Node, p: Packet): number {
-    const told = this.errors.get(quoteKey(icmp.REDIRECT, arena, p.l3));
+    const told = this.errors.about(icmp.REDIRECT, arena, p.l3);
     return firstWithin(told, timeOf(node.world.now), BUSY_MS) === null ? -TICK_MS : TICK_MS;
+  }
+
+  error(node: Node, p: Packet, type: number): boolean | null {
+    const now = timeOf(node.world.now);
+    if (!this.credit.mayBeSpent(now)) return null;
+    const told = this.errors.aboutThis(type, arena.subarray(p.l3, p.tail));
+    return firstWithin(told, now, BUSY_MS) !== null;
   }
 
   polled(train: Packet, l3: number): boolean {
@@ -199,17 +213,3 @@ function progressTo(b: Buffer, mac: number | undefined, ports: readonly number[]
   }
   return null;
 }
-
-/** The type of a node's own ICMP error, and what it quotes. */
-function errorKey(b: Buffer, at: number, own: ReadonlySet<number>): string | null {
-  if (ipv4.check(b, at, b.length) !== 0 || ipv4.protocol(b, at) !== ipv4.PROTO_ICMP) return null;
-  const l4 = at + ipv4.headerLength(b, at);
-  const quote = l4 + icmp.HEADER_LEN;
-  if (ipv4.isFragment(b, at) || b.length < quote + ipv4.HEADER_LEN) return null;
-  if (!own.has(ipv4.source(b, at)) || !icmp.isError(icmp.type(b, l4))) return null;
-  return quoteKey(icmp.type(b, l4), b, quote);
-}
-
-/** What NAT leaves alone of the quoted header. */
-const quoteKey = (type: number, b: Bytes, at: number): string =>
-  `${type} ${ipv4.protocol(b, at)} ${u16(b, at + ipv4.field.identification)}`;

@@ -35,6 +35,17 @@ describe('errors to one destination', () => {
     expect(sent.filter(Boolean).length).toBe(50);
   });
 
+  it('goes by what is told of it, and one to its destination still has a bucket', () => {
+    const limit = new IcmpLimit(1000, 1000);
+    const sent = (told: boolean): boolean => limit.allow(1, icmp.UNREACHABLE, 1, START, told);
+    expect(sent(false)).toBe(false);
+    expect(Array.from({ length: 8 }, () => sent(true)).filter(Boolean).length).toBe(6);
+    expect(limit.allow(1, icmp.UNREACHABLE, icmp.CODE_FRAG_NEEDED, START, false)).toBe(true);
+    const free = new IcmpLimit(0, 0);
+    const all = Array.from({ length: 80 }, () => free.allow(1, icmp.UNREACHABLE, 1, START, true));
+    expect(all).not.toContain(false);
+  });
+
   it('fragmentation needed is never held back: path MTU discovery lives on it', () => {
     const limit = new IcmpLimit(1000, 1000);
     for (let i = 0; i < 100; i++) {
