@@ -51,6 +51,7 @@ export class Cluster implements World {
   now: Moment = { seconds: 0, nanoseconds: 0 };
   observer: Tap | null = null;
   answering = false;
+  resetsStrays = true;
   witness: Witness | null = null;
   audit: Audit | null = null;
   /** While set, IPv4 frames that leave by this device end there: a capture tells what lies beyond. */

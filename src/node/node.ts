@@ -56,6 +56,8 @@ export interface World {
    * no socket. Otherwise that is for whoever plays them, a capture for instance.
    */
   readonly answering: boolean;
+  /** Whether nodes reset stray segments; not where whoever plays them has their resets too. */
+  readonly resetsStrays: boolean;
   /** Sees the frames of all devices of all namespaces, while somebody wants to. */
   readonly observer: Tap | null;
   /** Told of what flows share, while somebody wants to know. */

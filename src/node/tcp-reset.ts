@@ -22,7 +22,8 @@ const DSCP = 0xfc;
  * opens a connection, or goes on with one, is left to whoever plays the node.
  */
 export function resetStray(node: Node, p: Packet): void {
-  if (!node.answersEcho || p.ctState !== CtState.New || !isForOneHere(node, p)) return;
+  if (!node.world.resetsStrays || !node.answersEcho) return;
+  if (p.ctState !== CtState.New || !isForOneHere(node, p)) return;
   const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
   if (tcp.check(bytes, l4, p.tail) !== Drop.None) return;
   if ((tcp.flags(bytes, l4) & (tcp.ACK | tcp.SYN | tcp.RST)) === tcp.ACK) reset(node, p, l4);

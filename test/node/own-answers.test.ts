@@ -34,6 +34,12 @@ describe('a segment out of nothing', () => {
     }
   });
 
+  it('is not where whoever plays the node has its resets too', () => {
+    const net = new SmallNetwork({ rules: TRACKED });
+    net.cluster.resetsStrays = false;
+    expect(answer(net, ack())).toBeUndefined();
+  });
+
   it('has its checksum also where devices complete those of sockets', () => {
     const net = new SmallNetwork({ rules: TRACKED, offload: true });
     // As a kernel (6.1) sent it on a veth pair with `tx on`.
