@@ -19,6 +19,7 @@ import {
   flagsMatch,
   icmpMatches,
   inState,
+  isEvil,
   isLocal,
   named,
   passesReversePath,
@@ -55,6 +56,8 @@ export class Chains {
   private left = 0;
   /** How often a rule said yes or no by chance, by counting or by memory: that holds for one packet. */
   drawn = 0;
+  /** A match dropped the packet in the middle of its rule. */
+  private isEvil = false;
   /** By the program's numbers. */
   private sets: readonly (IpSet | undefined)[] = NONE;
   /** The same of the match `recent`, and of `statistic --mode nth`. */
@@ -93,6 +96,7 @@ export class Chains {
     this.decided = -1;
     this.natTarget = null;
     this.exhausted = false;
+    this.isEvil = false;
     const chain = (this.program ?? this.prepare()).hooks[hook]!;
     if (chain === null) return Verdict.Accept;
     this.left = MAX_RULES;
@@ -106,7 +110,10 @@ export class Chains {
     for (let i = 0; i < rules.length; i++) {
       const rule = rules[i]!;
       if (--this.left < 0) return this.giveUp();
-      if (!this.matches(node, p, rule)) continue;
+      if (!this.matches(node, p, rule)) {
+        if (this.isEvil) return Verdict.Drop;
+        continue;
+      }
       const verdict = this.act(node, p, rule, depth);
       if (verdict !== Verdict.Continue) return verdict;
     }
@@ -180,6 +187,11 @@ export class Chains {
       m.outDevice !== undefined &&
       named(m.outDevice.name, deviceName(node, p.output)) === m.outDevice.not
     ) {
+      return false;
+    }
+    if (rule.asksHeader && isEvil(rule, p)) {
+      this.decided = rule.id;
+      this.isEvil = true;
       return false;
     }
     if ((m.sourcePort !== undefined || m.destinationPort !== undefined) && !portsMatch(m, p))

@@ -33,6 +33,8 @@ export interface CompiledRule {
   readonly jump: string;
   next: Chain | null;
   readonly states: number;
+  /** It asks for ports, flags or an ICMP type. */
+  readonly asksHeader: boolean;
   readonly sets: readonly CompiledSetMatch[];
   /** Numbers of the list that `recent` asks, and of the counter of `statistic --mode nth`; -1: none. */
   readonly list: number;
@@ -86,6 +88,8 @@ const allMatches = (m: Matches): AllMatches => ({
 
 const NONE: readonly never[] = [];
 
+const HEADER_MATCHES = ['sourcePort', 'destinationPort', 'ports', 'icmp', 'tcpFlags'] as const;
+
 /** `id`: its number among all rules of the namespace. */
 export function compileRule(
   { matches, target }: NetfilterRule,
@@ -109,6 +113,7 @@ export function compileRule(
     jump: 'chain' in target ? `${table} ${target.chain}` : '',
     next: null,
     states: matches.states?.any.reduce((bits, state) => bits | STATE_BIT[state], 0) ?? 0,
+    asksHeader: HEADER_MATCHES.some((name) => matches[name] !== undefined),
     sets: matches.sets?.map(compileSet) ?? NONE,
     list: matches.recent === undefined ? -1 : numbers.list(matches.recent.list),
     counter: matches.statistic?.mode === 'nth' ? numbers.counter() : -1,

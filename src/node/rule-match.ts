@@ -57,13 +57,44 @@ function portsAt(p: Packet): number {
     protocol === ipv4.PROTO_TCP ||
     protocol === ipv4.PROTO_UDP ||
     protocol === ipv4.PROTO_SCTP ||
-    protocol === PROTO_UDPLITE;
+    protocol === ipv4.PROTO_UDPLITE;
   const l4 = p.l3 + ipv4.headerLength(bytes, p.l3);
   if (!known || ipv4.fragmentOffset(bytes, p.l3) !== 0 || p.tail - l4 < 4) return -1;
   return l4;
 }
 
-const PROTO_UDPLITE = 136;
+/** Bytes that a match reads of the header: tcp_mt, udp_mt, sctp_mt, icmp_match. */
+const HEADER_LENGTHS: ReadonlyMap<number, number> = new Map([
+  [ipv4.PROTO_TCP, tcp.HEADER_LEN],
+  [ipv4.PROTO_UDP, udp.HEADER_LEN],
+  [ipv4.PROTO_UDPLITE, udp.HEADER_LEN],
+  [ipv4.PROTO_SCTP, 12],
+  [ipv4.PROTO_ICMP, icmp.HEADER_LEN],
+]);
+
+/**
+ * Whether a match that asks for more than addresses drops the packet, whatever its rule
+ * says (hotdrop): one without all of its header, or the piece of one behind its first bytes.
+ */
+export function isEvil({ matches }: CompiledRule, p: Packet): boolean {
+  const protocol = ipv4.protocol(bytes, p.l3);
+  const length = HEADER_LENGTHS.get(protocol);
+  if (length === undefined) return false;
+  const onlyPorts = matches.ports !== undefined && !asksHeader(matches);
+  const offset = ipv4.fragmentOffset(bytes, p.l3);
+  if (offset !== 0) return offset === 1 && protocol === ipv4.PROTO_TCP && !onlyPorts;
+  const held = p.tail - p.l3 - ipv4.headerLength(bytes, p.l3);
+  return held < (onlyPorts ? PORTS_LENGTH : length);
+}
+
+/** xt_multiport reads no more. */
+const PORTS_LENGTH = 4;
+
+const asksHeader = (m: CompiledRule['matches']): boolean =>
+  m.sourcePort !== undefined ||
+  m.destinationPort !== undefined ||
+  m.icmp !== undefined ||
+  m.tcpFlags !== undefined;
 
 /** xt_multiport: a packet without ports matches neither way. */
 export function allPortsMatch(matches: readonly PortsMatch[], p: Packet): boolean {

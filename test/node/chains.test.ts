@@ -62,3 +62,38 @@ describe('rule sets without end', () => {
     expect(new SmallNetwork({ rules: shallow }).arrives('in', 'out', udp)).toBeDefined();
   });
 });
+
+describe('a match that asks for a header', () => {
+  const cut = (protocol: number, length: number): Layer[] => [
+    { layer: 'ipv4', src: IN, dst: OUT, protocol },
+    { layer: 'payload', bytes: Buffer.alloc(length, 1) },
+  ];
+  const dropsFrom = (rule: string, layers: Layer[]): Record<string, number> => {
+    const net = new SmallNetwork({
+      rules: `*filter\n:FORWARD ACCEPT\n-A FORWARD ${rule}\nCOMMIT\n`,
+    });
+    // Its checksums are nobody's.
+    net.cluster.observer = null;
+    net.send('in', layers);
+    expect(net.cluster.counts.delivered + net.cluster.counts.dropped).toBe(1);
+    return net.drops;
+  };
+
+  it.each([
+    ['-p udp -m udp --dport 4789 -j ACCEPT', 17, 8],
+    ['-p tcp -m tcp --sport 1:2 -j ACCEPT', 6, 20],
+    ['-p tcp -m tcp --tcp-flags SYN,RST SYN -j ACCEPT', 6, 20],
+    ['-p icmp -m icmp --icmp-type 8 -j ACCEPT', 1, 8],
+    ['-p udp -m multiport --dports 1,2 -j ACCEPT', 17, 4],
+    ['-p tcp -m multiport --sports 1,2 -j ACCEPT', 6, 4],
+  ])('%s drops what lacks some of it', (rule, protocol, needed) => {
+    expect(dropsFrom(rule, cut(protocol, needed - 1))).toEqual({ filtered: 1 });
+    expect(dropsFrom(rule, cut(protocol, needed))).toEqual({});
+  });
+
+  it('of its protocol alone, and where the addresses match', () => {
+    expect(dropsFrom('-p udp -m udp --dport 9 -j ACCEPT', cut(6, 3))).toEqual({});
+    expect(dropsFrom('-s 10.9.9.9 -p udp -m udp --dport 9 -j ACCEPT', cut(17, 3))).toEqual({});
+    expect(dropsFrom('-p udp -j ACCEPT', cut(17, 3))).toEqual({});
+  });
+});
