@@ -30,6 +30,8 @@ import { acceptEcn } from './tunnel-ipip.ts';
 const OUTER_LEN = ipv4.HEADER_LEN + udp.HEADER_LEN + vxlan.HEADER_LEN;
 /** net.ipv4.ip_default_ttl */
 const TTL = 64;
+/** sizeof(struct ipv6hdr) */
+const IPV6_HEADER_LEN = 40;
 const LEARNED = 'what VXLAN learned';
 
 /** Notes: A the FDB entry, B the outer source port, C how many remotes get it. */
@@ -214,8 +216,12 @@ export function vxlanIn(node: Node, p: Packet): Next {
   p.data = frame;
   p.tail = end;
   const inner = frame + ethernet.HEADER_LEN;
-  if (ethernet.type(bytes, frame) === ethernet.TYPE_IPV4) {
-    // pskb_inet_may_pull, since 6.1.79: a cut inner header never shows on the device.
+  const type = ethernet.type(bytes, frame);
+  // pskb_inet_may_pull, since 6.1.79: a cut inner header never shows on the device.
+  if (type === ethernet.TYPE_IPV6 && end - inner < IPV6_HEADER_LEN) {
+    return dropped(p, Drop.EthernetType);
+  }
+  if (type === ethernet.TYPE_IPV4) {
     if (end - inner < ipv4.HEADER_LEN) return dropped(p, Drop.Ipv4Short);
     if (!acceptEcn(outer, inner)) return dropped(p, Drop.EcnCorrupt);
   }

@@ -46,7 +46,11 @@ function withoutLosses(
   };
 }
 
-/** Those that other captures of the same namespace have inside a tunnel's frame, as often as they do. */
+/**
+ * Those that other captures of the same namespace have inside a tunnel's frame, as often as
+ * they do. What came in a tunnel may have been refused before any capture: of that such as
+ * the ring may lose.
+ */
 function wrapped(
   one: InterfaceComparison,
   all: readonly InterfaceComparison[],
@@ -55,11 +59,12 @@ function wrapped(
     .filter((c) => c.namespace === one.namespace && c.interface !== one.interface)
     .flatMap(({ agreed, whole }) => [...agreed.map((frame) => frame.masked), ...whole]);
   const seen = new Map<string, number>();
-  return one.unexpected.filter(({ masked }) => {
+  return one.unexpected.filter((frame) => {
+    const { masked } = frame;
     const before = seen.get(masked) ?? one.agreed.filter((other) => other.masked === masked).length;
-    const times = outside.filter((frame) => wraps(frame, masked)).length;
+    const times = outside.filter((other) => wraps(other, masked)).length;
     seen.set(masked, before + 1);
-    return times > before;
+    return times > before && (frame.outgoing || one.losable.includes(frame));
   });
 }
 

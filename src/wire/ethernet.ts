@@ -16,6 +16,7 @@ export const TAG_LEN = 4;
 
 export const TYPE_IPV4 = 0x0800;
 export const TYPE_ARP = 0x0806;
+export const TYPE_IPV6 = 0x86dd;
 export const TYPE_VLAN = 0x8100;
 export const TYPE_SERVICE_VLAN = 0x88a8;
 

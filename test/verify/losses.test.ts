@@ -20,7 +20,7 @@ const interfaceOf = (
   ...comparison([namespace, name], {
     agreed: all(agreed),
     disputed: all(['dd']),
-    unexpected: all(unexpected),
+    unexpected: all(unexpected).map((frame) => ({ ...frame, outgoing: true })),
     losable: [],
   }),
   whole,
@@ -38,6 +38,20 @@ describe('a frame inside a tunnel', () => {
     expect(hexOf(tunnel?.unexpected)).toEqual(['aa03']);
     expect(tunnel?.differences.map(({ field }) => field)).toEqual(['dd', 'aa03']);
     expect(wire).toMatchObject({ extra: 0, lost: 0 });
+  });
+
+  it('that came in was lost where the ring may lose it, and else was refused before', () => {
+    const wire = interfaceOf('node1', 'enp1s0', ['ffaa01', 'ffaa02'], []);
+    const unexpected = all(['aa01', 'aa02']);
+    const tunnel = comparison(['node1', 'tunl0'], {
+      agreed: [],
+      disputed: [],
+      unexpected,
+      losable: unexpected.slice(1),
+    });
+    const [settled] = settle([tunnel, wire]);
+    expect(settled).toMatchObject({ extra: 1, lost: 1 });
+    expect(hexOf(settled?.unexpected)).toEqual(['aa01']);
   });
 
   it('as often as it is there, and no more', () => {
