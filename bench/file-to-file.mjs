@@ -1,12 +1,19 @@
 /** Captures in and out: what goes through podwire's cluster beside what tools copy. */
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CaptureWriter, FrameSeries, loadCluster, openCapture } from '../dist/index.js';
+import { Competitor } from './competitor.mjs';
 import { absent, figure, ratios } from './figures.mjs';
 import { FIXTURE, SENDER, udpLayers } from './pods.mjs';
 import { hasTool, median, progress, ratioText, shown, timed } from './tool.mjs';
 
 const PROGRAM = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+const IN_PROCESS = fileURLToPath(new URL('replay-rate.mjs', import.meta.url));
+/** Replays of a round inside one process, and those before the first round. */
+const TIMES = 5;
+/** What a cluster does to a packet in them. */
+const PROFILES = { full: 'full', routes: 'routes only' };
 
 /** Packets of many flows from one pod to another, as the pod's wire has them. */
 function writeFlows(file, size, packets) {
@@ -42,7 +49,35 @@ const FILE_TOOLS = [
   },
 ];
 
-export function bench({ rounds, quick, folder }) {
+/** Rates by round: of whole processes in the order of `contestants`, and inside one by profile. */
+async function measure({ input, output, nothing, packets, rounds, contestants, label }) {
+  const inside = new Competitor(process.execPath, [IN_PROCESS]);
+  const warm = `${output}.warm`;
+  writeFileSync(warm, '');
+  const profiles = Object.keys(PROFILES);
+  const rateInside = (profile) => inside.ask('rate', input, warm, profile, TIMES);
+  for (const profile of profiles) await rateInside(profile);
+  checkOutput('podwire in process', warm, packets);
+  const rates = contestants.map(() => []);
+  const insideRates = profiles.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    progress(`replay, ${label}: round ${round + 1} of ${rounds}`);
+    for (const [i, { name, run }] of contestants.entries()) {
+      const idle = run(nothing, output);
+      const seconds = run(input, output) - idle;
+      if (round === 0) checkOutput(name, output, packets);
+      rates[i].push(packets / Math.max(seconds, 1e-3));
+    }
+    for (const [i, profile] of profiles.entries()) {
+      insideRates[i].push(await rateInside(profile));
+    }
+  }
+  inside.close();
+  rmSync(warm);
+  return { rates, insideRates };
+}
+
+export async function bench({ rounds, quick, folder }) {
   const here = FILE_TOOLS.filter(({ tool }) => hasTool(tool));
   const missing = FILE_TOOLS.filter((tool) => !here.includes(tool));
   const figures = missing.map(({ name, tool }) =>
@@ -52,6 +87,7 @@ export function bench({ rounds, quick, folder }) {
   const [input, output, nothing] = ['in', 'out', 'empty'].map((n) => join(folder, `${n}.pcap`));
   writeFlows(nothing, 64, 0);
   const rows = [];
+  const insideRows = [];
   for (const [size, packets] of quick
     ? [[64, 500_000]]
     : [
@@ -59,21 +95,25 @@ export function bench({ rounds, quick, folder }) {
         [1400, 500_000],
       ]) {
     writeFlows(input, size, packets);
-    const rates = contestants.map(() => []);
-    for (let round = 0; round < rounds; round++) {
-      progress(`replay, ${size} B: round ${round + 1} of ${rounds}`);
-      for (const [i, { name, run }] of contestants.entries()) {
-        const idle = run(nothing, output);
-        const seconds = run(input, output) - idle;
-        if (round === 0) checkOutput(name, output, packets);
-        rates[i].push(packets / Math.max(seconds, 1e-3));
-      }
-    }
+    const label = `${size} B`;
+    const files = { input, output, nothing };
+    const taken = await measure({ ...files, packets, rounds, contestants, label });
+    const { rates, insideRates } = taken;
     for (const [i, { name, goal }] of contestants.entries()) {
       const ratio = i === 0 ? '' : ratioText(rates[0], rates[i]);
-      rows.push(`| ${name}, ${size} B | ${shown(median(rates[i]))} | ${ratio} |`);
+      rows.push(`| ${name}, ${label} | ${shown(median(rates[i]))} | ${ratio} |`);
       if (i === 0) continue;
-      figures.push(figure(`${measureOf(name)}, ${size} B`, ratios(rates[0], rates[i]), { goal }));
+      figures.push(figure(`${measureOf(name)}, ${label}`, ratios(rates[0], rates[i]), { goal }));
+    }
+    for (const [n, profile] of Object.values(PROFILES).entries()) {
+      const cells = here.map((_, i) => ratioText(insideRates[n], rates[i + 1]));
+      insideRows.push(
+        `| ${[`${label}, ${profile}`, shown(median(insideRates[n])), ...cells].join(' | ')} |`,
+      );
+      for (const [i, { name, goal }] of here.entries()) {
+        const measure = `${insideOf(name)}, ${label}, ${profile}`;
+        figures.push(figure(measure, ratios(insideRates[n], rates[i + 1]), { goal }));
+      }
     }
   }
   const markdown = `## From file to file
@@ -83,12 +123,21 @@ export function bench({ rounds, quick, folder }) {
 ${rows.join('\n')}
 
 podwire sends every packet through the cluster and writes what leaves the node's NIC, in VXLAN; the others copy, and
-tcprewrite changes one address. A process's time on an empty capture is taken off.
+tcprewrite changes one address. A process's time on an empty capture is taken off; that of compiling what the capture
+needs, and of the first two packets of each of the 1,000 flows, is not.
+
+| inside one process | packets per CPU second | ${here.map(({ name }) => `vs ${name}`).join(' | ')} |
+| --- | --- | ${here.map(() => '---').join(' | ')} |
+${insideRows.join('\n')}
+
+The same replays again and again in one process, each with a new cluster (which is not timed), over the same pages of
+the output: the median of ${TIMES}, beside the whole processes of the same round.
 ${missing.length === 0 ? '' : `\nNot on this machine: ${missing.map(({ tool }) => tool).join(', ')}.\n`}`;
   return { markdown, figures };
 }
 
 const measureOf = (name) => `replay file to file vs ${name}`;
+const insideOf = (name) => `replay file to file, in-process rate, vs ${name}`;
 
 function checkOutput(name, file, packets) {
   let found = 0;
