@@ -77,22 +77,22 @@ export function readSteps(words: Int32Array, nodes: readonly Node[]): Step[] {
     const head = words[at]!;
     const act = actOf(head);
     const node = nodes[namespaceOf(head)]!;
-    const operands = words.subarray(at + 1, at + stepLength(head));
-    const [a = 0, b = 0, c = 0] = operands;
+    const next = at + stepLength(head);
+    const a = at + 1 < next ? words[at + 1]! : 0;
     const tracked = act === Act.Track;
     steps.push({
       act,
       node,
       device: node.devices[deviceOf(head)]!,
       a,
-      b,
-      c,
+      b: at + 2 < next ? words[at + 2]! : 0,
+      c: at + 3 < next ? words[at + 3]! : 0,
       conntrack: tracked ? node.netfilter!.conntrack : null,
       id: tracked ? a >> 1 : -1,
       direction: tracked ? a & 1 : 0,
-      shell: act === Act.VxlanOut ? VxlanShell.read(operands) : null,
+      shell: act === Act.VxlanOut ? VxlanShell.read(words.subarray(at + 1, next)) : null,
     });
-    at += stepLength(head);
+    at = next;
   }
   return steps;
 }

@@ -23,7 +23,7 @@ export interface Places {
 }
 
 /** Writes the key to where it is looked for: words of flow-key.ts, as they stand in a frame. */
-export function putKey(key: Buffer, { tape: { key: words }, protocol }: OffloadedFlow): void {
+export function putKey(key: Buffer, { key: words, protocol }: OffloadedFlow): void {
   const isTcp = protocol === ipv4.PROTO_TCP;
   key.fill(0);
   key.writeInt32LE(words[1]!, 0);

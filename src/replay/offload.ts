@@ -131,9 +131,9 @@ export class Offload {
     const taken = words[head.taken]!;
     this.#open = false;
     this.#rest(taken);
-    this.#touch();
     this.#counters.settle();
     if (taken === 0) return;
+    this.#touch();
     const now = { seconds: words[head.seconds]!, nanoseconds: words[head.nanoseconds]! };
     this.#cluster.passed(taken, now);
     this.#outputs.drain();
@@ -144,7 +144,8 @@ export class Offload {
     const tape = this.#cluster.flows.latest;
     if (tape === null || this.#tapes.has(tape)) return;
     this.#tapes.add(tape);
-    const flow = this.#isMet(tape) ? OffloadedFlow.of(tape) : null;
+    const { key } = tape;
+    const flow = this.#isMet(key) ? OffloadedFlow.of(tape, key) : null;
     if (flow === null || flow.stages.some(({ tap }) => this.#outputs.of(tap) === 0)) return;
     if (!this.#keep(flow)) this.#keepAnew(flow);
     this.#pause = 0;
@@ -170,8 +171,8 @@ export class Offload {
     words[head.offloads] = device.checksumOffload ? 1 : 0;
   }
 
-  /** Whether frames of the capture can be those that the tape is for. */
-  #isMet({ key }: Tape): boolean {
+  /** Whether frames of the capture can be those that a tape of this key is for. */
+  #isMet(key: Int32Array): boolean {
     const { node, device } = this.#port;
     const source = key[5]!;
     if (key[0] !== node.position || key[1]! >>> 8 !== device.position) return false;

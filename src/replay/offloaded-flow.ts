@@ -63,6 +63,8 @@ const NOTHING = Buffer.alloc(0);
 
 export class OffloadedFlow {
   readonly tape: Tape;
+  /** Words of node/flow-key.ts. */
+  readonly key: Int32Array;
   readonly protocol: number;
   readonly stages: Stage[] = [];
   /** In the order in which they give identifications. */
@@ -80,22 +82,23 @@ export class OffloadedFlow {
   private link: Buffer = NOTHING;
   private shell: Shell | null = null;
 
-  private constructor(tape: Tape) {
+  private constructor(tape: Tape, key: Int32Array) {
     this.tape = tape;
-    const header = tape.key[HEADER_WORD]!;
+    this.key = key;
+    const header = key[HEADER_WORD]!;
     this.ttl = header >>> 24;
     this.protocol = (header >>> 16) & 0xff;
     this.tos = (header >>> 8) & 0xff;
     this.dontFragment = (header & 1) !== 0;
-    this.source = tape.key[HEADER_WORD + 1]!;
-    this.destination = tape.key[HEADER_WORD + 2]!;
-    this.ports = tape.key[tape.key.length - 1]!;
+    this.source = key[HEADER_WORD + 1]!;
+    this.destination = key[HEADER_WORD + 2]!;
+    this.ports = key[key.length - 1]!;
   }
 
-  /** Null for a tape that does what is not known here. Its key is that of a frame, in no tunnel. */
-  static of(tape: Tape): OffloadedFlow | null {
-    const flow = new OffloadedFlow(tape);
-    const { length } = tape.key;
+  /** Null for a tape that does what is not known here. Its `key` is that of a frame, in no tunnel. */
+  static of(tape: Tape, key: Int32Array): OffloadedFlow | null {
+    const flow = new OffloadedFlow(tape, key);
+    const { length } = key;
     const isTcp = flow.protocol === ipv4.PROTO_TCP;
     if (length !== HEADER_WORD + (isTcp ? 5 : 4) || tape.tracksTcp) return null;
     if (!isTcp && flow.protocol !== ipv4.PROTO_UDP) return null;
@@ -196,7 +199,7 @@ export class OffloadedFlow {
     if (this.shell !== null || this.link.length === 0 || shell === null) return false;
     const { complete, counter, pseudoSum, headers } = shell;
     const bytes = Buffer.alloc(VXLAN_SHELL + this.link.length);
-    for (const [n, word] of headers.entries()) bytes.writeInt32BE(word, 4 * n);
+    for (let n = 0; n < headers.length; n++) bytes.writeInt32BE(headers[n]!, 4 * n);
     this.link.copy(bytes, VXLAN_SHELL);
     // As in VxlanShell.udpChecksum: the link header, and what the inner sums come to.
     const covered = shell.udpSum + sumOf(this.link);

@@ -69,7 +69,9 @@ export class TupleIndex {
   private home(a: number, b: number, c: number, d: number): number {
     let mixed = Math.imul(a ^ Math.imul(b, 0x9e3779b1), 0x85ebca6b);
     mixed = Math.imul(mixed ^ (mixed >>> 15) ^ c, 0xc2b2ae35) ^ d;
-    return (mixed ^ (mixed >>> 13)) & this.mask;
+    // A source port is the upper half of its word: a product alone would not bring it down.
+    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x9e3779b1);
+    return (mixed ^ (mixed >>> 16)) & this.mask;
   }
 
   /** Where the cell of these keys begins, or the empty one where it would. */
