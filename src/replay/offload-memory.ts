@@ -102,8 +102,10 @@ const MAX_COUNTERS = 4096;
 const FLOWS_AT = COUNTERS_AT + COUNTER_LEN * MAX_COUNTERS;
 const FLOWS_END = FLOWS_AT + MAX_FLOWS * (FLOW_LEN + STAGE_LEN);
 const RECORDS_AT = FLOWS_END;
-/** Of all outputs together: files are written the faster the more of them at a time. */
+/** Of all outputs together. */
 const RECORDS_LEN = 1 << 22;
+/** Of one. Files are written the faster the more at a time, but ext4 pays dearly for longer calls: large pages. */
+const MOST_RECORDS_LEN = 1 << 20;
 /** What copies by 16 bytes write behind an end. */
 const SLACK = 64;
 const COPIES_AT = RECORDS_AT + RECORDS_LEN;
@@ -242,7 +244,7 @@ export class OffloadMemory {
   }
 
   #recordsAt(output: number): number {
-    const share = Math.floor(RECORDS_LEN / this.#outputs);
+    const share = Math.min(Math.floor(RECORDS_LEN / this.#outputs), MOST_RECORDS_LEN);
     return RECORDS_AT + ((output - OUTPUTS_AT) / OUTPUT_LEN) * share;
   }
 
