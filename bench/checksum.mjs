@@ -22,7 +22,8 @@ const WAYS = [
   { way: 'wasm', name: 'podwire, WebAssembly', goal: 0.85 },
   { way: 'typescript', name: 'podwire, TypeScript', goal: 0.2 },
 ];
-const BUILDS = [['-O3'], ['-O3', '-march=native']];
+/** The goals name -O3 alone. */
+const BUILDS = [{ flags: ['-O3'], hasGoal: true }, { flags: ['-O3', '-march=native'] }];
 
 /** The library exports no checksum of its own: its module, bundled as the library is. */
 async function load(contents) {
@@ -71,13 +72,13 @@ export async function bench({ rounds, folder }) {
     return { ...rest, at: new Competitor(process.execPath, [SELF, '--worker', way, file]) };
   });
   const isHere = hasTool('gcc');
-  for (const flags of isHere ? BUILDS : []) {
+  for (const { flags, hasGoal = false } of isHere ? BUILDS : []) {
     const program = join(folder, `checksum${flags.join('')}`);
     if (spawnSync('gcc', [...flags, SOURCE, '-o', program], { stdio: 'inherit' }).status !== 0) {
       throw new Error('gcc cannot build checksum.c');
     }
     const at = new Competitor(program, [file, String(LENGTH)]);
-    contestants.push({ name: `C, gcc ${flags.join(' ')}`, at, isNative: true });
+    contestants.push({ name: `C, gcc ${flags.join(' ')}`, at, isNative: true, hasGoal });
   }
   const expected = await contestants[0].at.ask('sum');
   for (const { name, at } of contestants) {
@@ -94,7 +95,9 @@ export async function bench({ rounds, folder }) {
     }
   }
   for (const { at } of contestants) at.close();
-  const natives = contestants.flatMap(({ name, isNative }, i) => (isNative ? [{ name, i }] : []));
+  const natives = contestants.flatMap(({ name, isNative, hasGoal }, i) =>
+    isNative ? [{ name, i, hasGoal }] : [],
+  );
   const rows = contestants.map(({ name }, i) => {
     const beside = natives.map((native) => ratioText(rates[i], rates[native.i]));
     return `| ${[name, shown(median(rates[i])), ...beside].join(' | ')} |`;
@@ -106,14 +109,15 @@ export async function bench({ rounds, folder }) {
           figure(
             `checksum of 1,500 B, ${name} vs ${native.name}`,
             ratios(rates[i], rates[native.i]),
-            { goal },
+            native.hasGoal ? { goal } : {},
           ),
         ),
   );
   const heads = natives.map(({ name }) => `beside ${name}`);
   const markdown = `## Checksum of 1,500 B
 
-All packets in the first cache; no copying. All found the same checksums before.
+All packets in the first cache; no copying. All found the same checksums before. The goals name C with -O3; with
+-march=native gcc has vectors of 512 bits here, WebAssembly of 128, and such C was what they were once estimated from.
 
 | way | ${['per CPU second', ...heads].join(' | ')} |
 | --- | --- |${' --- |'.repeat(heads.length)}

@@ -16,6 +16,8 @@ import { PcapngEncoder } from './pcapng-encoder.ts';
 import type { NewCapture, RecordEncoder } from './record-encoder.ts';
 
 const BATCH_LEN = 256 * 1024;
+/** Linux keeps a file in larger pieces the more is written at once: both writing and reading it are faster. */
+const FILE_BATCH_LEN = 1024 * 1024;
 /** Records made elsewhere are gathered if they are fewer bytes: a copy costs less than a write(2). */
 const GATHERED = 32 * 1024;
 
@@ -43,7 +45,7 @@ export interface WriterOptions {
   /** Count nanoseconds, not microseconds: pcapng does unless told. */
   readonly nanosecond?: boolean;
   readonly bigEndian?: boolean;
-  /** Bytes gathered before they are written; 262,144, less where many writers live at once. */
+  /** Bytes gathered before they are written; 262,144, of a path 1,048,576; less where many writers live at once. */
   readonly batchLength?: number;
 }
 
@@ -83,7 +85,7 @@ export class CaptureWriter {
     }
     this.#snapLength = capture.snapLength === 0 ? MAX_U32 : capture.snapLength;
     this.#encoder = isPcapng ? new PcapngEncoder(capture) : new PcapEncoder(capture);
-    const batch = integer('batchLength', options.batchLength ?? BATCH_LEN, 2 ** 30);
+    const batch = integer('batchLength', options.batchLength ?? batchLengthOf(target), 2 ** 30);
     this.#buffer = Buffer.allocUnsafeSlow(Math.max(batch, this.#encoder.head.length));
     this.#view = new DataView(this.#buffer.buffer);
     this.#output = new Output(target);
@@ -269,6 +271,9 @@ function integer(what: string, value: number, most: number): number {
 
 const isWhole = (value: number, most: number): boolean =>
   Number.isInteger(value) && value >= 0 && value <= most;
+
+const batchLengthOf = (target: string | number | Sink): number =>
+  typeof target === 'string' && target !== '-' ? FILE_BATCH_LEN : BATCH_LEN;
 
 /** `pcapng` for a path that ends in .pcapng, else `pcap`. */
 export const formatOf = (target: string | number | Sink): 'pcap' | 'pcapng' =>
