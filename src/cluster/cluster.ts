@@ -128,7 +128,7 @@ export class Cluster implements World {
     const p = this.account.enter(node, frame, start, end);
     if (p === null) return;
     p.input = device.position;
-    recognise(p, device, device.mtu);
+    recognise(node, p, device, device.mtu);
     this.start(node, device, p, Room.Ingress);
   }
 
@@ -147,7 +147,7 @@ export class Cluster implements World {
     if (p === null) return;
     p.output = device.position;
     if (this.answering) noteFrame(node, device, p);
-    recognise(p, device, longest);
+    recognise(node, p, device, longest);
     this.start(node, device, p, Room.Transmit);
   }
 

@@ -5,7 +5,8 @@ import type { NetfilterPlan, NetfilterRule, Target } from '../plan/netfilter.ts'
 import { contains } from '../wire/address.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
-import { type Chain, type CompiledRule, RESET } from './compiled-rule.ts';
+import type { Choices } from './choices.ts';
+import { type Chain, type CompiledRule, leadsTo, RESET } from './compiled-rule.ts';
 import { CtState } from './connection.ts';
 import { mix } from './flow-hash.ts';
 import type { Hook } from './hook.ts';
@@ -58,6 +59,8 @@ export class Chains {
   drawn = 0;
   /** A match dropped the packet in the middle of its rule. */
   private isEvil = false;
+  /** Of a recording that is run again. */
+  choices: Choices | null = null;
   /** By the program's numbers. */
   private sets: readonly (IpSet | undefined)[] = NONE;
   /** The same of the match `recent`, and of `statistic --mode nth`. */
@@ -220,7 +223,7 @@ export class Chains {
       const fails = device !== undefined && !passesReversePath(node, p, from, m.rpfilter.loose);
       if (fails !== m.rpfilter.invert) return false;
     }
-    if (m.statistic !== undefined && !this.draw(node, rule)) return false;
+    if (m.statistic !== undefined && !this.draw(node, p, rule)) return false;
     // The last to be asked, as asking leaves a trace.
     if (m.recent === undefined) return true;
     this.drawn++;
@@ -228,7 +231,7 @@ export class Chains {
     return seenBefore(m.recent, this.lists[rule.list]!, p, node.world.ticks());
   }
 
-  private draw(node: Node, rule: CompiledRule): boolean {
+  private draw(node: Node, p: Packet, rule: CompiledRule): boolean {
     this.drawn++;
     node.world.audit?.shared(node, 'rules that choose by chance');
     const { statistic } = rule.matches;
@@ -238,6 +241,8 @@ export class Chains {
       counters[rule.counter] = (now + 1) % statistic.every;
       return now === statistic.packet;
     }
+    const chosen = this.choices === null ? null : this.choices.endpoint(p);
+    if (chosen !== null) return leadsTo(rule, chosen, 0);
     const random = (mix(this.seed, ++this.draws) >>> 0) / 2 ** 32;
     return random < (statistic?.probability ?? 1);
   }

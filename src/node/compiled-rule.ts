@@ -120,6 +120,16 @@ export function compileRule(
   };
 }
 
+/** Chains within chains that are looked into: kube-proxy's have two. */
+const MAX_DEPTH = 4;
+
+/** Whether a rule, or the chain it jumps to, gives an address as the destination. */
+export function leadsTo({ target, next }: CompiledRule, address: number, depth: number): boolean {
+  if (target.kind === 'dnat') return target.address === address;
+  if (next === null || depth === MAX_DEPTH) return false;
+  return next.rules.some((rule) => leadsTo(rule, address, depth + 1));
+}
+
 /** As the value of a rule that rejects. */
 export const RESET = -1;
 

@@ -26,20 +26,39 @@ import { End, type Next, type Room } from './room.ts';
  * A frame from outside, on the device it enters by: what its sender left to
  * hardware shows in its bytes. A TCP packet over `mtu` can be nothing but a train.
  */
-export function recognise(p: Packet, device: Device, mtu: number): void {
-  const l3 = p.data + (device.ethernet ? ethernet.HEADER_LEN : 0);
-  if (!device.checksumOffload && p.tail - l3 <= mtu) return;
+export function recognise(node: Node, p: Packet, device: Device, mtu: number): void {
+  const outer = p.data + (device.ethernet ? ethernet.HEADER_LEN : 0);
+  if (!device.checksumOffload && p.tail - outer <= mtu) return;
   if (device.ethernet) {
     if (ethernet.check(bytes, p.data, p.tail) !== Drop.None) return;
     if (ethernet.type(bytes, p.data) !== ethernet.TYPE_IPV4) return;
   }
-  if (ipv4.check(bytes, l3, p.tail) !== Drop.None) return;
-  const end = l3 + ipv4.totalLength(bytes, l3);
+  if (ipv4.check(bytes, outer, p.tail) !== Drop.None) return;
+  const end = outer + ipv4.totalLength(bytes, outer);
+  const l3 = end - outer > mtu ? insideTunnels(node, outer, end) : outer;
   if (device.checksumOffload && isUnfinished(l3, end)) {
     p.partial = true;
     p.partialAt = l3;
   }
-  if (end - l3 > mtu) noteSegments(p, l3, mtu);
+  if (end - outer > mtu) noteSegments(p, l3, mtu - (l3 - outer));
+}
+
+/** A train may come in a tunnel: where its packet stands, inside all tunnels of the node. */
+function insideTunnels(node: Node, outer: number, end: number): number {
+  for (let l3 = outer; ; ) {
+    const l4 = l3 + ipv4.headerLength(bytes, l3);
+    let next = l4;
+    if (ipv4.isFragment(bytes, l3)) return l3;
+    if (ipv4.protocol(bytes, l3) === ipv4.PROTO_UDP) {
+      const header = l4 + udp.HEADER_LEN;
+      next = header + vxlan.HEADER_LEN + ethernet.HEADER_LEN;
+      if (next > end) return l3;
+      if (node.vxlanOf(udp.destinationPort(bytes, l4), vxlan.vni(bytes, header)) === null)
+        return l3;
+    } else if (ipv4.protocol(bytes, l3) !== ipv4.PROTO_IPIP) return l3;
+    if (ipv4.check(bytes, next, end) !== Drop.None) return l3;
+    l3 = next;
+  }
 }
 
 /** Takes the packet at `l3` for a train whose segments fill `mtu`, if it is TCP. */

@@ -22,7 +22,7 @@ import { Dialled } from './dialled.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { fingerprint, PodPackets } from './pod-packets.ts';
 import { byTime } from './recording.ts';
-import { surroundingInputs } from './surroundings.ts';
+import { deviceTo, surroundingInputs } from './surroundings.ts';
 import { ToldMtus } from './told-mtu.ts';
 import { joinTrains, type Sent, type Train } from './trains.ts';
 
@@ -71,11 +71,24 @@ function sent(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
         .filter(({ bytes }) => isFrom(bytes, mac) || byHand.has(bytes.toString('hex')))
         .map(({ bytes: frame, seconds, nanoseconds }) => {
           const longest = mss.longest(frame, at) || mtu;
-          const cap = told.segments(frame, at, { seconds, nanoseconds }, Math.min(longest, mtu));
+          const way = told.wasRefused(frame, at) ? mtu : knownMtu(lab, cluster, port, frame, at);
+          const most = Math.min(longest, mtu, way);
+          const cap = told.segments(frame, at, { seconds, nanoseconds }, most);
           const enter = (): void => cluster.depart(port, frame, 0, frame.length, cap);
           return { seconds, nanoseconds, given, enter };
         });
     });
+}
+
+/**
+ * What the sender of a packet that nobody refused knew of its way: more than its recording,
+ * which somebody began when the connection was old, may tell. Infinity for a lab's own.
+ */
+function knownMtu(lab: Lab, cluster: Cluster, port: Port, frame: Buffer, at: number): number {
+  const node = cluster.across(port)?.node;
+  if (lab.brought === undefined || node === undefined) return Number.POSITIVE_INFINITY;
+  if (ipv4.check(frame, at, frame.length) !== 0) return Number.POSITIVE_INFINITY;
+  return deviceTo(node, ipv4.destination(frame, at))?.mtu ?? Number.POSITIVE_INFINITY;
 }
 
 /** Where the frames of an interface were recorded: at itself or at the other end of its cable. */

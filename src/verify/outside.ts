@@ -82,8 +82,10 @@ function hostsOn(
     for (const neighbour of known) if (neighbour.mac !== undefined) met.add(neighbour.mac);
     const capture = captures.find((c) => c.namespace === namespace && c.device === device);
     for (const { bytes } of capture?.frames ?? []) {
-      const isSent = bytes.length >= ethernet.HEADER_LEN && macAt(bytes, 6) === mac;
-      if (isSent && !ethernet.isGroup(bytes, 0)) met.add(macAt(bytes, 0));
+      if (bytes.length < ethernet.HEADER_LEN) continue;
+      const isSent = macAt(bytes, ethernet.field.source) === mac;
+      if (!isSent) met.add(macAt(bytes, ethernet.field.source));
+      else if (!ethernet.isGroup(bytes, 0)) met.add(macAt(bytes, 0));
     }
   }
   const others = [...met].filter((mac) => !own.has(mac)).slice(0, MOST);

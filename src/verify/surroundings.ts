@@ -130,7 +130,11 @@ function resent(lab: Lab, cluster: Cluster, node: Node, mss: AnnouncedMss): Inpu
         inside.set(key, before + 1);
       }
       const frame = asSent(b, l3, pod);
-      const { mtu } = pod.device;
+      // What passed its node was cut to what the way takes.
+      const mtu = Math.min(
+        pod.device.mtu,
+        deviceTo(node, ipv4.destination(b, l3))?.mtu ?? Infinity,
+      );
       const longest = Math.min(mss.longest(frame, ethernet.HEADER_LEN) || mtu, mtu);
       const enter = (): void => cluster.depart(pod, frame, 0, frame.length, longest);
       const left = { seconds, nanoseconds };
@@ -153,7 +157,8 @@ const isSentBy = ({ plan: { mac } }: Device, b: Buffer): boolean =>
   ethernet.type(b, 0) === ethernet.TYPE_IPV4 &&
   macAt(b, 6) === mac;
 
-function deviceTo(node: Node, address: number): Device | null {
+/** By which device the tables of a node send to an address. */
+export function deviceTo(node: Node, address: number): Device | null {
   const route = node.lookup(address);
   return route < 0 ? null : (node.devices[node.routes.device(route)] ?? null);
 }

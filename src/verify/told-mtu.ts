@@ -45,6 +45,11 @@ export class ToldMtus {
     return Math.min(most, limit);
   }
 
+  /** Whether the packet at `at` was refused for its length. */
+  wasRefused(b: Bytes, at: number): boolean {
+    return this.refused.size > 0 && this.refused.has(packetKey(b, at));
+  }
+
   /** The path MTU above some other that the sender of the packet at `at` knew at the time; infinity for none. */
   private known(b: Bytes, at: number, when: Moment, above = 0): number {
     if (this.told.size === 0 || ipv4.check(b, at, b.length) !== 0) return Number.POSITIVE_INFINITY;

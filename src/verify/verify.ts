@@ -18,6 +18,7 @@ import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { setLossesAside } from './losses.ts';
 import type { Insider } from './mask.ts';
 import { ReceivedCounts } from './received-counts.ts';
+import { declareChoices } from './recorded-choices.ts';
 import { declareLateness } from './recorded-lateness.ts';
 import { byTime } from './recording.ts';
 import { TunnelReader } from './tunnel-reader.ts';
@@ -46,6 +47,7 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
   declarePorts(lab, cluster);
   declareLateness(lab, cluster);
   declareNeighbours(lab, cluster);
+  declareChoices(lab, cluster);
   const made = watch(cluster, lab);
   const inputs = [...labInputs(lab, cluster), ...editInputs(lab, cluster, options.edits ?? [])];
   inputs.sort(byTime);
