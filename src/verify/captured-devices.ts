@@ -26,10 +26,7 @@ export function asCaptured(plan: ClusterPlan, captures: readonly LabCapture[]): 
   const offload = inTunnels || isSeen((b) => isUnfinished(b, 0));
   const ofDevice = (namespace: NamespacePlan, device: DevicePlan): DevicePlan => {
     const recording = frames(namespace.name, device.name);
-    const told =
-      namespace.role === 'pod' && recording !== undefined
-        ? senderMac(recording, device)
-        : undefined;
+    const told = recording === undefined ? undefined : shownMac(recording, namespace, device);
     return {
       ...device,
       ...(told === undefined ? {} : { mac: told }),
@@ -47,6 +44,19 @@ export function asCaptured(plan: ClusterPlan, captures: readonly LabCapture[]): 
       devices: namespace.devices.map((device) => ofDevice(namespace, device)),
     })),
   };
+}
+
+/** A pod's MAC is not in its node's tables, or was; another's only where its frames show none of the listed. */
+function shownMac(
+  recording: Recording,
+  { role }: NamespacePlan,
+  device: DevicePlan,
+): Mac | undefined {
+  if (device.mac === undefined) return undefined;
+  const isShown = (b: Buffer): boolean =>
+    b.length >= ethernet.HEADER_LEN && (macAt(b, 0) === device.mac || macAt(b, 6) === device.mac);
+  if (role !== 'pod' && recording.some(({ bytes }) => isShown(bytes))) return undefined;
+  return senderMac(recording, device);
 }
 
 /** The MAC that sends from an address of the device: the other end of the cable may have captured it. */

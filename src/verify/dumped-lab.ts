@@ -5,12 +5,13 @@
  * captured nothing is known but what the captures show: it is outside.
  */
 import { PodwireError } from '../errors.ts';
+import type { Format } from '../import/command-line.ts';
 import { type DumpFile, readDumps } from '../import/dump-file.ts';
 import { importDumps, importSections } from '../import/import-dumps.ts';
 import { Notes } from '../import/notes.ts';
 import { cutSections, type Section } from '../import/section.ts';
 import { isBefore } from '../packet/moment.ts';
-import type { ClusterPlan, Role } from '../plan/plan.ts';
+import type { ClusterPlan, NamespacePlan, Role } from '../plan/plan.ts';
 import { captureFiles, readBrought } from './brought-captures.ts';
 import { asCaptured } from './captured-devices.ts';
 import { heard, type Lab, type LabCapture } from './lab.ts';
@@ -46,13 +47,43 @@ export function openDumps(folder: string): Lab {
     secrets: [],
     brought: {
       assumed: dumped.assumed,
-      missing: dumped.missing
-        .filter(({ node, command }) => inside.has(node) && command !== 'any')
-        .map(({ node, command, text }) => `${text} (on ${node}: ${command})`),
+      missing: [
+        ...dumped.missing
+          .filter(({ node, command }) => inside.has(node) && command !== 'any')
+          .map(({ node, command, text }) => `${text} (on ${node}: ${command})`),
+        ...plan.namespaces
+          .filter(({ role }) => isRebuilt(role))
+          .flatMap((namespace) => unlisted(namespace, dumped.sections)),
+      ],
       unused,
       outside: dumped.plan.namespaces.flatMap(({ name }) => (inside.has(name) ? [] : [name])),
     },
   };
+}
+
+/** What a node's tables tell, by the listing that has it. */
+const LISTINGS: readonly (readonly [command: string, formats: readonly Format[], tells: string])[] =
+  [
+    ['ip -d link', ['link', 'brief'], 'MACs, MTUs and tunnels'],
+    ['ip route show table all', ['route', 'route-n'], 'routes'],
+    ['ip neigh', ['neigh', 'arp'], 'neighbours'],
+    ['ip rule', ['rule'], 'rules of routing'],
+    ['iptables-save', ['iptables'], 'policy and NAT'],
+    ['sysctl -a', ['sysctl'], 'rp_filter, proxy_arp and limits'],
+  ];
+
+/** Whole listings that nobody made on a node. */
+function unlisted({ name, devices }: NamespacePlan, sections: readonly Section[]): string[] {
+  // `ip -4 addr` is a listing of devices without their MACs.
+  const isWhole = ({ node, format, text }: Section): boolean =>
+    node === name && (format !== 'link' || text.includes('link/'));
+  const own = new Set(sections.filter(isWhole).map(({ format }) => format));
+  const needed = devices.some(({ kind }) => kind === 'vxlan')
+    ? [...LISTINGS, ['bridge fdb show', ['fdb'], 'where VTEPs are'] as const]
+    : LISTINGS;
+  return needed
+    .filter(([, formats]) => !formats.some((format) => own.has(format)))
+    .map(([command, , tells]) => `${name}: no output of \`${command}\`, which tells ${tells}`);
 }
 
 const isRebuilt = (role: Role): boolean => role === 'node' || role === 'router';

@@ -19,6 +19,8 @@ import type { Lab } from './lab.ts';
 import type { Recording } from './recording.ts';
 
 const AT = ethernet.HEADER_LEN;
+/** The receiver of a frame where a capture does not tell it (cooked.ts). */
+const UNTOLD = 0;
 
 /** Tells the nodes of a cluster whom they knew; before the run. Nothing for a lab that says so itself. */
 export function declareNeighbours(lab: Lab, cluster: Cluster): void {
@@ -40,7 +42,7 @@ function learnFrom(recording: Recording, node: Node, device: Device): void {
     if (address === null || met.has(address)) continue;
     met.add(address);
     const [to, isGroup] = [macAt(b, 0), ethernet.isGroup(b, 0)];
-    if (isGroup || to === 0) continue;
+    if (isGroup || to === UNTOLD) continue;
     node.neighbours.set(device.position, address, macHigh(to), macLow(to), Nud.Reachable);
   }
 }
@@ -66,23 +68,35 @@ const LEAD_MS = 2;
 /**
  * The requests of a node. One to a neighbour alone verifies what had grown old; one to all
  * says that the neighbour was not known: then what goes to it next asks. One for its own
- * address, or in another's name, was sent by a program.
+ * address, or in another's name, was sent by a program. A capture that does not tell to whom
+ * has the first of each neighbour that was not known as one to all.
  */
 export function askedInputs(cluster: Cluster, port: Port, recording: Recording): Input[] {
   const { node, device } = port;
   const addresses = node.devices.flatMap((one) => one.addresses);
+  const known = new Set<number>(
+    node.plan.neighbours
+      .filter((one) => one.device === device.name && one.mac !== undefined)
+      .map(({ address }) => address),
+  );
   return recording.flatMap(({ bytes: b, seconds, nanoseconds }): Input[] => {
-    if (!isRequest(b) || macAt(b, ethernet.field.source) !== device.plan.mac) return [];
+    if (b.length < AT || macAt(b, ethernet.field.source) !== device.plan.mac) return [];
+    if (!isRequest(b)) {
+      known.add(nextHop(node, device, b) ?? 0);
+      return [];
+    }
     const [when, target] = [{ seconds, nanoseconds }, arp.targetIp(b, AT)];
     if (addresses.includes(target) || !addresses.includes(arp.senderIp(b, AT))) {
       return [
         { ...when, given: `${node.name}:${device.name}`, enter: () => cluster.depart(port, b) },
       ];
     }
-    if (ethernet.isGroup(b, 0)) {
+    const to = macAt(b, ethernet.field.destination);
+    if (ethernet.isGroup(b, 0) || (to === UNTOLD && !known.has(target))) {
+      known.add(target);
       return [{ ...later(when, -LEAD_MS), enter: () => forget(node, device, target) }];
     }
-    return [{ ...when, enter: () => verifyNeighbour(node, device, target, macAt(b, 0)) }];
+    return [{ ...when, enter: () => verifyNeighbour(node, device, target, to) }];
   });
 }
 
@@ -98,6 +112,10 @@ function verifyNeighbour(node: Node, { position }: Device, address: number, mac:
   const { neighbours } = node;
   const known = neighbours.find(position, address);
   if (known >= 0 && neighbours.state(known) === Nud.Probe) return;
-  const id = neighbours.set(position, address, macHigh(mac), macLow(mac), Nud.Delay);
-  node.world.armNeighbour(node, id, 0);
+  if (known < 0 && mac === UNTOLD) return;
+  const [high, low] =
+    mac === UNTOLD
+      ? [neighbours.macHigh(known), neighbours.macLow(known)]
+      : [macHigh(mac), macLow(mac)];
+  node.world.armNeighbour(node, neighbours.set(position, address, high, low, Nud.Delay), 0);
 }

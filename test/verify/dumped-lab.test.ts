@@ -67,6 +67,25 @@ function verified() {
   return verifyReport(verifyWithChanges(lab), lab);
 }
 
+/** The frame as `tcpdump -i any` has it: who sent it, and whether that was this very device. */
+function cooked(frame: Buffer, index: number, mac: string): Buffer {
+  const header = Buffer.alloc(20);
+  header.writeUInt16BE(frame.readUInt16BE(12), 0);
+  header.writeUInt32BE(index, 4);
+  header.writeUInt16BE(1, 8);
+  const isOwn = frame.toString('hex', 6, 12) === mac;
+  header[10] = isOwn ? 4 : (frame[0]! & 1) === 1 ? 1 : 0;
+  header[11] = 6;
+  frame.copy(header, 12, 6, 12);
+  return Buffer.concat([header, frame.subarray(14)]);
+}
+
+const macOf = (links: string, device: string): string =>
+  links
+    .slice(links.indexOf(`: ${device}`))
+    .match(/link\/ether (\S+)/)![1]!
+    .replaceAll(':', '');
+
 const isNic = (name: string): boolean => name.includes('.enp1s0.');
 const isPod = (name: string): boolean => /^[abc]\d\./.test(name);
 
@@ -161,6 +180,19 @@ if (!existsSync(OUT)) {
     });
   });
 
+  it.each([
+    ['ip -d link', /^ip -d link/],
+    ['iptables-save', /^(iptables|ipset)/],
+    ['sysctl -a', /^sysctl/],
+    ['ip neigh', /^(ip neigh|arp)/],
+    ['ip rule', /^ip rule/],
+  ])('a listing that nobody made is named by its command: %s', (command, pattern) => {
+    bring('13-nat', undefined, (listed) => !pattern.test(listed));
+    const told = verified().brought?.missing ?? [];
+    expect(told.join('\n')).toContain(`node1: no output of \`${command}\``);
+    expect(told.join('\n')).not.toContain('no output of `ip route');
+  });
+
   describe('captures', () => {
     it('count in pcapng and in nanoseconds', () => {
       bring('03-ipip', (name) => !isNic(name));
@@ -177,6 +209,64 @@ if (!existsSync(OUT)) {
       const report = verified();
       expect(agrees(report)).toBe(true);
       expect(report.interfaces.some((one) => one.interface === 'enp1s0')).toBe(true);
+    });
+
+    it('count of a whole node, from any interface and in one file', () => {
+      bring('04-vxlan', (name) => !name.startsWith('node1.'));
+      const links = listings('04-vxlan').find(
+        (l) => l.node === 'node1' && /-d link/.test(l.command),
+      );
+      const indexOf = (device: string): number =>
+        Number(new RegExp(`^(\\d+): ${device.replace('.', '\\.')}[@:]`, 'm').exec(links!.text)![1]);
+      const own = captured('04-vxlan').filter((name) => name.startsWith('node1.'));
+      const frames = own.flatMap((name) => {
+        const device = name.slice('node1.'.length, -'.pcap'.length);
+        return [...openCapture(join(OUT, '04-vxlan', name))].map((r) => ({
+          ...r,
+          bytes: cooked(r.bytes, indexOf(device), macOf(links!.text, device)),
+        }));
+      });
+      const writer = new CaptureWriter(join(bag, 'node1.any.pcap'), { linkType: 276 });
+      const inOrder = frames.sort((a, b) => a.seconds - b.seconds || a.nanoseconds - b.nanoseconds);
+      for (const { seconds, nanoseconds, bytes } of inOrder) {
+        writer.write(seconds, nanoseconds, bytes);
+      }
+      writer.close();
+      const report = verified();
+      expect(agrees(report)).toBe(true);
+      const there = report.interfaces.filter(({ namespace }) => namespace === 'node1');
+      expect(there.map((one) => one.interface).sort()).toEqual(['enp1s0', 'vxlan.calico']);
+    });
+
+    it('that tell no interfaces apart are refused, with what does', () => {
+      bring('04-vxlan');
+      const writer = new CaptureWriter(join(bag, 'node1.any.pcap'), { linkType: 113 });
+      writer.write(0, 0, Buffer.alloc(60));
+      writer.close();
+      expect(verified).toThrow(/node1\.any\.pcap: expected .*LINUX_SLL2 -i any/);
+    });
+
+    it('have IPv6, VLANs and frames of switches set aside', () => {
+      bring('03-ipip');
+      const at = join(bag, 'node1.enp1s0.pcap');
+      const frames = [...openCapture(at)].map((r) => ({ ...r, bytes: Buffer.from(r.bytes) }));
+      const writer = new CaptureWriter(at);
+      for (const { seconds, nanoseconds, bytes } of frames)
+        writer.write(seconds, nanoseconds, bytes);
+      const { seconds, nanoseconds } = frames[0]!;
+      for (const tail of ['86dd6000', '81000064080045', '88cc0207', '0026424203']) {
+        const head = '0180c2000000525400aabbcc';
+        writer.write(seconds, nanoseconds, Buffer.from(`${head}${tail}${'00'.repeat(46)}`, 'hex'));
+      }
+      writer.close();
+      const report = verified();
+      expect(agrees(report)).toBe(true);
+      expect(report.brought?.aside.map(({ protocol }) => protocol)).toEqual([
+        'IPv6',
+        'VLAN 100',
+        'LLDP',
+        '802.3 LLC',
+      ]);
     });
 
     it('count as far as they go where the last frame was not written in full', () => {
