@@ -8,6 +8,7 @@ import { bytes } from '../packet/arena.ts';
 import type { Packet } from '../packet/packet.ts';
 import { putU16 } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import * as tcp from '../wire/tcp.ts';
 import { DeviceKind } from './device.ts';
 import { dropped } from './drop-packet.ts';
 import type { Node } from './node.ts';
@@ -78,9 +79,14 @@ function reusable(node: Node, p: Packet, room: number): readonly number[] | null
   const sizes = p.fragSizes;
   const { kind } = node.devices[p.output]!;
   if (sizes === null || kind === DeviceKind.Ipip || kind === DeviceKind.Vxlan) return null;
+  if (isPulled(p, sizes[0]!)) return null;
   const fit = sizes.every((size, i) => size <= room && (size % 8 === 0 || i === sizes.length - 1));
   return fit ? sizes : null;
 }
+
+/** tcp_v4_early_demux takes a header of TCP together that came in pieces; the pieces are others then. */
+const isPulled = (p: Packet, firstSize: number): boolean =>
+  p.input >= 0 && ipv4.protocol(bytes, p.l3) === ipv4.PROTO_TCP && firstSize < tcp.HEADER_LEN;
 
 /** What a piece takes over from the packet it is a piece of. */
 export function inherit(piece: Packet, p: Packet): void {

@@ -1,6 +1,7 @@
 /** Fragments made by a router and put together by a slow twin; and hostile ones taken in. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { captureAt } from '../../src/cluster/capture-tap.ts';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
 import { inUse } from '../../src/packet/slab.ts';
@@ -315,5 +316,44 @@ it('translation that writes beyond the first fragment leaves new ones, with DF, 
   };
   expect(passed(masquerade, 16)).toEqual(Array(3).fill({ length: 16, df: true }));
   expect(passed(masquerade, 24)).toEqual(Array(3).fill({ length: 24, df: false }));
-  expect(passed(TRACKED, 16)).toEqual(Array(3).fill({ length: 16, df: false }));
+  // So does the look for a socket, before the packet is forwarded (tcp_v4_early_demux).
+  expect(passed(TRACKED, 16)).toEqual(Array(3).fill({ length: 16, df: true }));
+  expect(passed(TRACKED, 24)).toEqual(Array(3).fill({ length: 24, df: false }));
+});
+
+describe('fragments that go on through a router that tracks', () => {
+  const sizesOf = (protocol: number, sizes: readonly number[]): number[] => {
+    const net = new SmallNetwork({ rules: TRACKED });
+    // Nobody's checksum: a cut header, and no transport behind it.
+    net.cluster.observer = null;
+    const seen: number[] = [];
+    captureAt(net.cluster, net.cluster.names.port('in:eth0'), {
+      write: (_s, _n, b, start) => seen.push(b.readUInt16BE(start + 14 + 2) - 20),
+    });
+    const data = content(200, 5);
+    // A data offset of five words, an acknowledgement, a length that is whole.
+    data[12] = 0x50;
+    data[13] = 0x10;
+    data.writeUInt16BE(data.length, 4);
+    let start = 0;
+    for (const length of sizes) {
+      const more = {
+        fragmentOffset: start / 8,
+        mf: start + length < data.length,
+        src: OUT,
+        dst: IN,
+      };
+      const piece = raw(data.subarray(start, start + length), { ...more, protocol });
+      net.cluster.originate(net.cluster.names.find('out'), buildFrame(piece));
+      start += length;
+    }
+    return seen;
+  };
+
+  it('leave as they came, but those of TCP whose first has no whole header', () => {
+    expect(sizesOf(17, [16, 80, 104])).toEqual([16, 80, 104]);
+    expect(sizesOf(6, [24, 80, 96])).toEqual([24, 80, 96]);
+    // As a kernel (6.1) sent them: as long as the longest that came.
+    expect(sizesOf(6, [16, 80, 104])).toEqual([104, 96]);
+  });
 });
