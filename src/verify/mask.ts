@@ -23,6 +23,8 @@ export interface Masked {
 export interface Insider {
   /** Whether an address is a node's or router's own. */
   isNode(address: number): boolean;
+  /** Whether some namespace has an address; a service's has none. */
+  isHeld(address: number): boolean;
   /** UDP ports of its VXLAN devices. */
   readonly vxlanPorts: readonly number[];
   /** UDP ports that its WireGuard devices listen on. */
@@ -77,7 +79,7 @@ function maskPacket(
       isVxlan ||
       isWireguard ||
       (later && protocol === ipv4.PROTO_UDP));
-  const made = fromNode && protocol === ipv4.PROTO_ICMP && isMade(b, l4);
+  const made = protocol === ipv4.PROTO_ICMP && isMade(b, at, l4, insider);
   if (isVxlan) {
     const whole = !ipv4.isFragment(b, at);
     const state = whole ? udpState(b, l4, at, true) : 'unverifiable';
@@ -128,9 +130,14 @@ function holdsWireguard(b: Buffer, at: number, { wireguardPorts, isNode }: Insid
   return wireguardPorts.includes(udp.destinationPort(b, l4));
 }
 
-/** What a kernel makes by itself: errors and echo replies. */
-const isMade = (b: Buffer, l4: number): boolean =>
-  l4 < b.length && (icmp.type(b, l4) === icmp.ECHO_REPLY || icmp.isError(icmp.type(b, l4)));
+/** What a node's kernel makes by itself: errors, also in the name of a service, and echo replies. */
+function isMade(b: Buffer, at: number, l4: number, { isNode, isHeld }: Insider): boolean {
+  if (l4 >= b.length) return false;
+  const from = ipv4.source(b, at);
+  const isError = icmp.isError(icmp.type(b, l4));
+  if (isNode(from)) return isError || icmp.type(b, l4) === icmp.ECHO_REPLY;
+  return isError && !isHeld(from);
+}
 
 /** A tunnel header that an error quotes; the ICMP checksum hangs on it. */
 function maskQuote(b: Buffer, l4: number, insider: Insider): void {

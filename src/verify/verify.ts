@@ -59,13 +59,15 @@ export function verifyLab(lab: Lab, options: VerifyOptions = {}): InterfaceCompa
   }
   cluster.advance(endOf(lab));
 
-  const own = new Set(
-    cluster.nodes.filter((n) => !n.silent).flatMap((n) => n.devices.flatMap((d) => d.addresses)),
-  );
+  const addressesOf = (nodes: readonly Node[]): Set<number> =>
+    new Set(nodes.flatMap((n) => n.devices.flatMap((d) => d.addresses)));
+  const own = addressesOf(cluster.nodes.filter(({ silent }) => !silent));
+  const held = addressesOf(cluster.nodes);
   const ports = wireguardPorts(lab);
   const reader = new TunnelReader([...lab.secrets, ...cluster.keys.handshakes], ports);
   const insider: Insider = {
     isNode: (address) => own.has(address),
+    isHeld: (address) => held.has(address),
     vxlanPorts: vxlanPorts(lab),
     wireguardPorts: ports,
     plain: reader.plain,

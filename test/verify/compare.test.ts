@@ -42,7 +42,7 @@ const compare = (
       order,
       outgoing: true,
     })),
-    { isNode, vxlanPorts, wireguardPorts: [], plain: () => undefined },
+    { isNode, isHeld: () => true, vxlanPorts, wireguardPorts: [], plain: () => undefined },
   );
 
 const ethernet: Layer = {

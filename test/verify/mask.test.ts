@@ -7,8 +7,10 @@ import { parseIp4 } from '../../src/wire/address.ts';
 
 const NODE = '192.168.33.55';
 const ROUTER = '192.168.33.1';
+const SERVICE = '10.96.0.10';
 const insider: Insider = {
   isNode: (address) => address === parseIp4(NODE) || address === parseIp4(ROUTER),
+  isHeld: (address) => address !== parseIp4(SERVICE),
   vxlanPorts: [4789],
   wireguardPorts: [],
   plain: () => undefined,
@@ -63,4 +65,20 @@ describe('an error that quotes a packet of a tunnel', () => {
       expect(masked(vxlan(1, 50_000, more))).not.toBe(masked(vxlan(1, 50_001, more)));
     }
   });
+});
+
+it('an error in the name of a service has the identification that a node drew; a pod’s has its own', () => {
+  const told = (src: string, id: number, type = 3): string =>
+    maskFrame(
+      buildFrame([
+        { layer: 'ipv4', src, dst: '10.2.36.71', id },
+        { layer: 'icmp', type, code: 0 },
+        { layer: 'payload', bytes: buildFrame(ipip(1)) },
+      ]),
+      true,
+      insider,
+    ).hex;
+  for (const src of [SERVICE, NODE]) expect(told(src, 1)).toBe(told(src, 2));
+  expect(told('10.2.169.136', 1)).not.toBe(told('10.2.169.136', 2));
+  expect(told(SERVICE, 1, 0)).not.toBe(told(SERVICE, 2, 0));
 });
