@@ -135,7 +135,7 @@ the output: the median of ${TIMES}, beside the whole processes of the same round
 
 Why the goals are missed, by profile (perf, 64 B, after some replays in one process): 42 % of the time is the kernel in
 WebAssembly, of 330 instructions or so a packet; writing is 22 %, reading 15 %, the first packets of new flows 13 %, V8's
-compiler 6 %, its collector 2 %. Reading and writing alone are then more than a goal of five times tcpdump leaves for all.
+compiler 6 %, its collector 2 %. Reading and writing alone take nearly all that five times tcpdump would leave.
 A whole process compiles for half a second of processor time, a tenth of a microsecond for each of five million packets
 and a whole one for each of 500,000; and it writes to a new file, whose pages cost over twice those that are there.
 ${missing.length === 0 ? '' : `\nNot on this machine: ${missing.map(({ tool }) => tool).join(', ')}.\n`}`;
