@@ -188,6 +188,11 @@ node; per CPU second. Memory is that of the process, with the plan and both clus
 | nodes | | between random nodes | between two nodes | ratio | cost, beside ${few} nodes | memory |
 | --- | --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
+
+A walk among thousands of nodes waits for memory. When this was looked into, at 5,000 nodes, 20 of its 29 µs were waiting:
+the same packet sent again at once took 9. At the 0.2 to 0.4 µs that one load depending on another then took, that is 50
+to 100 lines of the processor's cache, spread over the first touch of each table of both nodes and the pod (devices,
+rules, routes, neighbours, connections). A flow that was seen meets its tape and its connections only.
 `;
   return { markdown, figures };
 }
