@@ -134,10 +134,18 @@ describe('FrameSeries', () => {
       { layer: 6, field: 'srcPort', span: 500 },
     ];
     const series = new FrameSeries(vxlan, fields);
-    file(series, 2500, {}, 1000);
-    expect(series.next()).toEqual(slowFrame(vxlan, fields, 2500));
+    // More than are made at a time.
+    const count = 20_000;
+    const capture = openCapture(file(series, count, {}, 1000));
+    for (let n = 0; capture.advance(); n++) {
+      if (n % 77 !== 0) continue;
+      const { bytes, start, end, seconds, nanoseconds } = capture;
+      expect(bytes.subarray(start, end)).toEqual(slowFrame(vxlan, fields, n));
+      expect(seconds * 1e6 + nanoseconds / 1e3).toBe(1_700_000_000e6 + 999_990 + n);
+    }
+    expect(series.next()).toEqual(slowFrame(vxlan, fields, count));
     const [record] = openCapture(file(series, 1, {}, 1000));
-    expect(record!.bytes).toEqual(slowFrame(vxlan, fields, 2501));
+    expect(record!.bytes).toEqual(slowFrame(vxlan, fields, count + 1));
   });
 
   it('passes every value of a checksum, its zero too', () => {
