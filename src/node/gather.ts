@@ -18,6 +18,8 @@ import { End, type Next, Room } from './room.ts';
 
 /** Trains open at a time; the kernel has eight for each of eight hash buckets. */
 const MAX_TRAINS = 8;
+/** How long a train waits for what is known to join it. */
+const LATEST_POLL_MS = 2;
 /** Longest IPv4 packet. */
 const MAX_LENGTH = 65535;
 /** Flags that must not differ along a train. */
@@ -28,6 +30,8 @@ const FINAL = tcp.URG | tcp.PSH | tcp.RST | tcp.SYN | tcp.FIN;
 /** The trains of one namespace that still take segments, oldest first. */
 export class Gathering {
   private readonly trains = new Array<Packet | null>(MAX_TRAINS).fill(null);
+  /** Those whose poll waits for more. */
+  private readonly waiting = new Set<Packet>();
 
   /** The train of the flow that the packet at `l3` is of. */
   find(p: Packet, l3: number): Packet | null {
@@ -50,6 +54,23 @@ export class Gathering {
     this.trains.copyWithin(at, at + 1);
     this.trains[MAX_TRAINS - 1] = null;
   }
+
+  /** Whether the poll of a train is put off: while more may join it, and not for long. */
+  wait(node: Node, train: Packet): boolean {
+    if (!this.trains.includes(train)) return false;
+    this.waiting.add(train);
+    node.world.arm(LATEST_POLL_MS, () => {
+      if (!this.waiting.has(train)) return;
+      this.close(train);
+      this.resume(node, train);
+    });
+    return true;
+  }
+
+  /** A train that waits is polled now. */
+  resume(node: Node, train: Packet): void {
+    if (this.waiting.delete(train)) node.world.enqueue(node, train, Room.Poll);
+  }
 }
 
 /** The packet joins the one before it, or queues, maybe as the first of a train. */
@@ -67,10 +88,15 @@ export function gather(node: Node, p: Packet): Next {
     join(train, from, p.tail);
     train.traced ||= p.traced;
     if (final) bytes[train.l3 + ipv4.HEADER_LEN + tcp.field.flags]! |= tcp.flags(bytes, l4);
-    if (final || length < train.segment) gathering.close(train);
+    const ends = final || length < train.segment;
+    if (ends) gathering.close(train);
+    if (ends || node.lateness?.waits(train) !== true) gathering.resume(node, train);
     return End.Consumed;
   }
-  if (train !== null) gathering.close(train);
+  if (train !== null) {
+    gathering.close(train);
+    gathering.resume(node, train);
+  }
   if (final || length === 0 || p.segment > 0 || !isSound(p, l3)) return queue(node, p);
   return start(node, p, l3, from) ? End.Consumed : queue(node, p);
 }
@@ -80,6 +106,7 @@ export function poll(node: Node, p: Packet): Next {
   p.noteA = 0;
   // Only a train knows its header already.
   if (p.l3 < 0) return Room.Ingress;
+  if (node.lateness?.waits(p) === true && node.gathering.wait(node, p)) return End.Parked;
   node.gathering.close(p);
   const gathered = p.tail - p.segmentFrom;
   if (gathered === p.segment) p.segment = 0;

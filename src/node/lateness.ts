@@ -23,6 +23,8 @@ export interface Lateness {
   arrival(node: Node, p: Packet): number;
   /** Whether the queue of a tunnel (gro_cells) was polled between a train in it and the packet at `l3`. */
   polled(train: Packet, l3: number): boolean;
+  /** Whether that queue was not polled before more joined this train. */
+  waits(train: Packet): boolean;
   /**
    * Whether an error about this packet passes the limit of all errors together, whose use a
    * kernel draws at random; null where that is not known, and the limit counts each as one.

@@ -163,6 +163,10 @@ class RecordedLateness implements Lateness {
   polled(train: Packet, l3: number): boolean {
     return this.trains.ends(train, l3);
   }
+
+  waits(train: Packet): boolean {
+    return this.trains.goesOn(train);
+  }
 }
 
 /** The last millisecond at which a timer armed for so many may fire. */

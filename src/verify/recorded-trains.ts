@@ -40,6 +40,12 @@ export class RecordedTrains {
     if (length === undefined) return this.lengths.has(place(arena, l3));
     return train.tail - train.l3 >= length;
   }
+
+  /** Whether it was recorded longer than it is. */
+  goesOn(train: Packet): boolean {
+    const length = this.lengths.get(place(arena, train.l3));
+    return length !== undefined && train.tail - train.l3 < length;
+  }
 }
 
 /** A packet's identification, addresses, ports and number in its stream; one that is sent again has another. */
