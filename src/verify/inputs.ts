@@ -18,10 +18,13 @@ import * as ipv4 from '../wire/ipv4.ts';
 import * as udp from '../wire/udp.ts';
 import { AnnouncedMss } from './announced-mss.ts';
 import { AwaitedAnswers } from './awaited-answers.ts';
+import { cableRecording } from './cable-recording.ts';
 import { Dialled } from './dialled.ts';
 import { type Lab, vxlanPorts, wireguardPorts } from './lab.ts';
 import { fingerprint, PodPackets } from './pod-packets.ts';
 import { byTime } from './recording.ts';
+import { segmentCounts } from './segment-counts.ts';
+import { SentElsewhere } from './sent-elsewhere.ts';
 import { deviceTo, surroundingInputs } from './surroundings.ts';
 import { ToldMtus } from './told-mtu.ts';
 import { joinTrains, type Sent, type Train } from './trains.ts';
@@ -55,28 +58,36 @@ const macText = (device: Device): string => (device.plan.mac ?? 0).toString(16).
 
 /** Frames that left a pod or a host, as its own interfaces recorded them. */
 function sent(lab: Lab, cluster: Cluster, mss: AnnouncedMss): Input[] {
+  let elsewhere: SentElsewhere | undefined;
   return cluster.nodes
     .filter((node) => node.silent)
     .flatMap((node) => node.devices.map((device) => ({ node, device })))
     .flatMap((port) => {
-      const recording = lab.frames(port.node.name, port.device.name);
-      if (recording === undefined || port.device.link < 0) return [];
-      const mac = macText(port.device);
-      const byHand = injected(lab, port.node.name);
-      const { mtu, ethernet: framed } = port.device;
+      const { node, device } = port;
+      const recording = cableRecording(lab, node.name, device.name);
+      if (recording === undefined || device.link < 0) return [];
+      const mac = macText(device);
+      const byHand = injected(lab, node.name);
+      const { mtu, ethernet: framed } = device;
       const told = new ToldMtus(recording, framed);
       const given = recordedAt(lab, cluster, port);
       const at = framed ? ethernet.HEADER_LEN : 0;
-      return recording
-        .filter(({ bytes }) => isFrom(bytes, mac) || byHand.has(bytes.toString('hex')))
-        .map(({ bytes: frame, seconds, nanoseconds }) => {
-          const longest = mss.longest(frame, at) || mtu;
-          const way = told.wasRefused(frame, at) ? mtu : knownMtu(lab, cluster, port, frame, at);
-          const most = Math.min(longest, mtu, way);
-          const cap = told.segments(frame, at, { seconds, nanoseconds }, most);
-          const enter = (): void => cluster.depart(port, frame, 0, frame.length, cap);
-          return { seconds, nanoseconds, given, enter };
-        });
+      const frames = recording.filter(
+        ({ bytes }) => isFrom(bytes, mac) || byHand.has(bytes.toString('hex')),
+      );
+      // Without offloads rings have slots enough for all that comes.
+      if (device.receiveOffload) elsewhere ??= new SentElsewhere(lab, cluster);
+      const all = [...frames, ...(elsewhere?.besides(frames) ?? [])];
+      const counts = segmentCounts(all, at);
+      return all.map((one) => {
+        const { bytes: frame, seconds, nanoseconds } = one;
+        const longest = mss.longest(frame, at) || mtu;
+        const way = told.wasRefused(frame, at) ? mtu : knownMtu(lab, cluster, port, frame, at);
+        const most = Math.min(longest, mtu, way);
+        const cap = told.segments(frame, at, one, most, counts.get(one));
+        const enter = (): void => cluster.depart(port, frame, 0, frame.length, cap);
+        return { seconds, nanoseconds, given, enter };
+      });
     });
 }
 

@@ -9,6 +9,7 @@ import { type Bytes, u16 } from '../wire/bytes.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import * as tcp from '../wire/tcp.ts';
 import type { Recording } from './recording.ts';
 
 /** ip_rt_min_pmtu: what is told below it counts as this. */
@@ -39,10 +40,16 @@ export class ToldMtus {
   /**
    * How long the segments of the packet at `at` are that its sender would cut to `most`, had
    * it not been told. One that was refused was longer than its refusal says: cut before.
+   * `count`: how many segments it had, where that is known; 0 otherwise.
    */
-  segments(b: Bytes, at: number, when: Moment, most: number): number {
+  segments(b: Bytes, at: number, when: Moment, most: number, count = 0): number {
     const limit = this.known(b, at, when, this.refused.get(packetKey(b, at)));
-    return Math.min(most, limit);
+    const mtu = Math.min(most, limit);
+    if (count === 0 || segmentCount(b, at, mtu) === count) return mtu;
+    // It was told, but cut this one before: a refusal may be lost by the capture, too.
+    const others = this.told.get(path(b, at))?.filter((one) => isBefore(one, when)) ?? [];
+    const known = [most, ...others.map((one) => Math.min(most, one.mtu))];
+    return known.find((one) => segmentCount(b, at, one) === count) ?? mtu;
   }
 
   /** Whether the packet at `at` was refused for its length. */
@@ -58,6 +65,14 @@ export class ToldMtus {
       ?.filter((one) => one.mtu > above && isBefore(one, when));
     return known?.at(-1)?.mtu ?? Number.POSITIVE_INFINITY;
   }
+}
+
+/** Segments of a TCP packet whose sender counts on this MTU. */
+function segmentCount(b: Bytes, at: number, mtu: number): number {
+  const l4 = at + ipv4.headerLength(b, at);
+  const from = l4 + tcp.headerLength(b, l4);
+  const data = at + ipv4.totalLength(b, at) - from;
+  return Math.max(1, Math.ceil(data / (mtu - (from - at))));
 }
 
 const packetKey = (b: Bytes, at: number): string => `${path(b, at)} ${ipv4.identification(b, at)}`;

@@ -76,6 +76,16 @@ describe('the path MTUs that a sender was told', () => {
     expect([segments(2, 3), segments(2, 9)]).toEqual([1387, 1387]);
   });
 
+  it('do not count for a packet that had as many segments as without them', () => {
+    const data: Layer = { layer: 'payload', bytes: Buffer.alloc(7240) };
+    const long = buildFrame([HEAD, ...segment(A, B, 9), data]);
+    const cut = (count: number, seconds = 5.5): number =>
+      told.segments(long, 14, { seconds, nanoseconds: 0 }, 1488, count);
+    // Five of 1448 bytes, six of 1347, fifteen of 512.
+    expect([cut(0), cut(15), cut(5), cut(6)]).toEqual([552, 552, 1488, 1387]);
+    expect([cut(7), cut(6, 2.5)]).toEqual([552, 1387]);
+  });
+
   it('are none for other paths, and for what is no packet', () => {
     expect(longest(B, A, 9)).toBe(NONE);
     expect(told.segments(Buffer.alloc(60), 14, { seconds: 9, nanoseconds: 0 }, NONE)).toBe(NONE);
