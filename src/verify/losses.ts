@@ -49,7 +49,7 @@ function withoutLosses(
 /**
  * Those that other captures of the same namespace have inside a tunnel's frame, as often as
  * they do. What came in a tunnel may have been refused before any capture: of that such as
- * the ring may lose.
+ * went on, or as the ring may lose.
  */
 function wrapped(
   one: InterfaceComparison,
@@ -58,13 +58,21 @@ function wrapped(
   const outside = all
     .filter((c) => c.namespace === one.namespace && c.interface !== one.interface)
     .flatMap(({ agreed, whole }) => [...agreed.map((frame) => frame.masked), ...whole]);
+  const furthest = new Map<number, number>();
+  for (const { packet, order } of all.flatMap(({ agreed }) => agreed)) {
+    furthest.set(packet, Math.max(order, furthest.get(packet) ?? 0));
+  }
+  const passed = (frame: JudgedFrame): boolean =>
+    frame.outgoing ||
+    (furthest.get(frame.packet) ?? 0) > frame.order ||
+    one.losable.includes(frame);
   const seen = new Map<string, number>();
   return one.unexpected.filter((frame) => {
     const { masked } = frame;
     const before = seen.get(masked) ?? one.agreed.filter((other) => other.masked === masked).length;
     const times = outside.filter((other) => wraps(other, masked)).length;
     seen.set(masked, before + 1);
-    return times > before && (frame.outgoing || one.losable.includes(frame));
+    return times > before && passed(frame);
   });
 }
 

@@ -54,6 +54,19 @@ describe('a frame inside a tunnel', () => {
     expect(hexOf(settled?.unexpected)).toEqual(['aa01']);
   });
 
+  it('that came in, and went on, was lost', () => {
+    const lostOf = (order: number): number | undefined =>
+      settle([
+        comparison(['node1', 'tunl0'], {
+          unexpected: [judged('aa01', { packet: 5, order: 2 })],
+          losable: [],
+        }),
+        interfaceOf('node1', 'enp1s0', ['ffaa01'], []),
+        comparison(['node1', 'cali1'], { agreed: [judged('bb01', { packet: 5, order })] }),
+      ])[0]?.lost;
+    expect([lostOf(1), lostOf(3)]).toEqual([0, 1]);
+  });
+
   it('as often as it is there, and no more', () => {
     const wire = (times: number) =>
       interfaceOf('node1', 'enp1s0', Array<string>(times).fill('ffaa01'), []);
