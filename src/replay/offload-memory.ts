@@ -102,13 +102,11 @@ const MAX_COUNTERS = 4096;
 const FLOWS_AT = COUNTERS_AT + COUNTER_LEN * MAX_COUNTERS;
 const FLOWS_END = FLOWS_AT + MAX_FLOWS * (FLOW_LEN + STAGE_LEN);
 const RECORDS_AT = FLOWS_END;
-/** Of all outputs together. */
-const RECORDS_LEN = 1 << 22;
-/** Of one. Files are written the faster the more at a time, but ext4 pays dearly for longer calls: large pages. */
-const MOST_RECORDS_LEN = 1 << 20;
+/** Of an output. Linux gives a longer write(2) larger pages, which cost dearly where memory is in pieces. */
+const RECORDS_LEN = 1 << 18;
 /** What copies by 16 bytes write behind an end. */
 const SLACK = 64;
-const COPIES_AT = RECORDS_AT + RECORDS_LEN;
+const COPIES_AT = RECORDS_AT + MAX_OUTPUTS * (RECORDS_LEN + SLACK);
 const COPIES_LEN = 1 << 17;
 /** At first. */
 const LEAST_SHARE = 1 << 12;
@@ -215,19 +213,14 @@ export class OffloadMemory {
     return this.#counters === MAX_COUNTERS ? 0 : COUNTERS_AT + COUNTER_LEN * this.#counters++;
   }
 
-  /**
-   * Room for the records of a capture with so many units a second; 0: there is none. No output
-   * may hold records: the room is shared out anew.
-   */
+  /** Room for the records of a capture with so many units a second; 0: there is none. */
   addOutput(perSecond: number): number {
     if (this.#outputs === MAX_OUTPUTS) return 0;
     const at = OUTPUTS_AT + OUTPUT_LEN * this.#outputs++;
-    this.view.setUint32(at + 12, perSecond < 1e9 ? 1 : 0, true);
     this.head[head.outputs] = this.#outputs;
-    for (let each = OUTPUTS_AT; each <= at; each += OUTPUT_LEN) {
-      this.view.setUint32(each + 4, this.#recordsAt(each + OUTPUT_LEN) - SLACK, true);
-      this.drained(each);
-    }
+    this.view.setUint32(at + 4, this.#recordsAt(at) + RECORDS_LEN, true);
+    this.view.setUint32(at + 12, perSecond < 1e9 ? 1 : 0, true);
+    this.drained(at);
     return at;
   }
 
@@ -244,8 +237,7 @@ export class OffloadMemory {
   }
 
   #recordsAt(output: number): number {
-    const share = Math.min(Math.floor(RECORDS_LEN / this.#outputs), MOST_RECORDS_LEN);
-    return RECORDS_AT + ((output - OUTPUTS_AT) / OUTPUT_LEN) * share;
+    return RECORDS_AT + ((output - OUTPUTS_AT) / OUTPUT_LEN) * (RECORDS_LEN + SLACK);
   }
 
   /**
