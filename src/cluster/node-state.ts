@@ -12,7 +12,7 @@ import { Fdb } from '../tables/fdb.ts';
 import { Neighbours, Nud } from '../tables/neighbours.ts';
 import { RouteTable } from '../tables/route-table.ts';
 import { Routes } from '../tables/routes.ts';
-import { ANY_INPUT } from '../tables/rules.ts';
+import { ANY_INPUT, ruleOf } from '../tables/rules.ts';
 import { localRoutes } from '../text/ip-route.ts';
 import { askedRules, ruleAfter, rulesOf } from '../text/ip-rule.ts';
 import { formatIp4, type Ip4, macHigh, macLow, netmask } from '../wire/address.ts';
@@ -69,21 +69,22 @@ export function stateOf(
     table.insert(address, length, routes.addHops(hops, route), route.metric, route.tos);
   };
   const rules = asked.map(
-    ({ not, from, to, fwmark, iif, tos = 0, table, suppressLength = -1 }, i) => ({
-      not,
-      value: fwmark?.value ?? 0,
-      mask: fwmark?.mask ?? 0,
-      from: from?.address ?? 0,
-      fromMask: from === undefined ? 0 : netmask(from.length),
-      to: to?.address ?? 0,
-      toMask: to === undefined ? 0 : netmask(to.length),
-      // A device that is gone matches nothing (`[detached]`).
-      input: iif === undefined ? ANY_INPUT : iif === 'lo' ? -1 : (positions.get(iif) ?? NO_INPUT),
-      tos,
-      table: table === undefined ? null : tableOf(table),
-      next: ruleAfter(asked, i, rulesOf(plan)),
-      suppressLength,
-    }),
+    ({ not, from, to, fwmark, iif, tos = 0, table, suppressLength = -1 }, i) =>
+      ruleOf({
+        not,
+        value: fwmark?.value ?? 0,
+        mask: fwmark?.mask ?? 0,
+        from: from?.address ?? 0,
+        fromMask: from === undefined ? 0 : netmask(from.length),
+        to: to?.address ?? 0,
+        toMask: to === undefined ? 0 : netmask(to.length),
+        // A device that is gone matches nothing (`[detached]`).
+        input: iif === undefined ? ANY_INPUT : iif === 'lo' ? -1 : (positions.get(iif) ?? NO_INPUT),
+        tos,
+        table: table === undefined ? null : tableOf(table),
+        next: ruleAfter(asked, i, rulesOf(plan)),
+        suppressLength,
+      }),
   );
   for (const route of localRoutes(plan)) add(tableOf('local'), route);
   if (shared !== undefined) {

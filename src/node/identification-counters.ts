@@ -1,27 +1,37 @@
 /**
- * The counters of IPv4 identifications of all namespaces, side by side: a packet of a known
- * flow goes straight to its own (tape.ts), and finds a namespace among thousands cold.
+ * The counters of IPv4 identifications of all namespaces that were asked for, side by side: a
+ * packet of a known flow goes straight to its own (tape.ts), and finds a namespace among
+ * thousands cold.
  */
+import { PairIndex } from '../tables/pair-index.ts';
 import { mix } from './flow-hash.ts';
 
 /** ip_idents of a machine without much memory; every namespace has as many here. */
 export const BUCKETS = 2048;
-const PAGE_BITS = 17;
+const PAGE_BITS = 12;
 const PAGE = 1 << PAGE_BITS;
 
 export class IdentificationCounters {
   private readonly pages: Uint16Array[] = [];
   private used = 0;
+  private owners = 0;
+  /** By owner and bucket. */
+  private readonly index = new PairIndex();
 
-  /** Counters for one more namespace, at their start; the number of the first. */
-  open(seed: number): number {
-    const first = this.used;
-    if ((first & (PAGE - 1)) === 0) this.pages.push(new Uint16Array(PAGE));
-    const page = this.pages[first >> PAGE_BITS]!;
-    const at = first & (PAGE - 1);
-    for (let i = 0; i < BUCKETS; i++) page[at + i] = mix(seed ^ 0x1d5eed, i);
-    this.used = first + BUCKETS;
-    return first;
+  /** The number of one more namespace. */
+  join(): number {
+    return this.owners++;
+  }
+
+  /** The counter of a bucket of an owner: at its start when it is asked for first. */
+  of(owner: number, bucket: number, seed: number): number {
+    const known = this.index.get(owner, bucket);
+    if (known >= 0) return known;
+    const counter = this.used++;
+    if ((counter & (PAGE - 1)) === 0) this.pages.push(new Uint16Array(PAGE));
+    this.index.set(owner, bucket, counter);
+    this.move(counter, mix(seed ^ 0x1d5eed, bucket));
+    return counter;
   }
 
   /** The next identification of a counter. Never 0, which the kernel keeps for packets that need none. */

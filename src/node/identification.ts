@@ -19,8 +19,8 @@ export class Identifications {
   private readonly seed: number;
   private readonly declared: Declared[] = [];
   readonly counters: IdentificationCounters;
-  /** The first of its own there; -1 before it needs any. */
-  private first = -1;
+  /** Its number there; -1 before it needs any. */
+  private owner = -1;
 
   /** `counters` of its cluster. */
   constructor(seed: number, counters: IdentificationCounters = new IdentificationCounters()) {
@@ -45,8 +45,9 @@ export class Identifications {
       if (d.source !== source || d.destination !== destination || d.protocol !== protocol) continue;
       return -1 - i;
     }
-    if (this.first < 0) this.first = this.counters.open(this.seed);
-    return this.first + (mix(mix(mix(this.seed, source), destination), protocol) & (BUCKETS - 1));
+    if (this.owner < 0) this.owner = this.counters.join();
+    const bucket = mix(mix(mix(this.seed, source), destination), protocol) & (BUCKETS - 1);
+    return this.counters.of(this.owner, bucket, this.seed);
   }
 
   /** The next identification of a counter. */

@@ -2,8 +2,8 @@
  * Longest prefix match over IPv4: the prefixes, and a lookup table painted from them, both in
  * the form that suits their number.
  *
- *   up to 32 routes        a tree (prefix-tree.ts) and a list (short-table.ts)
- *   up to 100,000          the tree and 8-8-10-6 bits (stride-table.ts): about
+ *   up to 32 routes        a list (prefix-list.ts) and one to look through (short-table.ts)
+ *   up to 100,000          a tree (prefix-tree.ts) and 8-8-10-6 bits (stride-table.ts): about
  *                          20 KiB for a node of 5,000 routes
  *   above, or scattered    blocks (prefix-blocks.ts) and 24-8 bits (flat-table.ts): 33 MiB,
  *                          one load for almost every address; or, if asked for, runs
@@ -19,6 +19,7 @@ import { CompactTable } from './compact-table.ts';
 import { FlatTable } from './flat-table.ts';
 import { type Addresses, find8, type Kernel, kernelOf } from './lookup-kernel.ts';
 import { PrefixBlocks } from './prefix-blocks.ts';
+import { PrefixList } from './prefix-list.ts';
 import { byAddress } from './prefix-order.ts';
 import { PrefixTree } from './prefix-tree.ts';
 import { checkRoute, type FibColumns, isLength } from './prefixes.ts';
@@ -57,7 +58,7 @@ const NO_LIST = new Int32Array(0);
 type Table = ShortTable | StrideTable | FlatTable | CompactTable;
 
 export class Fib {
-  private routes: PrefixTree | PrefixBlocks = new PrefixTree();
+  private routes: PrefixList | PrefixTree | PrefixBlocks = new PrefixList();
   /** Of the winner at each node of `routes`, where it is not 0. */
   private metrics = new Map<number, number>();
   /** What loses against the winner of the same prefix, best first. */
@@ -90,6 +91,7 @@ export class Fib {
    */
   insert(address: number, length: number, value: number, metric = 0): boolean {
     checkRoute(length, value);
+    if (this.count >= FEW && this.routes instanceof PrefixList) this.move(new PrefixTree());
     const node = this.routes.make(address, length);
     const held = this.routes.value(node);
     if (held >= 0) {
@@ -233,8 +235,7 @@ export class Fib {
 
   /** Half as many keep a large table, so that no two changes build one each. */
   private get isLarge(): boolean {
-    const isNow = this.routes instanceof PrefixBlocks;
-    return this.scattered || this.count > (isNow ? MANY / 2 : MANY);
+    return this.scattered || this.count > (this.routes instanceof PrefixBlocks ? MANY / 2 : MANY);
   }
 
   /** Keeps the table in step; one that no longer suits is made anew at the next lookup. */

@@ -2,7 +2,14 @@
 import { ROUTED_TOS, type RouteTable } from './route-table.ts';
 import { RouteKind, type Routes } from './routes.ts';
 
+/** What every packet asks for comes first, in a line of the processor's cache. */
 export interface Rule {
+  /** It has no conditions, as the kernel's own: the fields for those are not read. */
+  readonly takesAll: boolean;
+  /** Null: the rule asks none. */
+  readonly table: RouteTable | null;
+  /** Answers by a route no longer than this do not count; -1: all do. */
+  readonly suppressLength: number;
   /** `not from all fwmark …`: asks the table where the mark does not match. */
   readonly not: boolean;
   /** A mask of 0 matches every packet. */
@@ -17,12 +24,20 @@ export interface Rule {
   readonly input: number;
   /** 0 takes every TOS. */
   readonly tos: number;
-  /** Null: the rule asks none. */
-  readonly table: RouteTable | null;
   /** Of a rule without a table: the position of the next one, further on. */
   readonly next: number;
-  /** Answers by a route no longer than this do not count; -1: all do. */
-  readonly suppressLength: number;
+}
+
+/** With what every packet asks for first. */
+export function ruleOf(fields: Omit<Rule, 'takesAll'>): Rule {
+  const { not, value, mask, from, fromMask, to, toMask, input, tos } = fields;
+  return {
+    takesAll: !not && (mask | fromMask | toMask | tos) === 0 && input === ANY_INPUT,
+    table: fields.table,
+    suppressLength: fields.suppressLength,
+    next: fields.next,
+    ...{ not, value, mask, from, fromMask, to, toMask, input, tos },
+  };
 }
 
 /** A rule without `iif`. */
@@ -44,13 +59,7 @@ export function lookupRules(
 ): number {
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i]!;
-    const hit =
-      ((mark ^ rule.value) & rule.mask) === 0 &&
-      ((source ^ rule.from) & rule.fromMask) === 0 &&
-      ((address ^ rule.to) & rule.toMask) === 0 &&
-      (rule.input === ANY_INPUT || rule.input === input) &&
-      (rule.tos === 0 || rule.tos === (tos & ROUTED_TOS));
-    if (hit === rule.not) continue;
+    if (!rule.takesAll && !matches(rule, address, mark, source, input, tos)) continue;
     const { table } = rule;
     if (table === null) {
       i = rule.next - 1;
@@ -64,4 +73,21 @@ export function lookupRules(
     if (kind > RouteKind.Broadcast || routes.length(route) > rule.suppressLength) return route;
   }
   return -1;
+}
+
+function matches(
+  rule: Rule,
+  address: number,
+  mark: number,
+  source: number,
+  input: number,
+  tos: number,
+): boolean {
+  const hit =
+    ((mark ^ rule.value) & rule.mask) === 0 &&
+    ((source ^ rule.from) & rule.fromMask) === 0 &&
+    ((address ^ rule.to) & rule.toMask) === 0 &&
+    (rule.input === ANY_INPUT || rule.input === input) &&
+    (rule.tos === 0 || rule.tos === (tos & ROUTED_TOS));
+  return hit !== rule.not;
 }

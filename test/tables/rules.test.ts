@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RouteTable } from '../../src/tables/route-table.ts';
 import { RouteKind, Routes } from '../../src/tables/routes.ts';
-import { ANY_INPUT, lookupRules, type Rule } from '../../src/tables/rules.ts';
+import { ANY_INPUT, lookupRules, type Rule, ruleOf } from '../../src/tables/rules.ts';
 
 const hop = (device: number, weight: number) => ({
   kind: RouteKind.Unicast,
@@ -47,8 +47,8 @@ function encrypting() {
   add(one, 0x0a022400, 24, RouteKind.Throw, 'throw');
   add(main, 0, 0, RouteKind.Unicast, 'default');
   const rules: Rule[] = [
-    { ...every, not: true, value: 0x200000, mask: 0x200000, table: one },
-    { ...every, table: main },
+    ruleOf({ ...every, not: true, value: 0x200000, mask: 0x200000, table: one }),
+    ruleOf({ ...every, table: main }),
   ];
   const origin = (address: number, mark: number): string | undefined => {
     const id = lookupRules(rules, routes, address, mark);
@@ -67,12 +67,9 @@ describe('rules', () => {
   });
 
   it('the highest bit of a mark is a bit like the others', () => {
-    const high = rules.map((rule) => ({
-      ...rule,
-      value: 0x80000000,
-      mask: 0x80000000,
-      not: false,
-    }));
+    const high = rules.map((rule) =>
+      ruleOf({ ...rule, value: 0x80000000, mask: 0x80000000, not: false }),
+    );
     expect(lookupRules(high, routes, 0x0a020101, 0x80000000 | 0)).toBeGreaterThanOrEqual(0);
     expect(lookupRules(high, routes, 0x0a020101, 0x80000000)).toBeGreaterThanOrEqual(0);
     expect(lookupRules(high, routes, 0x0a020101, 0x7fffffff)).toBe(-1);
@@ -117,7 +114,7 @@ describe('conditions of a rule', () => {
               end === null ? [0, 0] : [end[0], end[1] === 0 ? 0 : -1 << (32 - end[1])];
             const [fromValue = 0, fromMask = 0] = ends(from);
             const [toValue = 0, toMask = 0] = ends(to);
-            return {
+            return ruleOf({
               not,
               value: mark ?? 0,
               mask: mark === null ? 0 : 3,
@@ -130,7 +127,7 @@ describe('conditions of a rule', () => {
               table,
               next: 0,
               suppressLength: -1,
-            };
+            });
           });
           const wanted = list.findIndex(({ not, mark, from, to, input, tos }) => {
             const holds = [
@@ -190,7 +187,7 @@ describe('what a rule does', () => {
           }
           const { not, skip, suppressLength } = one;
           const fields = { ...every, not, suppressLength, next: i + (skip ?? 0) };
-          return { ...fields, table: skip === null ? table : null };
+          return ruleOf({ ...fields, table: skip === null ? table : null });
         });
         const walk = (i: number): string | undefined => {
           const rule = list[i];
