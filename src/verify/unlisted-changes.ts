@@ -58,7 +58,11 @@ export function proposals(
   return [
     ...verified(lab, compared, time),
     ...(stating === undefined ? [] : settingsAt(lab, living, stating)),
-    ...(phase === undefined || isFirst(lab, phase) ? [] : atPhase(living, phase)),
+    ...(phase === undefined
+      ? []
+      : isFirst(lab, phase)
+        ? beforeAll(lab, living, phase)
+        : atPhase(living, phase)),
     ...(last === undefined
       ? []
       : undo.flatMap((one) =>
@@ -69,18 +73,32 @@ export function proposals(
 
 const moment = ({ label, at }: LabEvent) => ({ event: label, at });
 
-/** Before the first packet a change is none: it is what the first dump should have shown. */
+/** Before the first packet a change of tables is none: it is what the first dump should have shown. */
 const isFirst = ({ events }: Lab, event: LabEvent): boolean =>
   !events.some(({ kind, at }) => kind !== 'phase' && kind !== 'note' && at < event.at);
 
 /** `rp_filter=1`, where a label says so. */
 const STATED = /\b(rp_filter|proxy_arp)=([0-2])\b/;
 
+/** What each setting may be. */
+const VALUES: ReadonlyMap<string, readonly number[]> = new Map([
+  ['rp_filter', [0, 1, 2]],
+  ['proxy_arp', [0, 1]],
+]);
+
 /** What the label of an event states, on each device it may be meant for. */
 function settingsAt(lab: Lab, living: readonly NamespacePlan[], event: LabEvent): Proposal[] {
   const [, name, value] = STATED.exec(event.label) ?? [];
   if (name === undefined || isFirst(lab, event)) return [];
   return living.flatMap((namespace) => settings(namespace, event, name, [Number(value)]));
+}
+
+/** A setting that labels state is what the recording varies: the first phase may have begun with it. */
+function beforeAll(lab: Lab, living: readonly NamespacePlan[], phase: LabEvent): Proposal[] {
+  const varied = new Set(lab.events.flatMap(({ label }) => STATED.exec(label)?.[1] ?? []));
+  return living.flatMap((plan) =>
+    [...varied].flatMap((sysctl) => settings(plan, phase, sysctl, VALUES.get(sysctl)!)),
+  );
 }
 
 function settings(
@@ -131,8 +149,7 @@ function atPhase(living: readonly NamespacePlan[], phase: LabEvent): Proposal[] 
         return { ...moment(phase), change: change('-', remove), undone: change('+', restore) };
       });
     return [
-      ...settings(plan, phase, 'rp_filter', [0, 1, 2]),
-      ...settings(plan, phase, 'proxy_arp', [0, 1]),
+      ...[...VALUES].flatMap(([sysctl, values]) => settings(plan, phase, sysctl, values)),
       ...goes('routes', plan.routes, routeEntry, removeRoute, addRoute),
       ...goes(
         'neighbours',
