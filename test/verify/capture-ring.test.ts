@@ -1,38 +1,18 @@
 /** A capture loses what comes while its ring is full, and nothing else. */
 import { describe, expect, it } from 'vitest';
-import { Device } from '../../src/node/device.ts';
-import type { DevicePlan } from '../../src/plan/plan.ts';
 import { ringSlots, thatRingMayLose } from '../../src/verify/capture-ring.ts';
-import { judged } from './judged-frames.ts';
-
-const device = (change: Partial<DevicePlan>): Device =>
-  new Device(
-    {
-      name: 'x',
-      index: 2,
-      kind: 'nic',
-      mtu: 1500,
-      up: true,
-      addresses: [],
-      proxyArp: false,
-      queueLength: 1000,
-      qdisc: 'fq_codel',
-      checksumOffload: false,
-      ...change,
-    },
-    1,
-  );
+import { judged, nic } from './judged-frames.ts';
 
 describe('the ring of a capture', () => {
   it('has eight slots where packets may be as long as a snapshot', () => {
-    expect(ringSlots(device({ checksumOffload: true }))).toBe(8);
-    expect(ringSlots(device({ receiveOffload: true }))).toBe(8);
-    expect(ringSlots(device({ kind: 'ipip' }))).toBe(8);
+    expect(ringSlots(nic({ checksumOffload: true }))).toBe(8);
+    expect(ringSlots(nic({ receiveOffload: true }))).toBe(8);
+    expect(ringSlots(nic({ kind: 'ipip' }))).toBe(8);
   });
 
   it('has more than a thousand where a frame is no longer than an MTU', () => {
-    expect(ringSlots(device({}))).toBeGreaterThan(1000);
-    expect(ringSlots(device({ mtu: 9000 }))).toBeGreaterThan(200);
+    expect(ringSlots(nic({}))).toBeGreaterThan(1000);
+    expect(ringSlots(nic({ mtu: 9000 }))).toBeGreaterThan(200);
   });
 
   it('loses a frame behind as many as it has slots for, and at once', () => {

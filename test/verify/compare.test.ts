@@ -2,28 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { buildFrame } from '../../src/frame/build.ts';
 import type { Layer } from '../../src/frame/layer.ts';
-import { Device } from '../../src/node/device.ts';
 import { compareFrames, type InterfaceComparison } from '../../src/verify/compare.ts';
 import { parseIp4 } from '../../src/wire/address.ts';
+import { nic } from './judged-frames.ts';
 
 const NODES = ['192.168.33.55', '192.168.33.57'].map((a) => parseIp4(a));
 const isNode = (address: number): boolean => NODES.includes(address as (typeof NODES)[number]);
-
-const nic = new Device(
-  {
-    name: 'enp1s0',
-    index: 2,
-    kind: 'nic',
-    mtu: 1500,
-    up: true,
-    addresses: [],
-    proxyArp: false,
-    queueLength: 1000,
-    qdisc: 'fq_codel',
-    checksumOffload: false,
-  },
-  1,
-);
 
 const compare = (
   recorded: readonly Buffer[],
@@ -32,7 +16,7 @@ const compare = (
 ): InterfaceComparison =>
   compareFrames(
     'node1',
-    nic,
+    nic(),
     recorded.map((bytes) => ({ bytes, at: 1 })),
     made.map((bytes, order) => ({
       bytes,

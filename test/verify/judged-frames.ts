@@ -1,6 +1,27 @@
-/** Comparisons of interfaces, as they are before losses are set aside. */
+/** Devices, and comparisons of interfaces as they are before losses are set aside. */
 import { buildFrame } from '../../src/frame/build.ts';
+import { Device } from '../../src/node/device.ts';
+import type { DevicePlan } from '../../src/plan/plan.ts';
 import type { InterfaceComparison, JudgedFrame } from '../../src/verify/compare.ts';
+
+/** A NIC without offloads, or what `change` makes of it. */
+export const nic = (change: Partial<DevicePlan> = {}): Device =>
+  new Device(
+    {
+      name: 'enp1s0',
+      index: 2,
+      kind: 'nic',
+      mtu: 1500,
+      up: true,
+      addresses: [],
+      proxyArp: false,
+      queueLength: 1000,
+      qdisc: 'fq_codel',
+      checksumOffload: false,
+      ...change,
+    },
+    1,
+  );
 
 /** A made frame. Without `packet` it is the only one of its packet. */
 export const judged = (

@@ -3,8 +3,9 @@
  * those of others: what tapes (src/node/tape.ts) would do to them, as far as anybody sees it. The
  * memory is laid out by src/replay/offload-memory.ts, which has the meaning of every word.
  */
+
+import { copy, copySummed } from './bytes/copy';
 import { sum } from './checksum';
-import { copy, copySummed } from './offload/copy';
 import { cell, cellAt, firstCell, readKey } from './offload/key';
 import {
   ASKED,

@@ -9,6 +9,7 @@
  *   field: offset, bytes, first value, step, span (0: all), count so far
  *   sum:   offset, base, form (0 plain, 1 UDP, 2 partial), number of words, their offsets
  */
+import { copy } from './bytes/copy';
 
 const FIELD: usize = 24;
 /** Bytes of records that are made together, one thing of all after the other: they stay in the first cache. */
@@ -17,24 +18,6 @@ const GROUP: usize = 16384;
 // @ts-expect-error: of AssemblyScript
 function word(index: usize): u32 {
   return load<u32>(index << 2);
-}
-
-/** The template, 16 bytes a turn: what lies behind both ends is room. */
-function copy(to: usize, from: usize, length: usize): void {
-  const end = to + length;
-  while (to + 48 < end) {
-    v128.store(to, v128.load(from));
-    v128.store(to, v128.load(from, 16), 16);
-    v128.store(to, v128.load(from, 32), 32);
-    v128.store(to, v128.load(from, 48), 48);
-    to += 64;
-    from += 64;
-  }
-  while (to < end) {
-    v128.store(to, v128.load(from));
-    to += 16;
-    from += 16;
-  }
 }
 
 /** The templates with their times. */

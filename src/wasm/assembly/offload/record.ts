@@ -1,5 +1,5 @@
 /** AssemblyScript. A frame of a flow as a captured device sees it, as a record of a pcap. */
-import { copy } from './copy';
+import { copy } from '../bytes/copy';
 import {
   ADDRESSES,
   BYTES,
