@@ -4,7 +4,8 @@ import { expect, it } from 'vitest';
 import { TupleIndex } from '../../src/tables/tuple-index.ts';
 
 const word = fc.integer({ min: -2, max: 2 }).map((n) => n * 0x3fffffff);
-const tuple = fc.tuple(word, word, word, fc.constantFrom(1, 6, 17));
+// Few enough that deletions hit, and leave gaps among cells that were put further on.
+const tuple = fc.tuple(word, fc.constantFrom(1, -1), word, fc.constantFrom(6, 17));
 const command = fc.oneof(
   fc.record({ kind: fc.constant('set' as const), tuple, value: fc.nat(0x3fffffff) }),
   fc.record({ kind: fc.constant('delete' as const), tuple }),
@@ -12,7 +13,7 @@ const command = fc.oneof(
 
 it('answers as a Map does, through growth and deletion', () => {
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 400 }), (commands) => {
+    fc.property(fc.array(command, { minLength: 100, maxLength: 400 }), (commands) => {
       const index = new TupleIndex();
       const twin = new Map<string, number>();
       for (const one of commands) {
