@@ -26,7 +26,8 @@ const newKey = (): PrivateKey => {
   return new PrivateKey(scalar);
 };
 const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
-async function until(done: () => boolean, milliseconds = 5000): Promise<void> {
+/** Longer than three handshakes take of which two are lost (REKEY_TIMEOUT is 5 s). */
+async function until(done: () => boolean, milliseconds = 20_000): Promise<void> {
   for (let tries = 0; tries < milliseconds / 10 && !done(); tries++) await sleep(10);
 }
 
